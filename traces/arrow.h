@@ -1,0 +1,105 @@
+/*
+ * A trace as Arrow tables: streams of the Arrow C stream interface, for pyarrow and every other
+ * reader of that interface. The event columns are the decoder's own memory, not copies.
+ *
+ * trace_arrow_STREAM() returns 0 and fills *out, or returns a negative errno with trace_error()
+ * set. The trace must stay open until the stream is released; arrays taken from a stream may
+ * outlive both. A stream is used by one thread at a time; get_next() fails with EBADMSG where the
+ * file is damaged, after every whole batch before it, and get_last_error() then tells where.
+ */
+#ifndef TRACE_ARROW_H
+#define TRACE_ARROW_H
+
+#include "trace.h"
+
+#ifndef ARROW_C_DATA_INTERFACE
+#define ARROW_C_DATA_INTERFACE
+
+#define ARROW_FLAG_DICTIONARY_ORDERED 1
+#define ARROW_FLAG_NULLABLE           2
+#define ARROW_FLAG_MAP_KEYS_SORTED    4
+
+struct ArrowSchema {
+	const char *format;
+	const char *name;
+	const char *metadata;
+	int64_t flags;
+	int64_t n_children;
+	struct ArrowSchema **children;
+	struct ArrowSchema *dictionary;
+	void (*release)(struct ArrowSchema *);
+	void *private_data;
+};
+
+struct ArrowArray {
+	int64_t length;
+	int64_t null_count;
+	int64_t offset;
+	int64_t n_buffers;
+	int64_t n_children;
+	const void **buffers;
+	struct ArrowArray **children;
+	struct ArrowArray *dictionary;
+	void (*release)(struct ArrowArray *);
+	void *private_data;
+};
+
+#endif
+
+#ifndef ARROW_C_STREAM_INTERFACE
+#define ARROW_C_STREAM_INTERFACE
+
+struct ArrowArrayStream {
+	int (*get_schema)(struct ArrowArrayStream *, struct ArrowSchema *out);
+	int (*get_next)(struct ArrowArrayStream *, struct ArrowArray *out);
+	const char *(*get_last_error)(struct ArrowArrayStream *);
+	void (*release)(struct ArrowArrayStream *);
+	void *private_data;
+};
+
+#endif
+
+/*
+ * Calls and inherited objects in the total order, one record batch per block of the file. Blocks
+ * are whole: a range delivers rows around it too.
+ *
+ *   time_ns    int64                         object      int64, -1: none
+ *   thread     uint32, row of the threads    old_object  int64, -1: none
+ *   kind       dictionary int8 -> utf8       site        int32, row of the sites, -1: unknown
+ *   size       uint64, UINT64_MAX: overflow  addr        uint64, only when the trace records it
+ *   align      uint64                        flags       uint8, TRACE_FAILED ...
+ *
+ * range as in trace_cursor_open(); NULL: everything.
+ */
+TRACE_API int trace_arrow_events(struct trace *trace, const struct trace_range *range,
+				 struct ArrowArrayStream *out);
+
+/*
+ * The rows that are no calls (thread_start, thread_exit, lost, mark); reads the whole trace.
+ *   time_ns int64, thread uint32, kind dictionary int8 -> utf8, size uint64 (calls lost), text
+ *   utf8 (null unless a user mark), event uint64 (rows of trace_arrow_events() before it)
+ */
+TRACE_API int trace_arrow_marks(struct trace *trace, struct ArrowArrayStream *out);
+
+/* tid uint64, name utf8, start_ns int64, exit_ns int64 (null: did not exit) */
+TRACE_API int trace_arrow_threads(struct trace *trace, struct ArrowArrayStream *out);
+
+/* path utf8, build_id utf8, base_addr uint64, size_bytes uint64 */
+TRACE_API int trace_arrow_modules(struct trace *trace, struct ArrowArrayStream *out);
+
+/*
+ * module utf8 (path; null: in no known module), build_id utf8 (null likewise), offset uint64,
+ * height uint32, key uint64 (sitekey.h)
+ */
+TRACE_API int trace_arrow_sites(struct trace *trace, struct ArrowArrayStream *out);
+
+/*
+ * The frames of all stacks: site uint32, depth uint32 (0: the site's own frame), module utf8
+ * (null: in no known module), offset uint64
+ */
+TRACE_API int trace_arrow_stacks(struct trace *trace, struct ArrowArrayStream *out);
+
+/* Facts about the process: key utf8, value utf8. */
+TRACE_API int trace_arrow_facts(struct trace *trace, struct ArrowArrayStream *out);
+
+#endif
