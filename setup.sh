@@ -38,7 +38,8 @@ install_packages() {
 }
 
 install_python() {
-	wanted=$(cat requirements.txt analysis/pyproject.toml | sha256sum)
+	# A moved tree needs a new environment too: it holds absolute paths.
+	wanted=$({ cat requirements.txt && echo "$PWD"; } | sha256sum)
 	[ "$(cat .venv/ready 2>/dev/null)" = "$wanted" ] && return
 	echo "setup: making the Python environment .venv"
 	rm -rf .venv

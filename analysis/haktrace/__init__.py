@@ -1,0 +1,1 @@
+"""Traces of memory allocation, and results of their replay, as pandas DataFrames."""
