@@ -1,0 +1,43 @@
+# Programs and libraries that the tests record and replay: build/tests/workloads/.
+
+WORKLOADS_C := prime storm hotloop heights handler churn edges forker forkstorm execer spawner daemoniser \
+	progress limit descriptors host hello
+WORKLOADS_CXX := exits operators
+WORKLOAD_PLUGINS := plugin-a:1111 plugin-b:2222
+WORKLOAD_TLS := 64 2048 16384
+
+$(foreach name,$(WORKLOADS_C),$(eval $(call helper,workloads/$(name),tests/workloads/$(name).c,-ldl)))
+$(foreach name,$(WORKLOADS_CXX),$(eval $(call helper,workloads/$(name),tests/workloads/$(name).cc)))
+$(eval $(call helper,workloads/hello-static,tests/workloads/hello.c,,-static))
+$(eval $(call helper,workloads/libbump.so,tests/workloads/bump.c,,-shared))
+
+# Allocations must be made as written, never folded away.
+$(foreach name,$(WORKLOADS_C) $(WORKLOADS_CXX) bump,$(eval \
+	CFLAGS_tests/workloads/$(name) := -fno-builtin -fno-allocation-dce))
+# A block outlives a realloc that failed; the compiler cannot know that it will.
+CFLAGS_tests/workloads/edges += -Wno-use-after-free
+
+# One source, several libraries: a number in the name goes into the code.
+workload_library = $(BUILD)/tests/workloads/lib$(1).so
+
+define workload_variant
+HELPERS += $(call workload_library,$(1))
+$(call workload_library,$(1)): tests/workloads/$(2).c $(MAKEFILE_LIST)
+	$$(call say,LINK,$$@)
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(CPPFLAGS) $$(BASE_CFLAGS) $$(CFLAGS) -fno-builtin $(3) -shared $$(LDFLAGS) -o $$@ $$<
+endef
+
+$(foreach bytes,$(WORKLOAD_TLS),$(eval \
+	$(call workload_variant,statictls-$(bytes),statictls,-DSTATIC_TLS_BYTES=$(bytes))))
+$(foreach plugin,$(WORKLOAD_PLUGINS),$(eval $(call workload_variant,$(firstword \
+	$(subst :, ,$(plugin))),plugin,-DPLUGIN_BYTES=$(lastword $(subst :, ,$(plugin))))))
+
+# A program of another C library.
+ifneq ($(shell command -v musl-gcc),)
+HELPERS += $(BUILD)/tests/workloads/hello-musl
+$(BUILD)/tests/workloads/hello-musl: tests/workloads/hello.c
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)musl-gcc -O2 -o $@ $<
+endif
