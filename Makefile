@@ -129,7 +129,8 @@ demo: ## set up, build, record a real program, replay it on every allocator, sho
 test: ## set up, build, run all tests
 	$(Q)sh setup.sh
 	$(Q)$(MAKE) --no-print-directory test-programs
-	$(Q)HAK_BUILD=$(abspath $(BUILD)) $(PYTHON) tests/run.py --units $(UNITS) --pytests $(PYTESTS)
+	$(Q)HAK_BUILD=$(abspath $(BUILD)) $(PYTHON) tests/run.py $(if $(SAN),--sanitized) \
+		--units $(UNITS) --pytests $(PYTESTS)
 
 .PHONY: test-programs $(BENCHES) $(SOAKS) $(FUZZERS)
 test-programs: all $(UNITS) $(HELPERS)

@@ -10,9 +10,9 @@
  *   name    what users read: haktrace dump, JSON, DataFrames
  *
  * Shapes (the parameters in order -> result):
- *   ALLOC           size -> ptr                NEW                    size -> ptr, never NULL
+ *   ALLOC           size -> ptr                NEW                    size -> ptr or throw
  *   CALLOC          count, size -> ptr         NEW_NOTHROW            size, tag -> ptr
- *   REALLOC         ptr, size -> ptr           NEW_ALIGNED            size, align -> ptr, never NULL
+ *   REALLOC         ptr, size -> ptr           NEW_ALIGNED            size, align -> ptr or throw
  *   REALLOCARRAY    ptr, count, size -> ptr    NEW_ALIGNED_NOTHROW    size, align, tag -> ptr
  *   MEMALIGN        align, size -> ptr         DELETE_SIZED           ptr, size
  *   POSIX_MEMALIGN  &ptr, align, size -> errno DELETE_NOTHROW         ptr, tag
