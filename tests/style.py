@@ -280,7 +280,7 @@ def run_tool(*command: str) -> list[str]:
     if done.returncode == 0:
         return []
     text = (done.stdout + done.stderr).replace(f"{ROOT}/", "")
-    wanted = re.compile(r"^[\w./+-]+:\d+:|^error|^Would reformat", re.M)
+    wanted = re.compile(r"^[\w./+-]+:\d+:|^error", re.M)
     return [line for line in text.splitlines() if wanted.search(line)] or [text.strip()]
 
 
@@ -303,10 +303,11 @@ def check_python(py_files: list[Source]) -> list[str]:
     paths = [str(source.path) for source in py_files]
     config = f"--config={CONFIG}"
     lint = [tool("ruff"), "check", "--no-cache", "--quiet", "--output-format=concise", config]
-    form = [tool("ruff"), "format", "--no-cache", "--check", config]
+    form = [tool("ruff"), "format", "--no-cache", "--check", "--quiet", config]
     types = [tool("mypy"), f"--config-file={CONFIG}", f"--cache-dir={STAMPS / 'mypy'}"]
     typed = [path for path in paths if path.endswith(".py")]
-    return run_tool(*lint, *paths) + run_tool(*form, *paths) + run_tool(*types, *typed)
+    shape = [f"{path}:1: ruff format" for path in paths if run_tool(*form, path)]
+    return run_tool(*lint, *paths) + shape + run_tool(*types, *typed)
 
 
 def compile_flags() -> dict[Path, list[str]]:
@@ -369,6 +370,7 @@ def main() -> int:
     checks += [check_sizes(c_files + py_files), check_words(sources)]
     findings = [line for check in checks for line in check]
     findings += check_format(c_files) + check_python(py_files + notebooks) + check_tidy(c_files)
+    sys.stdout.flush()
     for line in findings:
         print(line, file=sys.stderr)
     print(f"style: {len(sources)} files, {len(findings)} findings")
