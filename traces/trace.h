@@ -112,7 +112,7 @@ struct trace_thread {
 	uint64_t exit_ns; /* TRACE_NONE: did not exit before the trace's end */
 };
 
-/* Totals that only the trace's maker can know; part of a whole trace's last frame. */
+/* Totals that only the trace's maker can know; in the trace's last frame. */
 struct trace_totals {
 	uint64_t lost_events;     /* calls known to have happened and not in the trace */
 	uint64_t late_events;     /* rows that had to wait for an earlier one when merged */
@@ -188,7 +188,10 @@ TRACE_API int trace_open(struct trace **trace, const char *path);
 TRACE_API void trace_close(struct trace *trace);
 TRACE_API const char *trace_error(const struct trace *trace);
 
-/* Whole: its last frame is there. When it is not, trace_error() says up to where it can be read. */
+/*
+ * Whole: the file ends as its writer ended it. When it does not, trace_error() says up to where it
+ * can be read. The blocks' own checksums are verified when a cursor reads them.
+ */
 TRACE_API bool trace_complete(const struct trace *trace);
 TRACE_API uint64_t trace_file_bytes(const struct trace *trace);
 TRACE_API uint64_t trace_rows(const struct trace *trace); /* rows in whole blocks */
@@ -201,7 +204,7 @@ TRACE_API size_t trace_sites(const struct trace *trace, const struct trace_site 
 TRACE_API size_t trace_stacks(const struct trace *trace, const struct trace_stack **stacks);
 TRACE_API size_t trace_threads(const struct trace *trace, const struct trace_thread **threads);
 TRACE_API size_t trace_marks(const struct trace *trace, const char *const **texts);
-TRACE_API const struct trace_totals *trace_totals(const struct trace *trace); /* NULL: not whole */
+TRACE_API const struct trace_totals *trace_totals(const struct trace *trace); /* NULL: no last frame */
 
 /* The site key (sitekey.h) of a site; 0 for TRACE_NO_SITE. */
 TRACE_API uint64_t trace_site_key(const struct trace *trace, uint32_t site);

@@ -1,0 +1,42 @@
+/*
+ * Definition records: a tag, the payload's length, the payload. A reader skips tags that it does
+ * not know and ignores what a payload has behind the fields that it knows. FORMAT.md,
+ * "Definitions".
+ */
+#ifndef DEFINITION_H
+#define DEFINITION_H
+
+#include "bytes.h"
+#include "trace.h"
+
+enum definition_tag {
+	DEFINE_FACT = 1,
+	DEFINE_MODULE = 2,
+	DEFINE_SITE = 3,
+	DEFINE_THREAD = 4,
+	DEFINE_THREAD_UPDATE = 5,
+	DEFINE_STACK = 6,
+	DEFINE_MARK = 7,
+};
+
+/* How many a trace may have of each, and how large a record may be. */
+#define DEFINITION_MODULES_MAX (1u << 20)
+#define DEFINITION_SITES_MAX   (1u << 24)
+#define DEFINITION_THREADS_MAX (1u << 24)
+#define DEFINITION_MARKS_MAX   (1u << 24)
+#define DEFINITION_FACTS_MAX   (1u << 12)
+#define DEFINITION_FRAMES_MAX  (1u << 28) /* of all stacks together */
+#define DEFINITION_DEPTH_MAX   (1u << 16) /* of one stack */
+#define DEFINITION_TEXT_MAX    (1u << 28) /* bytes of all texts together */
+#define DEFINITION_BYTES_MAX   (1u << 22) /* of one record's payload */
+
+/* Each appends one record; -E2BIG when it is larger than DEFINITION_BYTES_MAX, -ENOMEM. */
+int definition_fact(struct bytes *out, const char *key, const char *value);
+int definition_module(struct bytes *out, const struct trace_module *module);
+int definition_site(struct bytes *out, const struct trace_site *site);
+int definition_thread(struct bytes *out, const struct trace_thread *thread);
+int definition_thread_update(struct bytes *out, uint32_t number, const struct trace_thread *thread);
+int definition_stack(struct bytes *out, const struct trace_stack *stack);
+int definition_mark(struct bytes *out, const char *text);
+
+#endif

@@ -1,0 +1,253 @@
+/* How the index of a trace is found: read from the file's end, or made from its frames. */
+#include "reader.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define SCAN_BYTES ((size_t)1 << 20)
+#define PEEK_BYTES 80 /* of a block: its kind and head */
+
+/* The zstd frame inside the skippable one whose bytes are in raw. */
+static int unwrap_index(struct trace *t, const struct bytes *raw, const char **why)
+{
+	struct bytes content = {0};
+	int err = frame_take(t->taker, raw->data + FRAME_SKIPPABLE_HEAD,
+			     raw->size - FRAME_SKIPPABLE_HEAD, &content, why);
+	struct window w = {content.data, content.data + content.size, false};
+
+	if (!err) {
+		*why = "its entries are damaged";
+		err = index_read(&t->index, &w);
+	}
+	bytes_free(&content);
+	return err;
+}
+
+/* The frames have to fill the file up to the index, from the header to the last frame. */
+static bool index_fits(const struct index *index, uint64_t end)
+{
+	const struct index_entry *last;
+
+	if (index->n_entries < 2 || index->entries[0].kind != FRAME_HEADER)
+		return false;
+	last = &index->entries[index->n_entries - 1];
+	for (size_t i = 1; i + 1 < index->n_entries; i++) {
+		if (index->entries[i].kind == FRAME_LAST)
+			return false;
+	}
+	return last->kind == FRAME_LAST && last->offset + last->bytes == end;
+}
+
+static int read_index(struct trace *t, uint64_t offset, size_t size, const char **why)
+{
+	struct bytes raw = {0};
+	int err;
+
+	*why = "out of memory";
+	if (!bytes_reserve(&raw, size))
+		return -ENOMEM;
+	err = frame_read(t->fd, offset, raw.data, size);
+	raw.size = size;
+	*why = "it cannot be read";
+	if (!err)
+		err = unwrap_index(t, &raw, why);
+	if (!err && !index_fits(&t->index, offset)) {
+		*why = "it does not fit the file";
+		err = -EBADMSG;
+	}
+	bytes_free(&raw);
+	return err;
+}
+
+/* The seek table says the same as the index, entry by entry. */
+static int check_seek_table(struct trace *t, uint64_t offset, size_t size, size_t index_bytes)
+{
+	struct bytes want = {0};
+	uint8_t *have = malloc(size);
+	int err = have ? frame_read(t->fd, offset, have, size) : -ENOMEM;
+
+	if (!err) {
+		index_seek_table(&t->index, index_bytes, &want);
+		err = want.failed ? -ENOMEM : 0;
+	}
+	if (!err && (want.size != size || memcmp(want.data, have, size)))
+		err = -EBADMSG;
+	bytes_free(&want);
+	free(have);
+	return err;
+}
+
+int reader_find_index(struct trace *t)
+{
+	uint8_t tail[FRAME_SEEK_FOOTER], entry[FRAME_SEEK_ENTRY];
+	const uint64_t file = t->file_bytes;
+	uint64_t table, offset, size;
+	const char *why;
+	int err;
+
+	if (file < FRAME_SEEK_FOOTER ||
+	    frame_read(t->fd, file - FRAME_SEEK_FOOTER, tail, sizeof(tail)) ||
+	    frame_u32(tail + 5) != FRAME_SEEK_FOOTER_MAGIC || !frame_u32(tail))
+		return -ENODATA;
+	table = index_seek_table_bytes((uint64_t)frame_u32(tail) - 1);
+	if (tail[4] || table > file ||
+	    frame_read(t->fd, file - FRAME_SEEK_FOOTER - FRAME_SEEK_ENTRY, entry, sizeof(entry)))
+		return reader_fail(t, -EBADMSG, "the seek table at the end is damaged");
+	offset = file - table; /* of the seek table */
+	size = frame_u32(entry);
+	if (size < FRAME_SKIPPABLE_HEAD || size > FRAME_BYTES_MAX || size > offset)
+		return reader_fail(t, -EBADMSG, "the seek table at byte %llu is damaged",
+				   (unsigned long long)offset);
+	err = read_index(t, offset - size, (size_t)size, &why);
+	if (err)
+		return reader_fail(t, err, "the index at byte %llu: %s",
+				   (unsigned long long)(offset - size), why);
+	err = check_seek_table(t, offset, (size_t)table, (size_t)size);
+	if (err)
+		return reader_fail(t, err, "the seek table at byte %llu is damaged",
+				   (unsigned long long)offset);
+	return 0;
+}
+
+/* A growing window on the file, for frames of unknown length. */
+struct scan {
+	uint8_t *data;
+	size_t room;
+	size_t size;
+	uint64_t offset; /* in the file, of data */
+};
+
+/* Makes data begin at offset and hold at least size bytes, or all up to the file's end. */
+static int scan_move(struct trace *t, struct scan *s, uint64_t offset, size_t size)
+{
+	uint64_t left = t->file_bytes - offset;
+	size_t kept = 0;
+
+	if (offset >= s->offset && offset - s->offset <= s->size) {
+		kept = s->size - (size_t)(offset - s->offset);
+		memmove(s->data, s->data + (offset - s->offset), kept);
+	}
+	s->offset = offset;
+	s->size = kept;
+	if (size > left)
+		size = (size_t)left;
+	if (size <= kept)
+		return 0;
+	if (size < SCAN_BYTES)
+		size = left < SCAN_BYTES ? (size_t)left : SCAN_BYTES;
+	if (size > s->room) {
+		uint8_t *data = realloc(s->data, size);
+
+		if (!data)
+			return -ENOMEM;
+		s->data = data;
+		s->room = size;
+	}
+	s->size = size;
+	return frame_read(t->fd, offset + kept, s->data + kept, size - kept);
+}
+
+/* The frame at offset, as an index entry; -EAGAIN: the file ends inside it. */
+static int scan_frame(struct trace *t, struct scan *s, uint64_t offset, struct index_entry *entry,
+		      const char **why)
+{
+	uint8_t peek[PEEK_BYTES + VARINT_MAX] = {0};
+	size_t size = PEEK_BYTES, want = SCAN_BYTES;
+	struct block_head head;
+	uint64_t bytes;
+	int err;
+
+	*why = "not a zstd frame";
+	for (;;) {
+		err = scan_move(t, s, offset, want);
+		if (!err)
+			err = frame_measure(s->data, s->size, &bytes);
+		if (err != -EAGAIN || s->size < want)
+			break;
+		*why = "too large a frame";
+		if (want > FRAME_BYTES_MAX)
+			return -EBADMSG;
+		want *= 4;
+	}
+	if (err)
+		return err;
+	*why = "too large a frame";
+	if (bytes > FRAME_BYTES_MAX)
+		return -EBADMSG;
+	*entry = (struct index_entry){.bytes = (uint32_t)bytes};
+	if (frame_u32(s->data) != FRAME_ZSTD_MAGIC)
+		return 0; /* skippable: kind 0 */
+	err = frame_peek(t->taker, s->data, (size_t)bytes, peek, &size, why);
+	if (err)
+		return err;
+	*why = "a frame without content";
+	if (!size)
+		return -EBADMSG;
+	entry->kind = peek[0];
+	if (entry->kind != FRAME_EVENTS)
+		return 0;
+	*why = "a damaged head of a block";
+	if (!decoder_head(&(struct window){peek + 1, peek + size, false}, &head) ||
+	    head.first_row != index_rows(&t->index) ||
+	    head.first_object != index_objects(&t->index))
+		return -EBADMSG;
+	entry->rows = head.rows;
+	entry->objects = (uint32_t)head.objects;
+	entry->first_ns = head.first_ns;
+	entry->last_ns = head.last_ns;
+	return 0;
+}
+
+/* After the last whole frame: says how the file ends. */
+static int scan_end(struct trace *t, uint64_t offset, int err, const char *why, bool ended)
+{
+	unsigned long long rows = index_rows(&t->index), at = offset;
+	size_t frame = t->index.n_entries;
+
+	if (err == -ENOMEM)
+		return reader_fail(t, err, "out of memory");
+	if (err == -EBADMSG)
+		reader_fail(t, 0, "frame %zu at byte %llu: %s; the %llu rows before it can be read",
+			    frame, at, why, rows);
+	else if (err && err != -EAGAIN)
+		return reader_fail(t, err, "cannot read: %s", strerror(-err));
+	else if (ended && t->error[0])
+		return 0; /* the index or the seek table is damaged: that was said already */
+	else if (ended)
+		reader_fail(
+			t, 0,
+			"ends at byte %llu before the end of its index; all %llu rows can be read",
+			(unsigned long long)t->file_bytes, rows);
+	else if (err)
+		reader_fail(
+			t, 0,
+			"ends inside frame %zu at byte %llu; the %llu rows before it can be read",
+			frame, at, rows);
+	else
+		reader_fail(t, 0, "ends at byte %llu without its last frame; %llu rows can be read",
+			    at, rows);
+	return t->index.n_entries ? 0 : -EBADMSG;
+}
+
+int reader_scan(struct trace *t)
+{
+	struct scan s = {0};
+	const char *why = "";
+	uint64_t offset = 0;
+	bool ended = false;
+	int err = 0;
+
+	while (offset < t->file_bytes && !ended) {
+		struct index_entry entry;
+
+		err = scan_frame(t, &s, offset, &entry, &why);
+		if (!err)
+			err = index_add(&t->index, entry);
+		if (err)
+			break;
+		ended = entry.kind == FRAME_LAST;
+		offset += entry.bytes;
+	}
+	free(s.data);
+	return scan_end(t, offset, err, why, ended);
+}
