@@ -281,7 +281,8 @@ def run_tool(*command: str) -> list[str]:
         return []
     text = (done.stdout + done.stderr).replace(f"{ROOT}/", "")
     wanted = re.compile(r"^[\w./+-]+:\d+:|^error", re.M)
-    return [line for line in text.splitlines() if wanted.search(line)] or [text.strip()]
+    lines = [line for line in text.splitlines() if wanted.search(line) and " note: " not in line]
+    return lines or [text.strip()]
 
 
 def tool(name: str) -> str:
@@ -342,7 +343,7 @@ def tidy(source: Source, flags: list[str], stamp: Path) -> list[str]:
     if not found:
         stamp.parent.mkdir(parents=True, exist_ok=True)
         stamp.touch()
-    return [line for line in found if " note: " not in line]
+    return found
 
 
 def check_tidy(c_files: list[Source]) -> list[str]:

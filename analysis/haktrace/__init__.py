@@ -1,1 +1,43 @@
-"""Traces of memory allocation, and results of their replay, as pandas DataFrames."""
+"""Traces of memory allocation, and results of their replay, as pandas DataFrames.
+
+    trace = haktrace.read_trace("app.zst")
+    trace.events                                    every call, in order
+    haktrace.lifetimes(trace)                       every object, from birth to death
+    haktrace.live_bytes(trace)                      bytes in use over time
+    haktrace.size_histogram(trace)
+    haktrace.site_table(trace, trace.sites)         who allocates what
+
+    results = haktrace.read_results("results.jsonl")
+    haktrace.compare(results, "wall_ns")
+
+The analyses take a DataFrame of events or a Trace, and return DataFrames; given a Trace they read
+it in chunks, so that it may be larger than memory. `haktrace.plots` draws, `haktrace.report` writes
+the HTML report.
+"""
+
+from haktrace.binding import TraceError
+from haktrace.comparison import compare
+from haktrace.live import live_bytes
+from haktrace.objects import iter_lifetimes, lifetimes
+from haktrace.results import read_results
+from haktrace.sites import site_table
+from haktrace.sizes import size_counts, size_histogram
+from haktrace.trace import FAILED, FOREIGN, MOVED, REPAIRED, Trace, read_trace
+
+__all__ = [
+    "FAILED",
+    "FOREIGN",
+    "MOVED",
+    "REPAIRED",
+    "Trace",
+    "TraceError",
+    "compare",
+    "iter_lifetimes",
+    "lifetimes",
+    "live_bytes",
+    "read_results",
+    "read_trace",
+    "site_table",
+    "size_counts",
+    "size_histogram",
+]

@@ -1,0 +1,174 @@
+"""A trace as DataFrames.
+
+The words are those of `traces/trace.h`: a *row* of the total order is a call or a mark, an *object*
+is one allocation's life, a *site* is where a call came from. Columns ending in `_ns` are
+nanoseconds since the trace's start, sizes are bytes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from types import TracebackType
+
+import pandas as pd
+
+from haktrace.binding import Handle
+
+CHUNK_EVENTS = 1 << 21
+
+# Bits of the column `flags`.
+FAILED = 1
+"""The call returned failure; no object was born, a realloc's old object lives on."""
+MOVED = 2
+"""A realloc whose result has another address than the old block."""
+FOREIGN = 4
+"""A free or realloc of a block whose birth is not in the trace."""
+REPAIRED = 8
+"""The recorder had to move this row to keep the order legal."""
+
+
+class Trace:
+    """A trace file. Tables are read when first asked for and kept; batches are not.
+
+    Iterating over a Trace gives its events in DataFrames of about two million rows, again and
+    again, whatever the trace's size: the analyses take a Trace as readily as a DataFrame.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = os.fspath(path)
+        self._handle = Handle(path)
+        self.rows = self._handle.rows()
+        """Number of rows, calls and marks: the events are as many at most."""
+        self.file_bytes = self._handle.file_bytes()
+        self.complete = self._handle.complete()
+        """False: the file was cut short; what is whole of it can be read."""
+
+    def __repr__(self) -> str:
+        return f"<Trace {self.path}: {self.rows} rows>"
+
+    def __enter__(self) -> Trace:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the file. Tables already read stay."""
+        self._handle.close()
+
+    def batches(self, from_ns: int = 0, to_ns: int = 0) -> Iterator[pd.DataFrame]:
+        """The events of one block of the file after another, as read-only views of its memory.
+
+        Whole blocks that hold a row at or after `from_ns` and before `to_ns` (0: the end).
+        Columns as in `events`; the index counts events from the first one delivered. Raises
+        TraceError where the file is damaged, after every whole block before it.
+        """
+        first = 0
+        for batch in self._handle.events(from_ns, to_ns):
+            frame: pd.DataFrame = batch.to_pandas(split_blocks=True)
+            frame.index = pd.RangeIndex(first, first + len(frame))
+            first += len(frame)
+            yield frame
+
+    def iter_events(self, chunk: int = CHUNK_EVENTS) -> Iterator[pd.DataFrame]:
+        """The events in DataFrames of `chunk` rows or one block more; the last one may be shorter.
+
+        For traces larger than memory: what is held at a time is a chunk and the blocks it is of.
+        """
+        waiting: list[pd.DataFrame] = []
+        rows = 0
+        for batch in self.batches():
+            waiting.append(batch)
+            rows += len(batch)
+            if rows >= chunk:
+                yield _concat(waiting)
+                waiting, rows = [], 0
+        if waiting:
+            yield _concat(waiting)
+
+    def __iter__(self) -> Iterator[pd.DataFrame]:
+        return self.iter_events()
+
+    @cached_property
+    def events(self) -> pd.DataFrame:
+        """Calls and inherited objects in the total order, about 50 bytes a row.
+
+        | column       | dtype    | meaning                                                      |
+        | ------------ | -------- | ------------------------------------------------------------ |
+        | `time_ns`    | int64    |                                                              |
+        | `thread`     | uint32   | row of `threads`                                             |
+        | `kind`       | category | `malloc`, `free`, ... `inherited`                            |
+        | `size`       | uint64   | requested; 2**64 - 1 when count * size overflowed            |
+        | `align`      | uint64   | requested, 0 when the call takes none                        |
+        | `object`     | int64    | the object born, -1: none                                    |
+        | `old_object` | int64    | the object that died (or was to: FAILED), -1: none           |
+        | `site`       | int32    | row of `sites`, -1: unknown                                  |
+        | `flags`      | uint8    | sum of FAILED, MOVED, FOREIGN, REPAIRED                      |
+        | `addr`       | uint64   | only when the trace holds addresses                          |
+        """
+        return _concat(list(self.batches()))
+
+    def _table(self, name: str, index: str | None = None) -> pd.DataFrame:
+        frame: pd.DataFrame = self._handle.table(name).to_pandas(types_mapper=_integer)
+        if index:
+            frame.index.name = index
+        return frame
+
+    @cached_property
+    def threads(self) -> pd.DataFrame:
+        """Threads by number: `tid`, `name`, `start_ns`, `exit_ns` (null: did not exit)."""
+        return self._table("threads", "thread")
+
+    @cached_property
+    def sites(self) -> pd.DataFrame:
+        """Sites by number: `module` (path, null when in none), `build_id`, `offset` of the return
+        address in the module, `height` of the stack in bytes (0: unknown), `key`."""
+        return self._table("sites", "site")
+
+    @cached_property
+    def stacks(self) -> pd.DataFrame:
+        """Frames of the stacks of frequent sites: `site`, `depth` (0: the site itself), `module`,
+        `offset`."""
+        return self._table("stacks")
+
+    @cached_property
+    def modules(self) -> pd.DataFrame:
+        """Mapped files: `path`, `build_id`, `base_addr`, `size_bytes`."""
+        return self._table("modules", "module")
+
+    @cached_property
+    def marks(self) -> pd.DataFrame:
+        """Rows that are no calls: `time_ns`, `thread`, `kind` (`thread_start`, `thread_exit`,
+        `lost`, `mark`), `size` (calls lost), `text`, `event` (events before it)."""
+        return self._table("marks")
+
+    @cached_property
+    def process(self) -> pd.DataFrame:
+        """Facts about the recorded process, one a row: index `key`, column `value` (text)."""
+        return self._table("facts").set_index("key")
+
+
+def read_trace(path: str | os.PathLike[str]) -> Trace:
+    """Opens a trace. Raises TraceError with libhaktrace's sentence when it cannot be read."""
+    return Trace(path)
+
+
+def event_chunks(events: pd.DataFrame | Iterable[pd.DataFrame]) -> Iterable[pd.DataFrame]:
+    """What the analyses loop over: one DataFrame of events is one chunk."""
+    return [events] if isinstance(events, pd.DataFrame) else events
+
+
+def _concat(batches: list[pd.DataFrame]) -> pd.DataFrame:
+    return batches[0] if len(batches) == 1 else pd.concat(batches)
+
+
+def _integer(kind: object) -> pd.Int64Dtype | None:
+    # Without this a null would make 64-bit integers floating point, and inexact.
+    return pd.Int64Dtype() if str(kind) == "int64" else None
