@@ -1,17 +1,15 @@
-"""Fixtures that all integration tests share: where the built programs are, how to run them."""
+"""Fixtures that all integration tests share."""
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
+from command import BUILD, ROOT, info, run
+from recording import RealRecordings
 
-ROOT = Path(__file__).resolve().parent.parent
-BUILD = Path(os.environ.get("HAK_BUILD", ROOT / "build"))
+__all__ = ["BUILD", "ROOT", "info", "run"]
 
 
 @pytest.fixture(scope="session")
@@ -29,16 +27,7 @@ def shared_traces() -> Path:
     return Path(folder)
 
 
-def run(*command: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
-    """Runs a command to its end, output captured as text; never raises on its exit status."""
-    options.setdefault("timeout", 300)
-    return subprocess.run(
-        [str(word) for word in command], capture_output=True, text=True, check=False, **options
-    )
-
-
-def info(trace: Path) -> dict[str, Any]:
-    """`haktrace info --json` of a trace."""
-    done = run(BUILD / "haktrace", "info", "--json", trace)
-    assert done.returncode == 0, done.stderr
-    return dict(json.loads(done.stdout))
+@pytest.fixture(scope="session")
+def real_recordings(tmp_path_factory: pytest.TempPathFactory) -> RealRecordings:
+    """Records real programs, each once for all tests."""
+    return RealRecordings(tmp_path_factory.mktemp("real"))

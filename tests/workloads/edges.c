@@ -98,6 +98,21 @@ static void resized(void)
 		malloc_usable_size(block) >= 806 ? "enough" : "short", errno);
 	free(block);
 	free(TELL(reallocarray(NULL, 5, 81)));
+}
+
+/* Blocks that stay where they are, and one that has no room to. */
+static void moved(void)
+{
+	void *block = TELL(malloc(70001));
+	void *behind = TELL(malloc(70002));
+	uintptr_t old = (uintptr_t)block;
+
+	block = TELL(realloc(block, 70000));
+	dprintf(1, "shrunk %s\n", (uintptr_t)block == old ? "in place" : "elsewhere");
+	block = TELL(realloc(block, 100003));
+	dprintf(1, "grown %s\n", (uintptr_t)block == old ? "in place" : "elsewhere");
+	free(block);
+	free(behind);
 	block = TELL(malloc(50 << 20));
 	block = TELL(realloc(block, 51 << 20));
 	free(block);
@@ -109,5 +124,6 @@ int main(void)
 	failures();
 	aligned();
 	resized();
+	moved();
 	return 0;
 }

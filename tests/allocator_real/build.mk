@@ -1,0 +1,1 @@
+PYTESTS += tests/allocator_real/test_programs_on_hakmem.py

@@ -1,0 +1,250 @@
+"""`make bench-recorder`: what recording costs, paired with the same program unrecorded.
+
+Every round runs each program bare, under hakrec and under heaptrack, in an order that rotates from
+round to round; ratios are taken within a round, so that slow changes of the machine cancel. Every
+run is one JSON line in the file; the table shows medians with their spread (the middle half).
+
+"program CPU" is that of the program and its children, "recorder CPU" that of hakrec itself, both
+from the kernel's account, to 10 ms. heaptrack is a script around several processes: only the sum is
+known. It does not follow children, so it has no row for g++, only for the compiler proper.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from command import BUILD, info
+from programs import CXX, GIT, PYTHON, REDIS, SQLITE, STORM, Outcome, Program, execute, missing
+
+HAKREC = BUILD / "hakrec"
+HOT_PAIRS = 20_000_000
+
+Run = dict[str, Any]
+
+
+def compiler_proper() -> str:
+    """The path of cc1plus, "cc1plus" when there is no g++."""
+    if not shutil.which("g++"):
+        return "cc1plus"
+    asked = ["g++", "-print-prog-name=cc1plus"]
+    return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def done_well(outcome: Outcome, folder: Path, scale: int) -> None:
+    """The check of programs that only measure."""
+    assert outcome.status == 0, outcome.stderr
+
+
+CC1PLUS = replace(
+    CXX,
+    name="cc1plus",
+    argv=lambda scale: [compiler_proper(), "-quiet", "-O2", "-o", "large.s", "large.cc"],
+    check=done_well,
+    writes=("large.s",),
+    needs=(compiler_proper(),),
+)
+HOTLOOP = Program(
+    name="hotloop",
+    argv=lambda scale: [str(BUILD / "tests/workloads/hotloop"), str(HOT_PAIRS * scale)],
+    check=done_well,
+)
+# Each program and the scale at which it runs for about a second.
+BENCHED = {
+    "python": (PYTHON, 4),
+    "sqlite3": (SQLITE, 6),
+    "g++": (CXX, 1),
+    "cc1plus": (CC1PLUS, 1),
+    "git": (GIT, 8),
+    "redis": (REDIS, 8),
+    "storm": (STORM, 40),
+    "hotloop": (HOTLOOP, 1),
+}
+
+
+def setups(program: str, folder: Path) -> dict[str, list[str | Path]]:
+    """What stands before the command line, by name of the set-up."""
+    known: dict[str, list[str | Path]] = {
+        "bare": [],
+        "hakrec": [HAKREC, "--quiet", "-o", folder / "trace.zst"],
+    }
+    if program == "hotloop":
+        known["hakrec-address"] = [*known["hakrec"][:1], "--sites", "address", *known["hakrec"][1:]]
+    if program != "g++" and shutil.which("heaptrack"):
+        known["heaptrack"] = ["heaptrack", "-o", folder / "heaptrack"]
+    return known
+
+
+def measure(program: Program, scale: int, setup: str, folder: Path) -> Run:
+    """One run."""
+    for old in folder.glob("*.zst"):
+        old.unlink()
+    wrapper = setups(program.name, folder)[setup]
+    outcome = execute(program, folder, wrapper=wrapper, scale=scale, timeout_s=600)
+    if setup == "heaptrack":  # which writes to the program's standard output
+        assert outcome.status == 0, outcome.stderr
+    else:
+        program.check(outcome, folder, scale)
+    recorded = setup.startswith("hakrec")
+    cpu_ns = outcome.own_cpu_ns + outcome.children_cpu_ns
+    run: Run = {
+        "program": program.name,
+        "scale": scale,
+        "setup": setup,
+        "wall_ns": outcome.wall_ns,
+        "cpu_ns": cpu_ns,
+        "program_cpu_ns": outcome.children_cpu_ns if recorded else cpu_ns,
+        "recorder_cpu_ns": outcome.own_cpu_ns if recorded else None,
+        "events": None,
+        "file_bytes": None,
+        "lost_events": None,
+        "late_events": None,
+        "requests_per_s": outcome.figures.get("requests_per_s"),
+        "loop_ns": loop_ns(outcome),
+    }
+    if setup == "heaptrack":
+        run["program_cpu_ns"] = None
+    traces = sorted(folder.glob("*.zst"))
+    if recorded:
+        facts = [info(trace) for trace in traces]
+        for key in ("events", "file_bytes", "lost_events", "late_events"):
+            run[key] = sum(fact[key] for fact in facts)
+    elif traces:
+        run["file_bytes"] = sum(trace.stat().st_size for trace in traces)
+    return run
+
+
+def loop_ns(outcome: Outcome) -> int | None:
+    """What the hot loop measured itself."""
+    found = re.search(r"wall_ns (\d+)", outcome.stdout)
+    return int(found[1]) if found else None
+
+
+def machine() -> dict[str, Any]:
+    """What the figures depend on."""
+    model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    return {
+        "cpu": model[1] if model else None,
+        "cpus": len(os.sched_getaffinity(0)),
+        "kernel": platform.release(),
+        "libc": "-".join(platform.libc_ver()),
+        "load": os.getloadavg()[0],
+    }
+
+
+# ---- the table ----
+
+
+def spread(values: Iterable[float], form: str = "{:.2f}") -> str:
+    """Median and middle half."""
+    ordered = sorted(values)
+    if not ordered:
+        return "-"
+    if len(ordered) == 1:
+        return form.format(ordered[0])
+    low, _, high = statistics.quantiles(ordered, n=4, method="inclusive")
+    return " ".join(
+        [form.format(statistics.median(ordered)), f"({form.format(low)}-{form.format(high)})"]
+    )
+
+
+def row(program: str, setup: str, rounds: list[dict[str, Run]]) -> list[str]:
+    """One line of the table."""
+    pairs = [(r["bare"], r[setup]) for r in rounds]
+    events = [run["events"] for _, run in pairs if run["events"]]
+    counted = [(bare, run) for bare, run in pairs if run["events"]]
+
+    def per_event(key: str, less: str | None = None) -> list[float]:
+        return [(run[key] - (bare[less] if less else 0)) / run["events"] for bare, run in counted]
+
+    key = "loop_ns" if program == "hotloop" else "wall_ns"
+    rates = [(b["requests_per_s"], run["requests_per_s"]) for b, run in pairs]
+    return [
+        program,
+        setup,
+        spread(run[key] / bare[key] for bare, run in pairs),
+        spread(run["cpu_ns"] / bare["cpu_ns"] for bare, run in pairs if bare["cpu_ns"]),
+        spread([with_ / without for without, with_ in rates if without and with_]),
+        f"{statistics.median(events):,.0f}" if events else "-",
+        spread(per_event(key, less=key), "{:.1f}"),
+        spread(per_event("program_cpu_ns", less="program_cpu_ns"), "{:.1f}"),
+        spread(per_event("recorder_cpu_ns"), "{:.1f}"),
+        spread(per_event("file_bytes"), "{:.2f}"),
+    ]
+
+
+HEAD = ["program", "setup", "wall x", "cpu x", "rate x", "events", "wall ns/ev", "prog cpu ns/ev"]
+HEAD += ["rec cpu ns/ev", "bytes/ev"]
+
+
+def table(rounds: dict[str, list[dict[str, Run]]]) -> str:
+    """All programs, one line for each set-up."""
+    lines = [HEAD]
+    for program, runs in rounds.items():
+        lines += [row(program, setup, runs) for setup in runs[0] if setup != "bare"]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(HEAD))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def bench(programs: list[str], repeats: int, out: Path) -> dict[str, list[dict[str, Run]]]:
+    """Runs all rounds; appends each run to the file."""
+    rounds: dict[str, list[dict[str, Run]]] = {name: [] for name in programs}
+    facts = machine()
+    with tempfile.TemporaryDirectory() as folder, out.open("a") as lines:
+        for repeat in range(repeats):
+            for name in programs:
+                program, scale = BENCHED[name]
+                place = Path(folder) / name
+                if not place.exists():
+                    place.mkdir()
+                    program.prepare(place, scale)
+                names = list(setups(name, place))
+                turn = repeat % len(names)
+                runs = {}
+                for setup in names[turn:] + names[:turn]:
+                    runs[setup] = measure(program, scale, setup, place)
+                    lines.write(json.dumps(runs[setup] | {"repeat": repeat, "machine": facts}))
+                    lines.write("\n")
+                    lines.flush()
+                rounds[name].append({setup: runs[setup] for setup in names})
+    return rounds
+
+
+def main() -> None:
+    """Benchmarks what the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--out", type=Path, default=BUILD / "bench" / "recorder.jsonl")
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("programs", nargs="*", metavar="PROGRAM", help=", ".join(BENCHED))
+    options = parser.parse_args()
+    programs = []
+    for name in options.programs or BENCHED:
+        if absent := missing(BENCHED[name][0]):
+            print(f"{name}: skipped, not installed: {', '.join(absent)}", file=sys.stderr)
+        else:
+            programs.append(name)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.unlink(missing_ok=True)
+    print(table(bench(programs, options.repeats, options.out)))
+    print(f"\n{options.repeats} rounds; every run: {options.out}")
+
+
+if __name__ == "__main__":
+    main()

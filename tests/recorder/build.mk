@@ -1,0 +1,15 @@
+PYTESTS += $(addprefix tests/recorder/,test_real_programs.py test_calls.py test_threads.py test_processes.py \
+	test_endings.py test_output.py test_refusals.py test_modules.py test_limits.py)
+
+BENCHES += bench-recorder
+bench-recorder: ## what recording costs, paired with the same program unrecorded
+	$(Q)$(PYTHON) tests/recorder/bench_recorder.py --out $(BUILD)/bench/recorder.jsonl
+
+SOAKS += soak-recorder soak-real
+soak-recorder: export HAK_SCALE := 50
+soak-recorder: ## the recorder's hard cases with 50 times the threads, forks, kills and signals
+	$(Q)$(PYTHON) -m pytest -q -p no:cacheprovider $(filter-out %_programs.py,$(filter tests/recorder/%,$(PYTESTS)))
+soak-real: export HAK_SCALE := 10
+soak-real: ## the real programs with 10 times the work: recorded, replayed, and on hakmem
+	$(Q)$(PYTHON) -m pytest -q -p no:cacheprovider tests/recorder/test_real_programs.py \
+		tests/replay_real tests/allocator_real

@@ -1,0 +1,155 @@
+"""Every call is in the trace with its exact kind, size, alignment and outcome."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from recording import WORKLOADS, Row, brief, record_like_bare
+
+UINT64_MAX = 2**64 - 1
+TOO_BIG = 2**63
+HALF = 2**63 - 1
+
+
+def free(kind: str = "free") -> tuple[Any, ...]:
+    return kind, None, None, ()
+
+
+def alloc(kind: str, size: int, align: int | None = None, *flags: str) -> tuple[Any, ...]:
+    return kind, size, align, flags
+
+
+EDGES = [
+    # sizes of zero
+    alloc("malloc", 0), free(),
+    alloc("calloc", 0), free(),
+    alloc("calloc", 0), free(),
+    alloc("malloc", 101), alloc("realloc", 0),
+    alloc("malloc", 102), alloc("reallocarray", 0),
+    alloc("realloc", 0), free(),
+    # failures
+    alloc("malloc", 201),
+    alloc("malloc", TOO_BIG, None, "failed"),
+    alloc("calloc", UINT64_MAX, None, "failed"),
+    alloc("calloc", TOO_BIG, None, "failed"),
+    alloc("realloc", TOO_BIG, None, "failed"),
+    alloc("reallocarray", UINT64_MAX, None, "failed"),
+    alloc("memalign", TOO_BIG, 64, "failed"),
+    alloc("aligned_alloc", TOO_BIG, 64, "failed"),
+    alloc("posix_memalign", TOO_BIG, 64, "failed"),
+    alloc("posix_memalign", 203, 24, "failed"),
+    alloc("posix_memalign", 204, 2, "failed"),
+    alloc("valloc", TOO_BIG, None, "failed"),
+    alloc("pvalloc", TOO_BIG, None, "failed"),
+    free(),
+    # alignments
+    alloc("memalign", 301, 128), free(),
+    alloc("aligned_alloc", 302, 256), free(),
+    alloc("posix_memalign", 303, 4096), free(),
+    alloc("valloc", 304), free(),
+    alloc("pvalloc", 305), free(),
+    alloc("memalign", 306, 1 << 20), free(),
+    # realloc
+    alloc("realloc", 401), alloc("realloc", 400), alloc("realloc", 40100),
+    alloc("reallocarray", 806), free(),
+    alloc("reallocarray", 405), free(),
+    # blocks that move or not
+    alloc("malloc", 70001), alloc("malloc", 70002),
+    alloc("realloc", 70000), alloc("realloc", 100003, None, "moved"), free(), free(),
+    alloc("malloc", 50 << 20), alloc("realloc", 51 << 20), free(),
+]  # fmt: skip
+
+# Each operator new with its size and alignment, and the delete that followed it.
+OPERATORS = [
+    (alloc("new", 1001), "delete"),
+    (alloc("new[]", 1002), "delete[]"),
+    (alloc("new", 1003), "delete sized"),
+    (alloc("new[]", 1004), "delete[] sized"),
+    (alloc("new nothrow", 1005), "delete nothrow"),
+    (alloc("new[] nothrow", 1006), "delete[] nothrow"),
+    (alloc("new aligned", 1007, 64), "delete aligned"),
+    (alloc("new[] aligned", 1008, 64), "delete[] aligned"),
+    (alloc("new aligned", 1009, 64), "delete sized aligned"),
+    (alloc("new[] aligned", 1010, 64), "delete[] sized aligned"),
+    (alloc("new aligned nothrow", 1011, 64), "delete aligned nothrow"),
+    (alloc("new[] aligned nothrow", 1012, 64), "delete[] aligned nothrow"),
+]
+OPERATOR_FAILURES = [
+    alloc(kind, TOO_BIG, align, "failed")
+    for kind, align in (
+        ("new", None),
+        ("new[]", None),
+        ("new aligned", 64),
+        ("new[] aligned", 64),
+        ("new nothrow", None),
+        ("new[] nothrow", None),
+        ("new aligned nothrow", 64),
+        ("new[] aligned nothrow", 64),
+    )
+]
+
+
+def settled(row: Row) -> tuple[Any, ...]:
+    """A row without the flag that the allocator decides freely: whether a large block moved."""
+    kind, size, align, flags = brief(row)
+    free_choice = kind == "reallocarray" or size in (40100, 51 << 20)
+    return kind, size, align, tuple(f for f in flags if not (free_choice and f == "moved"))
+
+
+def lives(rows: list[Row]) -> None:
+    """Each object is born once, in the order of its number, and dies at most once."""
+    born = [row["object"] for row in rows if row["object"] is not None]
+    dead = [row["old_object"] for row in rows if row["old_object"] is not None]
+    assert born == sorted(set(born))
+    assert len(dead) == len(set(dead))
+
+
+def test_edges_of_the_standard(tmp_path: Path) -> None:
+    trace = record_like_bare(tmp_path, WORKLOADS / "edges").trace
+    trace.assert_sound()
+    rows = trace.calls_from("edges")
+    assert [settled(row) for row in rows] == EDGES
+    lives(trace.rows)
+    for row in rows:
+        failed = "failed" in row["flags"]
+        freed_by_realloc = row["kind"] in ("realloc", "reallocarray") and row["size"] == 0
+        if row["kind"] == "free" or failed:
+            assert row["object"] is None
+        elif not freed_by_realloc or row["old_object"] is None:
+            assert row["object"] is not None
+        else:
+            assert row["object"] is None
+    # Every block was freed; the one that two calls failed to resize lived on until its free.
+    assert trace.info["leaked_objects"] == 0
+    assert trace.info["failed_allocs"] == sum("failed" in row[3] for row in EDGES)
+
+
+def test_realloc_names_the_block_that_ends(tmp_path: Path) -> None:
+    rows = record_like_bare(tmp_path, WORKLOADS / "edges").trace.calls_from("edges")
+    chain = rows[EDGES.index(alloc("realloc", 401)) :][:5]
+    assert chain[0]["old_object"] is None
+    for before, after in pairwise(chain):
+        assert after["old_object"] == before["object"]
+
+
+def test_every_operator_new_and_delete(tmp_path: Path) -> None:
+    trace = record_like_bare(tmp_path, WORKLOADS / "operators").trace
+    trace.assert_sound()
+    expected = [alloc("malloc", 999), free()]
+    for new, delete in OPERATORS:
+        expected += [new, free(delete)]
+    expected += [alloc("malloc", 998), free(), *OPERATOR_FAILURES]
+    rows = trace.calls_from("operators")
+    assert [brief(row) for row in rows] == expected
+    for new_row, delete_row in zip(rows[2:-10:2], rows[3:-10:2], strict=True):
+        assert delete_row["old_object"] == new_row["object"]
+
+
+def test_an_operator_is_one_call(tmp_path: Path) -> None:
+    """The malloc and free inside the real operators are not calls of the program."""
+    trace = record_like_bare(tmp_path, WORKLOADS / "operators").trace
+    sizes = [row["size"] for row in trace.calls if row["kind"] in ("malloc", "aligned_alloc")]
+    assert not set(sizes) & set(range(1001, 1013))
+    assert sizes.count(TOO_BIG) == 0

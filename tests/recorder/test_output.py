@@ -1,0 +1,120 @@
+"""The file that is written: replaced, impossible, full."""
+
+from __future__ import annotations
+
+import os
+import resource
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from command import run
+from programs import clean_environ
+from recording import HAKREC, HAKTRACE, WORKLOADS, Trace, record
+
+STORM = ("4", "200000")
+STORM_OUTPUT = f"mallocs 800064 reallocs 25000 frees 800064 calls {2 * 800064 + 25000}\n"
+
+
+def assert_cut_cleanly(trace: Path) -> None:
+    """Up to its end the file is a good trace, only not whole."""
+    verified = run(HAKTRACE, "verify", trace)
+    assert verified.returncode == 1
+    assert trace.name in verified.stderr
+    told = run(HAKTRACE, "info", "--json", trace)
+    assert told.returncode == 0
+    assert not Trace(trace).info["complete"]
+    assert run("zstd", "-q", "-t", trace).returncode == 0
+
+
+def test_existing_file_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "trace.zst").write_bytes(b"something else, and longer than a trace" * 100_000)
+    recording = record(tmp_path, WORKLOADS / "hello")
+    recording.assert_sound()
+    assert recording.output.stat().st_size < 100_000
+
+
+def test_folder_that_is_not_there(tmp_path: Path) -> None:
+    output = tmp_path / "nowhere" / "trace.zst"
+    marker = tmp_path / "marker"
+    done = run(HAKREC, "-o", output, WORKLOADS / "descriptors", marker, env=clean_environ())
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert str(output) in done.stderr
+    assert "No such file" in done.stderr
+    assert not marker.exists(), "the program must not run unrecorded"
+
+
+def test_folder_as_output(tmp_path: Path) -> None:
+    done = run(HAKREC, "-o", tmp_path, WORKLOADS / "hello", env=clean_environ())
+    assert done.returncode == 1
+    assert "directory" in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.fixture
+def full_device(tmp_path: Path) -> Path:
+    """A device like /dev/full that may be lost."""
+    device = tmp_path / "full.zst"
+    try:
+        os.mknod(device, stat.S_IFCHR | 0o666, os.makedev(1, 7))
+        device.write_bytes(b"x")
+    except PermissionError:
+        pytest.skip("may not make a device")
+    except OSError:
+        return device
+    return pytest.skip("the file system has no devices")
+
+
+def test_full_device(full_device: Path) -> None:
+    done = run(HAKREC, "-o", full_device, WORKLOADS / "hello", env=clean_environ())
+    assert done.stdout == "hello\n"
+    assert done.returncode not in (0, 8)
+    assert "No space left" in done.stderr
+    assert full_device.is_char_device()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 256 KiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if run("mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder).returncode:
+        pytest.skip("may not mount a small file system")
+    yield folder
+    run("umount", folder)
+
+
+def test_disk_full(small_disk: Path) -> None:
+    recording = record(small_disk, WORKLOADS / "storm", *STORM, options=())
+    assert recording.done.stdout == STORM_OUTPUT
+    assert recording.done.returncode not in (0, 8)
+    assert "No space left" in recording.done.stderr
+    assert_cut_cleanly(recording.output)
+
+
+def test_file_size_limit(tmp_path: Path) -> None:
+    limit = 300_000
+    recording = record(
+        tmp_path,
+        WORKLOADS / "storm",
+        *STORM,
+        options=(),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )
+    assert recording.done.stdout == STORM_OUTPUT
+    assert recording.done.returncode not in (0, 8)
+    assert "too large" in recording.done.stderr
+    assert_cut_cleanly(recording.output)
+
+
+def test_to_a_pipe(tmp_path: Path) -> None:
+    """A trace can be written to what cannot seek."""
+    pipe, copy = tmp_path / "pipe.zst", tmp_path / "copy.zst"
+    os.mkfifo(pipe)
+    recorder = f"'{HAKREC}' --quiet -o '{pipe}' '{WORKLOADS}/hello'"
+    script = f"cat '{pipe}' >'{copy}' & {recorder}; status=$?; wait; exit $status"
+    done = run("/bin/sh", "-c", script, env=clean_environ(), timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (8, "hello\n", "")
+    Trace(copy).assert_sound()

@@ -1,0 +1,123 @@
+"""What cannot be recorded is refused with one clear sentence, and never leaves an empty trace."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from command import run
+from programs import clean_environ
+from recording import HAKREC, WORKLOADS
+
+
+def refused(folder: Path, *command: str | Path, status: int) -> str:
+    """Asserts a refusal: nothing ran, nothing was written, one line on stderr, which it returns."""
+    output = folder / "trace.zst"
+    done = run(HAKREC, "-o", output, *command, env=clean_environ(), cwd=folder)
+    assert done.returncode == status
+    assert done.stdout == ""
+    assert done.stderr.startswith("hakrec: ")
+    assert done.stderr.count("\n") == 1
+    assert not list(folder.glob("*.zst"))
+    return done.stderr
+
+
+def test_static_program(tmp_path: Path) -> None:
+    said = refused(tmp_path, WORKLOADS / "hello-static", status=1)
+    assert "hello-static" in said
+    assert "static" in said
+    assert "ebpf" in said.lower()
+
+
+def test_musl_program(tmp_path: Path) -> None:
+    program = WORKLOADS / "hello-musl"
+    if not program.exists():
+        pytest.skip("no musl-gcc")
+    said = refused(tmp_path, program, status=1)
+    assert "hello-musl" in said
+    assert "musl" in said
+
+
+@pytest.fixture
+def setuid_program(tmp_path: Path) -> Path:
+    """A program that runs as somebody else."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a program to somebody else")
+    program = tmp_path / "hello-setuid"
+    shutil.copy(WORKLOADS / "hello", program)
+    os.chown(program, pwd.getpwnam("nobody").pw_uid, -1)
+    program.chmod(0o4755)
+    return program
+
+
+def test_setuid_program(tmp_path: Path, setuid_program: Path) -> None:
+    said = refused(tmp_path, setuid_program, status=1)
+    assert "hello-setuid" in said
+    assert "setuid" in said or "set-user-ID" in said
+
+
+def test_script_of_a_static_interpreter(tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.write_text(f"#!{WORKLOADS / 'hello-static'}\n")
+    script.chmod(0o755)
+    assert "static" in refused(tmp_path, script, status=1)
+
+
+@pytest.mark.parametrize(("name", "reason"), [
+    ("no-such-program", "not found"),
+    ("./no-such-program", "No such file"),
+    ("./data", "ermission denied"),
+    ("./folder", "directory"),
+])  # fmt: skip
+def test_program_that_cannot_run(tmp_path: Path, name: str, reason: str) -> None:
+    (tmp_path / "data").write_text("data\n")
+    (tmp_path / "folder").mkdir()
+    said = refused(tmp_path, name, status=1)
+    assert name.removeprefix("./") in said
+    assert reason in said
+
+
+@pytest.mark.parametrize("arguments", [
+    [], ["--no-such-option", "/bin/true"], ["--backend", "magic", "/bin/true"],
+    ["--sites", "all", "/bin/true"], ["-o"],
+])  # fmt: skip
+def test_wrong_usage(tmp_path: Path, arguments: list[str]) -> None:
+    done = run(HAKREC, *arguments, cwd=tmp_path, env=clean_environ())
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_help_and_version(tmp_path: Path) -> None:
+    for option in ("--help", "--version"):
+        done = run(HAKREC, option, cwd=tmp_path)
+        assert done.returncode == 0
+        assert done.stdout
+        assert done.stderr == ""
+
+
+def test_options_of_the_program_are_its_own(tmp_path: Path) -> None:
+    done = run(
+        HAKREC, "--quiet", "/bin/echo", "--help", "-o", "x", cwd=tmp_path, env=clean_environ()
+    )
+    bare = run("/bin/echo", "--help", "-o", "x")
+    assert done.stdout == bare.stdout
+
+
+@pytest.mark.parametrize("program", ["hello-static", "hello-musl"])
+def test_child_that_cannot_be_recorded_still_runs(tmp_path: Path, program: str) -> None:
+    """A shell is recorded; its child is not, and hakrec says which."""
+    if not (WORKLOADS / program).exists():
+        pytest.skip("not built")
+    script = f"'{WORKLOADS / program}'; echo $?"
+    output = tmp_path / "trace.zst"
+    done = subprocess.run(
+        [HAKREC, "-o", output, "/bin/sh", "-c", script],
+        env=clean_environ(), cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "hello\n8\n")

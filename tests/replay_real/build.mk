@@ -1,0 +1,1 @@
+PYTESTS += tests/replay_real/test_replay_recordings.py
