@@ -408,7 +408,7 @@ def redis_drive(folder: Path, scale: int) -> tuple[str, dict[str, float]]:
         "-s",
         "redis.sock",
         "-n",
-        str(8000 * scale),
+        str(20_000 * scale),
         "-r",
         "2000",
         "-d",
@@ -424,7 +424,7 @@ def redis_drive(folder: Path, scale: int) -> tuple[str, dict[str, float]]:
         ask, cwd=folder, input=REDIS_QUESTIONS, capture_output=True, text=True, check=True
     ).stdout
     subprocess.run([*ask, "shutdown", "nosave"], cwd=folder, capture_output=True, check=False)
-    return answers, {"requests_per_s": 8000 * scale * len(rates) / seconds}
+    return answers, {"requests_per_s": 20_000 * scale * len(rates) / seconds}
 
 
 def redis_check(outcome: Outcome, folder: Path, scale: int) -> None:

@@ -37,12 +37,12 @@ HOT_PAIRS = 20_000_000
 Run = dict[str, Any]
 
 
-def compiler_proper() -> str:
-    """The path of cc1plus, "cc1plus" when there is no g++."""
+def compiler_says(option: str) -> str:
+    """What g++ prints for an option; the option itself when there is no g++."""
     if not shutil.which("g++"):
-        return "cc1plus"
-    asked = ["g++", "-print-prog-name=cc1plus"]
-    return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+        return option
+    done = subprocess.run(["g++", option], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
 
 
 def done_well(outcome: Outcome, folder: Path, scale: int) -> None:
@@ -53,10 +53,13 @@ def done_well(outcome: Outcome, folder: Path, scale: int) -> None:
 CC1PLUS = replace(
     CXX,
     name="cc1plus",
-    argv=lambda scale: [compiler_proper(), "-quiet", "-O2", "-o", "large.s", "large.cc"],
+    argv=lambda scale: [
+        *(compiler_says("-print-prog-name=cc1plus"), "-quiet", "-O2", "-D_GNU_SOURCE"),
+        *("-imultiarch", compiler_says("-print-multiarch"), "-o", "large.s", "large.cc"),
+    ],
     check=done_well,
     writes=("large.s",),
-    needs=(compiler_proper(),),
+    needs=("g++",),
 )
 HOTLOOP = Program(
     name="hotloop",
@@ -70,7 +73,7 @@ BENCHED = {
     "g++": (CXX, 1),
     "cc1plus": (CC1PLUS, 1),
     "git": (GIT, 8),
-    "redis": (REDIS, 8),
+    "redis": (REDIS, 3),
     "storm": (STORM, 40),
     "hotloop": (HOTLOOP, 1),
 }
