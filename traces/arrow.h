@@ -61,45 +61,46 @@ struct ArrowArrayStream {
 
 /*
  * Calls and inherited objects in the total order, one record batch per block of the file. Blocks
- * are whole: a range delivers rows around it too.
+ * are whole: a range delivers rows around it too. Texts are large utf8 here and below.
  *
  *   time_ns    int64                         object      int64, -1: none
  *   thread     uint32, row of the threads    old_object  int64, -1: none
- *   kind       dictionary int8 -> utf8       site        int32, row of the sites, -1: unknown
- *   size       uint64, UINT64_MAX: overflow  addr        uint64, only when the trace records it
+ *   kind       dictionary int8 -> text       site        int32, row of the sites, -1: unknown
+ *   size       uint64, UINT64_MAX: overflow  addr        uint64, 0: none
  *   align      uint64                        flags       uint8, TRACE_FAILED ...
  *
- * range as in trace_cursor_open(); NULL: everything.
+ * addr is there only when the trace's first block has addresses. range as in trace_cursor_open();
+ * NULL: everything.
  */
 TRACE_API int trace_arrow_events(struct trace *trace, const struct trace_range *range,
 				 struct ArrowArrayStream *out);
 
 /*
  * The rows that are no calls (thread_start, thread_exit, lost, mark); reads the whole trace.
- *   time_ns int64, thread uint32, kind dictionary int8 -> utf8, size uint64 (calls lost), text
- *   utf8 (null unless a user mark), event uint64 (rows of trace_arrow_events() before it)
+ *   time_ns int64, thread uint32, kind dictionary int8 -> text, size uint64 (calls lost), text
+ *   (null unless a user mark), event uint64 (rows of trace_arrow_events() before it)
  */
 TRACE_API int trace_arrow_marks(struct trace *trace, struct ArrowArrayStream *out);
 
-/* tid uint64, name utf8, start_ns int64, exit_ns int64 (null: did not exit) */
+/* tid uint64, name text, start_ns int64, exit_ns int64 (null: did not exit) */
 TRACE_API int trace_arrow_threads(struct trace *trace, struct ArrowArrayStream *out);
 
-/* path utf8, build_id utf8, base_addr uint64, size_bytes uint64 */
+/* path text, build_id text, base_addr uint64, size_bytes uint64 */
 TRACE_API int trace_arrow_modules(struct trace *trace, struct ArrowArrayStream *out);
 
 /*
- * module utf8 (path; null: in no known module), build_id utf8 (null likewise), offset uint64,
+ * module text (path; null: in no known module), build_id text (null likewise), offset uint64,
  * height uint32, key uint64 (sitekey.h)
  */
 TRACE_API int trace_arrow_sites(struct trace *trace, struct ArrowArrayStream *out);
 
 /*
- * The frames of all stacks: site uint32, depth uint32 (0: the site's own frame), module utf8
+ * The frames of all stacks: site uint32, depth uint32 (0: the site's own frame), module text
  * (null: in no known module), offset uint64
  */
 TRACE_API int trace_arrow_stacks(struct trace *trace, struct ArrowArrayStream *out);
 
-/* Facts about the process: key utf8, value utf8. */
+/* Facts about the process: key text, value text. */
 TRACE_API int trace_arrow_facts(struct trace *trace, struct ArrowArrayStream *out);
 
 #endif

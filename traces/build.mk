@@ -1,7 +1,15 @@
 # libhaktrace: the trace format's writer and reader, static and shared.
 TRACE_SOURCES := $(addprefix traces/,bytes.c kind.c frame.c definition.c index.c header.c encoder.c \
-	writer.c tables.c decoder.c scan.c reader.c cursor.c live.c) $(wildcard traces/arrow.c)
+	writer.c tables.c decoder.c scan.c reader.c cursor.c live.c \
+	arrowdata.c arrowcolumns.c arrowstream.c arrowevents.c arrowtables.c)
 
 $(eval $(call archive,haktrace,$(TRACE_SOURCES)))
 $(eval $(call shared,haktrace,$(TRACE_SOURCES),-lzstd,-Wl$(comma)-soname$(comma)libhaktrace.so))
 HEADERS += traces/trace.h traces/calls.h traces/sitekey.h
+
+# haktrace: looks into traces, checks them, makes them from other logs.
+HAKTRACE_SOURCES := $(addprefix traces/,printer.c names.c listing.c summary.c order.c command.c \
+	info.c dump.c verify.c lines.c idmap.c resolver.c android.c import.c haktrace.c)
+
+$(eval $(call program,haktrace,$(HAKTRACE_SOURCES),$(BUILD)/libhaktrace.a -lzstd -ljson-c -larchive))
+MANPAGES += traces/haktrace.1

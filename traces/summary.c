@@ -1,0 +1,72 @@
+#include "summary.h"
+
+#include "live.h"
+
+#include <errno.h>
+
+static void count_call(struct summary *s, const struct trace_event *row,
+		       const struct live_object *died)
+{
+	switch (trace_class(row->kind)) {
+	case TRACE_CLASS_ALLOC:
+		s->allocs++;
+		break;
+	case TRACE_CLASS_FREE:
+		s->frees++;
+		s->remote_frees += died->thread != row->thread;
+		break;
+	case TRACE_CLASS_REALLOC:
+		s->reallocs++;
+		break;
+	case TRACE_CLASS_MARK:
+		return;
+	}
+	s->failed_allocs += (row->flags & TRACE_FAILED) != 0;
+	s->foreign_frees += (row->flags & TRACE_FOREIGN) != 0;
+}
+
+static int count_batch(struct summary *s, struct live *live, const struct trace_batch *batch)
+{
+	for (size_t i = 0; i < batch->rows; i++) {
+		struct trace_event row = trace_batch_event(batch, i);
+		struct live_object died;
+		int error = live_apply(live, &row, &died);
+
+		if (error == -ENOMEM)
+			return error;
+		s->illegal += error != 0;
+		count_call(s, &row, &died);
+	}
+	if (batch->rows)
+		s->last_ns = batch->time_ns[batch->rows - 1];
+	s->blocks++;
+	return 0;
+}
+
+int summary_read(struct summary *summary, struct trace *trace)
+{
+	const struct trace_batch *batch;
+	struct trace_cursor *cursor;
+	struct live live;
+	int error;
+
+	*summary = (struct summary){0};
+	error = trace_cursor_open(&cursor, trace, NULL);
+	if (error)
+		return error;
+	live_init(&live, 0);
+	while ((error = trace_cursor_next(cursor, &batch)) > 0) {
+		error = count_batch(summary, &live, batch);
+		if (error)
+			break;
+	}
+	trace_cursor_close(cursor);
+	summary->events = summary->allocs + summary->frees + summary->reallocs;
+	summary->objects = live.next;
+	summary->peak_live_bytes = live.peak_bytes;
+	summary->peak_live_objects = live.peak_objects;
+	summary->leaked_objects = live.objects;
+	summary->leaked_bytes = live.bytes;
+	live_fini(&live);
+	return error;
+}
