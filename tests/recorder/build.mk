@@ -13,3 +13,5 @@ soak-real: export HAK_SCALE := 10
 soak-real: ## the real programs with 10 times the work: recorded, replayed, and on hakmem
 	$(Q)$(PYTHON) -m pytest -q -p no:cacheprovider tests/recorder/test_real_programs.py \
 		tests/replay_real tests/allocator_real
+
+$(eval $(call unit,test_addresses,tests/recorder/test_addresses.c tests/recorder/addresses.c))
