@@ -30,8 +30,8 @@ def site_table(
 ) -> pd.DataFrame:
     """One row for each site that bore an object, by `bytes` descending; index `site`, -1: unknown.
 
-    `events`: `Trace.events` or a Trace, in the total order; read twice unless `peak_event` (from
-    `live_bytes`) is given, so not an iterator. `sites`: `Trace.sites`.
+    `events`: `Trace.events` or a Trace, in the total order; read twice, so that it cannot be an
+    iterator, unless `peak_event` (of `live_bytes`) is given. `sites`: `Trace.sites`.
 
     | column                   | dtype   | meaning                                              |
     | ------------------------ | ------- | ---------------------------------------------------- |
@@ -46,9 +46,9 @@ def site_table(
     | `peak_live_ratio`        | float64 | share of that peak                                   |
     | `median_lifetime_events` | Int64   | of the freed ones, rounded up to a bin of `bins.UPPER` |
     """
-    if not isinstance(events, pd.DataFrame) and iter(events) is events:
-        raise TypeError("site_table reads the events twice: give a DataFrame or a Trace")
     if peak_event is None:
+        if not isinstance(events, pd.DataFrame) and iter(events) is events:
+            raise TypeError("site_table reads events twice: give a DataFrame, a Trace or the peak")
         live = live_bytes(events)
         peak = live["peak_bytes"].argmax() if len(live) else 0
         peak_event = int(live["peak_event"].iloc[peak]) if len(live) else -1

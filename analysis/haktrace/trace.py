@@ -116,7 +116,12 @@ class Trace:
         return _concat(list(self.batches()))
 
     def _table(self, name: str, index: str | None = None) -> pd.DataFrame:
-        frame: pd.DataFrame = self._handle.table(name).to_pandas(types_mapper=_integer)
+        table = self._handle.table(name)
+        frame: pd.DataFrame = table.to_pandas(types_mapper=_integer)
+        exact = [
+            field.name for field in table.schema if not field.nullable and _integer(field.type)
+        ]
+        frame = frame.astype(dict.fromkeys(exact, "int64"))
         if index:
             frame.index.name = index
         return frame
