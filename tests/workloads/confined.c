@@ -7,7 +7,6 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -49,6 +48,7 @@ static int confine_files(const char *folder)
 
 int main(int argc, char **argv)
 {
+	static const char done[] = "pairs 50000\n";
 	int failed, i;
 
 	if (argc < 2)
@@ -62,6 +62,5 @@ int main(int argc, char **argv)
 
 		free(block);
 	}
-	dprintf(1, "pairs %d\n", PAIRS);
-	return 0;
+	return write(1, done, sizeof(done) - 1) == sizeof(done) - 1 ? 0 : 1;
 }
