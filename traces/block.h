@@ -13,7 +13,7 @@ enum block_column {
 	COLUMN_THREAD = 3, /* ... and the thread */
 	COLUMN_GAP = 4,    /* time step: rows since the one before ... */
 	COLUMN_STEP = 5,   /* ... and nanoseconds */
-	COLUMN_SITE = 6,   /* row with a site */
+	COLUMN_SITE = 6,   /* row with a site: its number + 1 */
 	COLUMN_SIZE = 7,   /* row with a size */
 	COLUMN_ALIGN = 8,  /* row with an alignment */
 	COLUMN_AGE = 9,    /* row with an old object: objects born since, itself included */
