@@ -65,6 +65,10 @@ static void print_call(struct printer *p, const struct names *names, const struc
 		break;
 	case TRACE_CLASS_FREE:
 		print_old(p, row, row->addr);
+		if (row->size || row->align) {
+			printer_text(p, ", ");
+			print_size(p, row);
+		}
 		printer_char(p, ')');
 		break;
 	case TRACE_CLASS_REALLOC:
@@ -150,7 +154,8 @@ void listing_json(struct printer *p, struct names *names, const struct trace_eve
 {
 	enum trace_class class = trace_class(row->kind);
 	bool sized = row->kind == TRACE_INHERITED || row->kind == TRACE_LOST ||
-		     class == TRACE_CLASS_ALLOC || class == TRACE_CLASS_REALLOC;
+		     class == TRACE_CLASS_ALLOC || class == TRACE_CLASS_REALLOC ||
+		     (class == TRACE_CLASS_FREE && row->size);
 
 	json_number(p, "{\"time_ns\": ", row->time_ns, true);
 	json_number(p, ", \"thread\": ", row->thread, true);

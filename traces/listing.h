@@ -8,6 +8,7 @@
  *   1500  1  realloc(null, 10) = failed         app+0x11f0@96           failed
  *   1600  0  realloc(#2, 0) = freed             -
  *   1700  0  free(#1)                           app+0x1200@96
+ *   1750  0  delete sized(#3, 24)               app+0x1200@96
  *   1800  0  free(foreign)                      -                       foreign
  *   1900  2  thread_start(4711, "worker")       -
  * and likewise inherited(72) = #3, thread_exit(), lost(12), mark("text"). An object's address,
