@@ -1,0 +1,122 @@
+"""Results read from JSON lines, and the statistics of their comparison."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from haktrace import TraceError, compare, read_results
+from haktrace.comparison import median_law
+from handresults import random_results, result, write_results
+
+
+def read(tmp_path: Path, rows: list[dict[str, Any]]) -> pd.DataFrame:
+    return read_results(write_results(tmp_path / "results.jsonl", rows))
+
+
+def test_read_results(tmp_path: Path) -> None:
+    big = 2**60 + 1
+    found = read(tmp_path, [result(wall_ns=big, latency={"p50": 1}), result(repeat=1, syscalls=7)])
+    assert found["wall_ns"].tolist() == [big, 80_000_000]
+    assert found["syscalls"].tolist() == [pd.NA, 7]
+    assert found["ns_per_op"].dtype == np.float64
+    assert found["latency"].tolist() == [{"p50": 1}, None]
+    assert found["machine"][1]["processors"] == 2
+    assert found["allocator"].tolist() == ["glibc", "glibc"]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", r"results\.jsonl: holds no result"),
+        ("{}\n", r"results\.jsonl:1: lacks the field trace"),
+        (json.dumps(result()) + "\n\n{oops\n", r"results\.jsonl:3: not JSON"),
+        ("[1]\n", r"results\.jsonl:1: not a JSON object"),
+        (json.dumps(result(wall_ns="fast")), r"results\.jsonl: a field is of the wrong type"),
+    ],
+)
+def test_unreadable_results(tmp_path: Path, text: str, reason: str) -> None:
+    path = tmp_path / "results.jsonl"
+    path.write_text(text)
+    with pytest.raises(TraceError, match=reason):
+        read_results(path)
+
+
+def test_missing_results(tmp_path: Path) -> None:
+    with pytest.raises(TraceError, match=r"none\.jsonl: No such file"):
+        read_results(tmp_path / "none.jsonl")
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 6])
+def test_law_of_the_median_is_that_of_all_resamples(count: int) -> None:
+    sample = np.array([7.0, 1.0, 4.0, 11.0, 2.5, 30.0][:count])
+    medians = np.median(list(itertools.product(sample, repeat=count)), axis=1)
+    values, counts = np.unique(medians, return_counts=True)
+    found, chances = median_law(sample)
+    law = pd.Series(chances).groupby(found).sum()
+    law = law[law > 1e-12]
+    assert law.index.tolist() == values.tolist()
+    np.testing.assert_allclose(law.to_numpy(), counts / count**count, rtol=1e-9)
+
+
+def test_compare(tmp_path: Path) -> None:
+    times = {
+        "glibc": [100, 104, 96, 102, 98],
+        "fast": [50, 49, 51, 52, 48],
+        "same": [99, 105, 97, 101, 100],
+    }
+    rows = [
+        result(allocator=name, repeat=n, wall_ns=value)
+        for name, values in times.items()
+        for n, value in enumerate(values)
+    ]
+    table = compare(read(tmp_path, rows), "wall_ns").droplevel([0, 1, 2])
+    assert table.index.tolist() == ["glibc", "fast", "same"]
+    assert table["repeats"].tolist() == [5, 5, 5]
+    assert table["median"].tolist() == [100, 50, 100]
+    # P(median of 5 resampled <= the smallest) = 0.0579 > 0.025: the interval is the whole range.
+    assert table["low"].tolist() == [96, 48, 97]
+    assert table["high"].tolist() == [104, 52, 105]
+    assert table["ratio"].tolist() == [1, 0.5, 1]
+    assert table["distinct"].tolist() == [False, True, False]
+    # All of one sample below all of the other: 2 of the 252 ways to divide 10 ranks.
+    assert table["p"]["fast"] == pytest.approx(2 / 252)
+    assert table["p"]["glibc"] == 1
+    assert table["ratio_low"]["fast"] < 0.5 < table["ratio_high"]["fast"] < 0.6
+
+
+def test_too_few_repeats_tell_nothing(tmp_path: Path) -> None:
+    rows = [
+        result(allocator=a, repeat=n, wall_ns=w)
+        for a, w in [("glibc", 100), ("b", 1)]
+        for n in range(3)
+    ]
+    assert not compare(read(tmp_path, rows), "wall_ns")["distinct"].any()
+    one = compare(read(tmp_path, rows[2:4]), "wall_ns")
+    assert one[["low", "high", "ratio_low", "p"]].isna().all(axis=None)
+    assert one["ratio"].tolist() == [1, 0.01]
+
+
+def test_what_was_not_measured_is_null(tmp_path: Path) -> None:
+    rows = [result(allocator=a, repeat=n) for a in ("glibc", "b") for n in range(5)]
+    table = compare(read(tmp_path, rows), "syscalls")
+    assert table["repeats"].tolist() == [0, 0]
+    assert table[["median", "low", "ratio", "p"]].isna().all(axis=None)
+    rows = [row for row in rows if row["allocator"] == "b"]
+    table = compare(read(tmp_path, rows), "wall_ns")
+    assert table["median"].tolist() == [80_000_000]
+    assert table["ratio"].isna().all()
+
+
+def test_traces_and_schedules_are_kept_apart(tmp_path: Path) -> None:
+    table = compare(read(tmp_path, random_results(1)), "wall_ns")
+    schedules = table.index.get_level_values("schedule")
+    assert schedules.tolist() == ["lockstep"] * 5 + ["parallel"] * 5
+    base = table.xs("glibc", level="allocator")
+    assert base["ratio"].tolist() == [1, 1]
+    assert base["median"].iloc[1] > 1.2 * base["median"].iloc[0]
