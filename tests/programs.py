@@ -98,7 +98,7 @@ def execute(
     program: Program,
     folder: Path,
     *,
-    wrapper: Sequence[str | Path] = (),
+    wrapper: Sequence[object] = (),
     environ: Mapping[str, str] | None = None,
     scale: int = 1,
     timeout_s: float = 300,

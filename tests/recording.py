@@ -212,13 +212,13 @@ class RealRecordings:
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     made: dict[str, RealRecording] = field(default_factory=dict)
 
-    def prepared(self, program: Program, kind: str) -> Path:
+    def prepared(self, program: Program, kind: str, scale: int = 0) -> Path:
         """A fresh folder with the program's input; skips when the program is not there."""
         if absent := missing(program):
             pytest.skip(f"not installed: {', '.join(absent)}")
         folder = self.folder / f"{program.name}-{kind}"
         folder.mkdir(parents=True)
-        program.prepare(folder, self.scale)
+        program.prepare(folder, scale or self.scale)
         return folder
 
     def bare(self, program: Program) -> Outcome:
@@ -242,7 +242,7 @@ class RealRecordings:
         folder = self.prepared(program, "recorded")
         traces = self.folder / f"{program.name}-traces"
         traces.mkdir()
-        wrapper: list[str | Path] = [HAKREC, "--quiet", "-o", traces / "trace.zst"]
+        wrapper = [HAKREC, "--quiet", "-o", traces / "trace.zst"]
         recorded = execute(program, folder, wrapper=wrapper, scale=self.scale)
         return RealRecording(
             program=program,

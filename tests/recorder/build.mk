@@ -1,5 +1,5 @@
 PYTESTS += $(addprefix tests/recorder/,test_real_programs.py test_calls.py test_threads.py test_processes.py \
-	test_endings.py test_output.py test_refusals.py test_modules.py test_limits.py)
+	test_endings.py test_output.py test_refusals.py test_modules.py test_limits.py test_order.py)
 
 BENCHES += bench-recorder
 bench-recorder: ## what recording costs, paired with the same program unrecorded
@@ -14,4 +14,7 @@ soak-real: ## the real programs with 10 times the work: recorded, replayed, and 
 	$(Q)$(PYTHON) -m pytest -q -p no:cacheprovider tests/recorder/test_real_programs.py \
 		tests/replay_real tests/allocator_real
 
+# The session without hakrec: what the clocks alone say of the order.
+$(eval $(call helper,recorder/orderer,tests/recorder/orderer.c tests/recorder/stream.c \
+	tests/recorder/addresses.c recorder/session.c,$(BUILD)/libhaktrace.a -lzstd))
 $(eval $(call unit,test_addresses,tests/recorder/test_addresses.c tests/recorder/addresses.c))
