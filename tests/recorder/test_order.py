@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 from command import BUILD, info
 from programs import CXX, REAL_PROGRAMS, STORM, Program, execute
-from recording import HAKREC, RealRecordings
+from recording import HAKREC, SCALE, RealRecordings
 
 ORDERER = BUILD / "tests" / "recorder" / "orderer"
 LIBRARY = BUILD / "libhakrec.so"
@@ -23,13 +24,14 @@ ADVERSARIAL_SCALE = 13
 ADVERSARIAL_CALLS = 10_000_000
 
 Report = list[dict[str, Any]]
+runs = count()
 
 
 def order(
     recordings: RealRecordings, program: Program, scale: int, options: Sequence[str] = ()
 ) -> Report:
     """Runs a program under the orderer; one report a process."""
-    folder = recordings.prepared(program, f"order-{scale}{''.join(options)}", scale)
+    folder = recordings.prepared(program, f"order-{next(runs)}", scale)
     lines = folder / "order.jsonl"
     wrapper = [ORDERER, *options, "-o", lines, LIBRARY]
     outcome = execute(program, folder, wrapper=wrapper, scale=scale)
@@ -44,11 +46,12 @@ def violations(report: Report) -> int:
 
 
 def test_clocks_order_an_adversarial_storm(real_recordings: RealRecordings) -> None:
-    report = order(real_recordings, STORM, ADVERSARIAL_SCALE * real_recordings.scale)
-    assert len(report) == 1
-    assert report[0]["calls"] >= ADVERSARIAL_CALLS
-    assert report[0]["lanes"] >= 4
-    assert violations(report) == 0
+    for _ in range(SCALE):
+        report = order(real_recordings, STORM, ADVERSARIAL_SCALE)
+        assert len(report) == 1
+        assert report[0]["calls"] >= ADVERSARIAL_CALLS
+        assert report[0]["lanes"] >= 4
+        assert violations(report) == 0
 
 
 def test_without_clocks_the_check_fails(real_recordings: RealRecordings) -> None:
@@ -58,12 +61,13 @@ def test_without_clocks_the_check_fails(real_recordings: RealRecordings) -> None
 
 @pytest.mark.parametrize("program", REAL_PROGRAMS, ids=lambda program: program.name)
 def test_clocks_order_a_real_program(real_recordings: RealRecordings, program: Program) -> None:
-    report = order(real_recordings, program, real_recordings.scale)
+    report = order(real_recordings, program, 1)
     assert violations(report) == 0
     busiest = max(process["calls"] for process in report)
-    # The same calls as hakrec recorded, to the few that differ from run to run.
-    recorded = real_recordings(program).largest.info["events"]
-    assert busiest == pytest.approx(recorded, rel=0.05)
+    if SCALE == 1:
+        # The same calls as hakrec recorded, to the few that differ from run to run.
+        recorded = real_recordings(program).largest.info["events"]
+        assert busiest == pytest.approx(recorded, rel=0.05)
     if program is CXX:
         assert len(report) >= 5
 
