@@ -1,0 +1,139 @@
+/*
+ * What the kernel part (probes.bpf.c) tells hakrec through its ring buffer, in the one order of the
+ * ring: a free stands before the block is given back, an allocation after the block was taken.
+ * Also the cookie by which a probe knows its function. Included by both sides.
+ */
+#ifndef RECORDER_RING_H
+#define RECORDER_RING_H
+
+#ifndef __bpf__
+#include <stdint.h>
+#endif
+
+/* Kinds of messages; calls (enum trace_kind) are below 64. */
+enum ring_kind {
+	RING_OLD = 64,    /* struct ring_free: a realloc of this block begins; its call follows */
+	RING_THREAD = 65, /* struct ring_thread: first seen, or created */
+	RING_FORK = 66,   /* struct ring_thread: first thread of a new process */
+	RING_EXIT = 67,   /* struct ring_exit */
+	RING_EXEC = 68,   /* struct ring_exec */
+	RING_MAP = 69,    /* struct ring_map: code was mapped */
+};
+
+enum ring_flag {
+	RING_FAILED = 1,
+	RING_SHARED = 2,  /* fork: the child runs in its parent's memory (vfork) */
+	RING_LAST = 4,    /* exit: the process ends with this thread */
+	RING_STOPPED = 8, /* map: the process waits with SIGSTOP until the file is looked at */
+};
+
+struct ring_head {
+	uint64_t time_ns; /* CLOCK_MONOTONIC */
+	uint32_t tid;
+	uint8_t kind;
+	uint8_t flags;
+	uint16_t lost; /* calls of this thread dropped right before */
+};
+
+struct ring_free {
+	struct ring_head head;
+	uint64_t addr;
+	uint64_t caller; /* return address */
+	uint64_t frame;  /* canonical frame address: the stack pointer before the call */
+};
+
+struct ring_alloc {
+	struct ring_free call; /* addr: the result */
+	uint64_t size;         /* UINT64_MAX: count * size overflows */
+	uint64_t align;        /* a realloc: the old address */
+};
+
+#define RING_NAME_BYTES 16
+
+struct ring_thread {
+	struct ring_head head;
+	uint32_t pid;
+	uint32_t parent;      /* the thread that made it, 0: it was there before */
+	uint64_t stack_begin; /* where its stack begins, 0: not known */
+	uint64_t thread_pointer;
+	char name[RING_NAME_BYTES];
+};
+
+struct ring_exit {
+	struct ring_head head;
+	uint32_t pid;
+	uint32_t lost;
+	char name[RING_NAME_BYTES];
+};
+
+#define RING_PATH_BYTES    512
+#define RING_COMMAND_BYTES 2048
+
+struct ring_exec {
+	struct ring_head head;
+	uint32_t pid;
+	uint32_t old_tid; /* the thread that called exec; it has the process's number now */
+	uint64_t space;   /* names the new address space */
+	uint64_t stack_begin;
+	uint32_t command_bytes;
+	char path[RING_PATH_BYTES];
+	char command[RING_COMMAND_BYTES]; /* arguments, each ended by NUL */
+};
+
+struct ring_map {
+	struct ring_head head;
+	uint32_t pid;
+	uint32_t device;
+	uint64_t inode;
+	uint64_t space;
+	uint64_t begin, end, offset; /* addresses, place in the file */
+};
+
+/* Identity of a file, the key of the map of files that were looked at. */
+struct ring_file {
+	uint64_t inode;
+	uint64_t device;
+};
+
+/*
+ * Cookie of a probe:
+ *
+ *   63  62    59 58      39 38       29 28    22 21     10 9      6 5     0
+ *   [w] [shape ] [bytes   ] [offset   ] [stack ] [args   ] [ -    ] [kind ]
+ *
+ * w: a wrapper, whose result is that of the allocator function it calls. bytes: of the function.
+ * offset: of the probed instruction in it. stack: words pushed before it. args: four bits for each
+ * argument, the register's place in struct pt_regs.
+ */
+#define COOKIE_KIND(c)    ((uint8_t)((c)&63))
+#define COOKIE_ARG(c, n)  ((unsigned)((c) >> (10 + 4 * (n)) & 15))
+#define COOKIE_ARGS(c)    ((unsigned)((c) >> 10 & 0xfff))
+#define COOKIE_STACK(c)   (((c) >> 22 & 127) * 8)
+#define COOKIE_OFFSET(c)  ((c) >> 29 & 1023)
+#define COOKIE_BYTES(c)   ((c) >> 39 & 0xfffff)
+#define COOKIE_SHAPE(c)   ((unsigned)((c) >> 59 & 15))
+#define COOKIE_WRAPPER    (1ull << 63)
+#define COOKIE_PLAIN_ARGS 0xcdeu /* the arguments are still in rdi, rsi, rdx */
+
+/* Shapes of calls as the probes tell them apart; SHAPE_<shape of traces/calls.h>. */
+enum ring_shape {
+	SHAPE_ALLOC = 1,
+	SHAPE_CALLOC = 2,
+	SHAPE_REALLOC = 3,
+	SHAPE_REALLOCARRAY = 4,
+	SHAPE_MEMALIGN = 5,
+	SHAPE_POSIX_MEMALIGN = 6,
+	SHAPE_NEW_ALIGNED = 7, /* with or without a tag */
+	SHAPE_FREE = 8,
+	SHAPE_DELETE = 9, /* every form */
+	SHAPE_NEW = SHAPE_ALLOC,
+	SHAPE_NEW_NOTHROW = SHAPE_ALLOC,
+	SHAPE_NEW_ALIGNED_NOTHROW = SHAPE_NEW_ALIGNED,
+	SHAPE_DELETE_SIZED = SHAPE_DELETE,
+	SHAPE_DELETE_NOTHROW = SHAPE_DELETE,
+	SHAPE_DELETE_ALIGNED = SHAPE_DELETE,
+	SHAPE_DELETE_SIZED_ALIGNED = SHAPE_DELETE,
+	SHAPE_DELETE_ALIGNED_NOTHROW = SHAPE_DELETE,
+};
+
+#endif

@@ -1,0 +1,248 @@
+#include "target.h"
+
+#include "ring.h"
+#include "traces/trace.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* What is asked of a function by its kind. */
+struct callee {
+	const char *symbol;
+	uint8_t kind;
+	uint8_t shape;     /* enum ring_shape */
+	uint8_t arguments; /* that matter */
+	bool throws;       /* reports failure by an exception */
+};
+
+enum {
+	ARGUMENTS_ALLOC = 1,
+	ARGUMENTS_CALLOC = 2,
+	ARGUMENTS_REALLOC = 2,
+	ARGUMENTS_REALLOCARRAY = 3,
+	ARGUMENTS_MEMALIGN = 2,
+	ARGUMENTS_POSIX_MEMALIGN = 3,
+	ARGUMENTS_FREE = 1,
+	ARGUMENTS_NEW = 1,
+	ARGUMENTS_NEW_NOTHROW = 1,
+	ARGUMENTS_NEW_ALIGNED = 2,
+	ARGUMENTS_NEW_ALIGNED_NOTHROW = 2,
+	ARGUMENTS_DELETE = 1,
+	ARGUMENTS_DELETE_SIZED = 1,
+	ARGUMENTS_DELETE_NOTHROW = 1,
+	ARGUMENTS_DELETE_ALIGNED = 1,
+	ARGUMENTS_DELETE_SIZED_ALIGNED = 1,
+	ARGUMENTS_DELETE_ALIGNED_NOTHROW = 1,
+};
+
+/* Told apart here only: do these shapes throw? */
+enum {
+	THROWS_ALLOC,
+	THROWS_CALLOC = 0,
+	THROWS_REALLOC = 0,
+	THROWS_REALLOCARRAY = 0,
+	THROWS_MEMALIGN = 0,
+	THROWS_POSIX_MEMALIGN = 0,
+	THROWS_FREE = 0,
+	THROWS_NEW = 1,
+	THROWS_NEW_NOTHROW = 0,
+	THROWS_NEW_ALIGNED = 1,
+	THROWS_NEW_ALIGNED_NOTHROW = 0,
+	THROWS_DELETE = 0,
+	THROWS_DELETE_SIZED = 0,
+	THROWS_DELETE_NOTHROW = 0,
+	THROWS_DELETE_ALIGNED = 0,
+	THROWS_DELETE_SIZED_ALIGNED = 0,
+	THROWS_DELETE_ALIGNED_NOTHROW = 0,
+};
+
+static const struct callee callees[] = {
+#define CALLEE(id, number, symbol, shape, name)                                                    \
+	{#symbol, number, SHAPE_##shape, ARGUMENTS_##shape, THROWS_##shape},
+	TRACE_CALLS(CALLEE)
+#undef CALLEE
+};
+
+#define CALLEES (sizeof(callees) / sizeof(callees[0]))
+
+static const struct callee *callee_named(const char *symbol)
+{
+	for (size_t i = 0; i < CALLEES; i++)
+		if (strcmp(callees[i].symbol, symbol) == 0)
+			return &callees[i];
+	return NULL;
+}
+
+static const struct callee *callee_of(unsigned kind)
+{
+	for (size_t i = 0; i < CALLEES; i++)
+		if (callees[i].kind == kind)
+			return &callees[i];
+	return NULL;
+}
+
+static bool frees(const struct callee *c)
+{
+	return c->shape == SHAPE_FREE || c->shape == SHAPE_DELETE;
+}
+
+struct search {
+	const struct elffile *file;
+	struct target *target;
+	struct spot_finder *finder;
+};
+
+static int add_function(void *context, const struct elffile_function *found)
+{
+	const struct callee *callee = callee_named(found->name);
+	struct search *search = context;
+	struct target *t = search->target;
+	struct target_function *f = t->functions;
+
+	if (!callee)
+		return 0;
+	while (f < t->functions + t->count && f->addr != found->addr)
+		f++;
+	if (f == t->functions + t->count) {
+		if (t->count == TARGET_FUNCTIONS_MAX)
+			return -E2BIG;
+		*f = (struct target_function){.addr = found->addr, .kind = callee->kind};
+		t->count++;
+	}
+	if (found->size > f->size)
+		f->size = found->size;
+	f->kinds |= UINT64_C(1) << callee->kind;
+	f->kind = f->kind < callee->kind ? f->kind : callee->kind;
+	return 0;
+}
+
+/* Symbol that a branch goes to: through the linkage table, or an allocator function of this file.
+ */
+static const char *branch_symbol(const struct search *search, uint64_t addr)
+{
+	const char *symbol = elffile_stub_symbol(search->file, addr);
+
+	for (size_t i = 0; !symbol && i < search->target->count; i++)
+		if (search->target->functions[i].addr == addr)
+			symbol = callee_of(search->target->functions[i].kind)->symbol;
+	return symbol;
+}
+
+/* What the body of an operator new shows. */
+struct body {
+	const struct search *search;
+	bool forwards;    /* nothing but a jump to an allocation function */
+	bool passes;      /* calls operator new, whatever happens */
+	bool allocates;   /* calls an allocation function somewhere */
+	bool has_handler; /* asks for the new handler, as the standard library's operators do */
+};
+
+static int read_branch(void *context, const struct spot_branch *branch)
+{
+	struct body *body = context;
+	const char *symbol = branch_symbol(body->search, branch->target);
+	const struct callee *callee = symbol ? callee_named(symbol) : NULL;
+
+	if (callee && !frees(callee)) {
+		body->allocates = true;
+		if (branch->straight && !branch->call)
+			body->forwards = true;
+		if (branch->straight && branch->call && callee->throws)
+			body->passes = true;
+	}
+	if (symbol && strcmp(symbol, "_ZSt15get_new_handlerv") == 0)
+		body->has_handler = true;
+	return 0;
+}
+
+/*
+ * Is this operator new the standard library's, which gets its block from another allocation
+ * function? Then that one's result is its result. A thrown exception cannot pass a frame whose
+ * return is caught, so this spares every program whose operators are not its own.
+ */
+static bool is_wrapper(const struct search *search, const struct callee *callee,
+		       const unsigned char *code, const struct target_function *f)
+{
+	struct body body = {.search = search};
+
+	if (callee->kind < TRACE_NEW || frees(callee) || !f->size)
+		return false;
+	spot_branches(search->finder, code, f->size, f->addr, read_branch, &body);
+	return body.forwards || (body.passes && !callee->throws) ||
+	       (body.allocates && body.has_handler);
+}
+
+static uint64_t cookie_of(const struct target_function *f, const struct callee *callee,
+			  bool wrapper)
+{
+	uint64_t bytes = f->size < 0xfffff ? f->size : 0xfffff;
+
+	return f->kind | (uint64_t)f->spot.argument[0] << 10 | (uint64_t)f->spot.argument[1] << 14 |
+	       (uint64_t)f->spot.argument[2] << 18 | (uint64_t)(f->spot.stack / 8) << 22 |
+	       (uint64_t)f->spot.offset << 29 | bytes << 39 | (uint64_t)callee->shape << 59 |
+	       (wrapper ? COOKIE_WRAPPER : 0);
+}
+
+static int place_probe(const struct search *search, struct target_function *f)
+{
+	const struct callee *callee = callee_of(f->kind);
+	size_t bytes;
+	const unsigned char *code = elffile_code(search->file, f->addr, &bytes);
+	bool wrapper;
+	int error;
+
+	if (!code)
+		return -ENOEXEC;
+	if (f->size > bytes)
+		f->size = bytes;
+	wrapper = is_wrapper(search, callee, code, f);
+	f->returns = !frees(callee) && !wrapper;
+	/* A symbol without a size (assembler): look at its beginning. */
+	if (f->size)
+		bytes = f->size;
+	else if (bytes > 64)
+		bytes = 64;
+	error = spot_find(search->finder, &f->spot, code, bytes, callee->arguments, f->returns);
+	if (error)
+		return error;
+	f->offset = elffile_offset(search->file, f->addr + f->spot.offset);
+	f->cookie = cookie_of(f, callee, wrapper);
+	search->target->slow += !f->spot.emulated;
+	return 0;
+}
+
+int target_find(struct target *t, const struct elffile *file)
+{
+	struct search search = {.file = file, .target = t, .finder = spot_finder_create()};
+	int error;
+
+	*t = (struct target){0};
+	if (!search.finder)
+		return -ENOMEM;
+	error = elffile_functions(file, add_function, &search);
+	for (size_t i = 0; !error && i < t->count; i++)
+		if (place_probe(&search, &t->functions[i]))
+			t->functions[i--] = t->functions[--t->count];
+	spot_finder_destroy(search.finder);
+	return error;
+}
+
+unsigned target_called(const struct elffile *f, uint64_t addr)
+{
+	const struct callee *callee;
+	const unsigned char *code;
+	const char *symbol = NULL;
+	int32_t displacement;
+	size_t bytes;
+
+	code = elffile_code(f, addr - 6, &bytes);
+	if (!code || bytes < 6)
+		return 0;
+	memcpy(&displacement, code + 2, sizeof(displacement));
+	if (code[0] == 0xff && code[1] == 0x15) /* call *displacement(%rip) */
+		symbol = elffile_slot_symbol(f, addr + (uint64_t)(int64_t)displacement);
+	else if (code[1] == 0xe8) /* call displacement */
+		symbol = elffile_stub_symbol(f, addr + (uint64_t)(int64_t)displacement);
+	callee = symbol ? callee_named(symbol) : NULL;
+	return callee ? callee->kind : 0;
+}
