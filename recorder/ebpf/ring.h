@@ -24,7 +24,7 @@ enum ring_flag {
 	RING_FAILED = 1,
 	RING_SHARED = 2,  /* fork: the child runs in its parent's memory (vfork) */
 	RING_LAST = 4,    /* exit: the process ends with this thread */
-	RING_STOPPED = 8, /* map: the process waits with SIGSTOP until the file is looked at */
+	RING_STOPPED = 8, /* exec, map: the process waits for SIGCONT */
 };
 
 struct ring_head {
@@ -66,18 +66,12 @@ struct ring_exit {
 	char name[RING_NAME_BYTES];
 };
 
-#define RING_PATH_BYTES    512
-#define RING_COMMAND_BYTES 2048
-
 struct ring_exec {
 	struct ring_head head;
 	uint32_t pid;
 	uint32_t old_tid; /* the thread that called exec; it has the process's number now */
-	uint64_t space;   /* names the new address space */
 	uint64_t stack_begin;
-	uint32_t command_bytes;
-	char path[RING_PATH_BYTES];
-	char command[RING_COMMAND_BYTES]; /* arguments, each ended by NUL */
+	char name[RING_NAME_BYTES];
 };
 
 struct ring_map {
@@ -85,7 +79,6 @@ struct ring_map {
 	uint32_t pid;
 	uint32_t device;
 	uint64_t inode;
-	uint64_t space;
 	uint64_t begin, end, offset; /* addresses, place in the file */
 };
 

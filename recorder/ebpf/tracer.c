@@ -1,0 +1,229 @@
+#include "tracer.h"
+
+#include "probes.skel.h"
+#include "uprobes.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+
+struct tracer {
+	struct probes *skeleton;
+	struct ring_buffer *ring;
+	struct uprobes uprobes;
+	struct uprobes_programs programs;
+	struct tracer_options options;
+	uint32_t only;  /* the process to probe when children are not followed */
+	uint32_t stops; /* of which the stopped processes have been continued */
+	int (*visit)(void *context, const struct ring_head *message, size_t bytes);
+	void *context;
+	char error[256];
+};
+
+static int failed(struct tracer *t, int error, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static int failed(struct tracer *t, int error, const char *format, ...)
+{
+	va_list arguments;
+	size_t length;
+
+	va_start(arguments, format);
+	vsnprintf(t->error, sizeof(t->error), format, arguments);
+	va_end(arguments);
+	length = strlen(t->error);
+	snprintf(t->error + length, sizeof(t->error) - length, ": %s", strerror(-error));
+	return error;
+}
+
+const char *tracer_error(const struct tracer *t)
+{
+	return t ? t->error : "out of memory";
+}
+
+const char *tracer_method(const struct tracer *t)
+{
+	static const char *const names[] = {"session", "multi", "perf"};
+
+	return names[t->programs.method];
+}
+
+/* Kept from libbpf's own messages: what matters of them is in ours. */
+static int silence(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	if (level == LIBBPF_WARN && getenv("LIBBPF_WARNINGS"))
+		return vfprintf(stderr, format, arguments);
+	return 0;
+}
+
+static void choose_programs(struct tracer *t)
+{
+	struct bpf_program *session = t->skeleton->progs.call_session;
+	struct bpf_program *entry = t->skeleton->progs.call_entry;
+	struct bpf_program *returns = t->skeleton->progs.call_return;
+	enum uprobes_method method = uprobes_method();
+	enum bpf_attach_type type = (enum bpf_attach_type)uprobes_attach_type(method);
+
+	t->programs.method = method;
+	bpf_program__set_autoload(session, method == UPROBES_SESSION);
+	bpf_program__set_autoload(entry, method != UPROBES_SESSION);
+	bpf_program__set_autoload(returns, method != UPROBES_SESSION);
+	bpf_program__set_expected_attach_type(session, type);
+	bpf_program__set_expected_attach_type(entry, type);
+	bpf_program__set_expected_attach_type(returns, type);
+}
+
+static int load(struct tracer *t)
+{
+	struct probes *s = probes__open();
+	int error;
+
+	if (!s)
+		return failed(t, -errno, "cannot open the eBPF programs");
+	t->skeleton = s;
+	choose_programs(t);
+	s->rodata->ring_bytes = t->options.ring_bytes;
+	s->rodata->follow = t->options.follow;
+	s->rodata->lossless = t->options.lossless;
+	error = bpf_map__set_max_entries(s->maps.ring, (uint32_t)t->options.ring_bytes);
+	if (!error)
+		error = probes__load(s);
+	if (error)
+		return failed(t, error, "the kernel refuses the eBPF programs");
+	t->programs.session = bpf_program__fd(s->progs.call_session);
+	t->programs.entry = bpf_program__fd(s->progs.call_entry);
+	t->programs.returns = bpf_program__fd(s->progs.call_return);
+	return 0;
+}
+
+static int on_sample(void *context, void *data, size_t bytes)
+{
+	struct tracer *t = context;
+
+	return t->visit(t->context, data, bytes);
+}
+
+int tracer_open(struct tracer **tracer, const struct tracer_options *options)
+{
+	/* Kernels before 5.11 count the memory of maps against this limit. */
+	const struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
+	struct tracer *t = calloc(1, sizeof(*t));
+	int error;
+
+	*tracer = t;
+	if (!t)
+		return -ENOMEM;
+	t->options = *options;
+	libbpf_set_print(silence);
+	setrlimit(RLIMIT_MEMLOCK, &all);
+	error = load(t);
+	if (error)
+		return error;
+	t->ring = ring_buffer__new(bpf_map__fd(t->skeleton->maps.ring), on_sample, t, NULL);
+	if (!t->ring)
+		return failed(t, -errno, "cannot map the ring buffer");
+	/* The probes' programs have no place of their own to attach to: only the others do. */
+	error = probes__attach(t->skeleton);
+	return error ? failed(t, error, "cannot watch processes") : 0;
+}
+
+void tracer_close(struct tracer *t)
+{
+	if (!t)
+		return;
+	uprobes_remove(&t->uprobes);
+	ring_buffer__free(t->ring);
+	probes__destroy(t->skeleton);
+	free(t);
+}
+
+int tracer_follow(struct tracer *t, uint32_t pid)
+{
+	int error = bpf_map__update_elem(t->skeleton->maps.followed, &pid, sizeof(pid), &pid,
+					 sizeof(pid), BPF_ANY);
+
+	return error ? failed(t, error, "cannot follow process %u", pid) : 0;
+}
+
+void tracer_only(struct tracer *t, uint32_t pid)
+{
+	t->only = pid;
+}
+
+int tracer_probe(struct tracer *t, int fd, const struct target *target)
+{
+	int error = uprobes_add(&t->uprobes, &t->programs, fd, target, t->only);
+
+	return error ? failed(t, error, "cannot put probes into the allocator") : 0;
+}
+
+int tracer_know(struct tracer *t, uint64_t device, uint64_t inode)
+{
+	struct ring_file file = {.inode = inode, .device = device};
+	uint32_t one = 1;
+	int error = bpf_map__update_elem(t->skeleton->maps.files, &file, sizeof(file), &one,
+					 sizeof(one), BPF_ANY);
+
+	return error ? failed(t, error, "cannot remember a file") : 0;
+}
+
+/* Lets the processes go on that waited for the ring to be emptied. */
+static void continue_stopped(struct tracer *t)
+{
+	const struct bpf_map *map = t->skeleton->maps.stopped;
+	uint32_t pid;
+
+	t->stops = t->skeleton->bss->stops;
+	while (bpf_map__get_next_key(map, NULL, &pid, sizeof(pid)) == 0) {
+		/* In this order: a process that stops again in between is found next time. */
+		bpf_map__delete_elem(map, &pid, sizeof(pid), 0);
+		kill((pid_t)pid, SIGCONT);
+	}
+}
+
+int tracer_read(struct tracer *t, int timeout_ms,
+		int (*visit)(void *context, const struct ring_head *message, size_t bytes),
+		void *context)
+{
+	struct epoll_event event;
+	int count;
+
+	t->visit = visit;
+	t->context = context;
+	count = ring_buffer__consume(t->ring);
+	if (count == 0 && timeout_ms) {
+		epoll_wait(ring_buffer__epoll_fd(t->ring), &event, 1, timeout_ms);
+		count = ring_buffer__consume(t->ring);
+	}
+	if (count >= 0 && t->skeleton->bss->stops != t->stops)
+		continue_stopped(t);
+	return count < 0 ? count : 0;
+}
+
+void tracer_stop(struct tracer *t)
+{
+	t->skeleton->bss->closing = true;
+	uprobes_remove(&t->uprobes);
+	probes__detach(t->skeleton);
+	continue_stopped(t);
+}
+
+uint64_t tracer_lost(const struct tracer *t)
+{
+	return t->skeleton->bss->lost_calls;
+}
+
+uint32_t tracer_lost_of(struct tracer *t, uint32_t tid)
+{
+	uint32_t count = 0;
+
+	bpf_map__lookup_elem(t->skeleton->maps.lost, &tid, sizeof(tid), &count, sizeof(count), 0);
+	return count;
+}

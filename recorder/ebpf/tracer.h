@@ -1,0 +1,60 @@
+/*
+ * The kernel part as hakrec handles it: loads the programs, puts probes into files, empties the
+ * ring. Closing it takes everything out of the kernel again.
+ *
+ * Functions that can fail return 0 or a negative errno and leave a sentence for tracer_error().
+ */
+#ifndef RECORDER_TRACER_H
+#define RECORDER_TRACER_H
+
+#include "ring.h"
+#include "target.h"
+
+struct tracer;
+
+struct tracer_options {
+	uint64_t ring_bytes; /* a power of two, at least TRACER_RING_MIN */
+	bool follow;         /* children too; else probes only hit the one process */
+	bool lossless;       /* stop the program rather than drop calls */
+};
+
+#define TRACER_RING_MIN ((uint64_t)1 << 20)
+
+/* *tracer is set even on failure (NULL: out of memory), for tracer_error(). */
+int tracer_open(struct tracer **tracer, const struct tracer_options *options);
+void tracer_close(struct tracer *t);
+const char *tracer_error(const struct tracer *t);
+
+/* How probes are put: "session", "multi" or "perf", the best the kernel has. */
+const char *tracer_method(const struct tracer *t);
+
+/* Follows a process, its threads and, unless told not to, its children. */
+int tracer_follow(struct tracer *t, uint32_t pid);
+
+/* From now on probes only hit this process, where the kernel can tell. */
+void tracer_only(struct tracer *t, uint32_t pid);
+
+/* Puts probes on a file's functions. */
+int tracer_probe(struct tracer *t, int fd, const struct target *target);
+
+/* The file has been looked at: processes that map it need not wait any more. */
+int tracer_know(struct tracer *t, uint64_t device, uint64_t inode);
+
+/*
+ * Hands over messages in their order, until the ring is empty or visit returns a negative number.
+ * Waits up to timeout_ms when there is none. Returns 0, what visit returned, or a negative errno.
+ */
+int tracer_read(struct tracer *t, int timeout_ms,
+		int (*visit)(void *context, const struct ring_head *message, size_t bytes),
+		void *context);
+
+/* Stops recording and takes the probes out; what is in the ring stays to be read. */
+void tracer_stop(struct tracer *t);
+
+/* Calls dropped so far for want of room. */
+uint64_t tracer_lost(const struct tracer *t);
+
+/* Calls of a thread that were dropped and that no message has told. */
+uint32_t tracer_lost_of(struct tracer *t, uint32_t tid);
+
+#endif

@@ -1,0 +1,188 @@
+#include "uprobes.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Values that Debian 12's headers do not know yet. */
+#define ATTACH_UPROBE_MULTI   48
+#define ATTACH_UPROBE_SESSION 57
+#define MULTI_RETURN          1
+
+/* The part of union bpf_attr for BPF_LINK_CREATE of a uprobe_multi link. */
+struct multi_link {
+	uint32_t program, target, attach_type, flags;
+	uint64_t path, offsets, counters, cookies;
+	uint32_t count, multi_flags, pid, pad;
+};
+
+static int multi_create(const struct multi_link *link)
+{
+	int fd = (int)syscall(SYS_bpf, BPF_LINK_CREATE, link, sizeof(*link));
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* A link on something that is no file is refused late, after the kernel knew the kind of link. */
+static bool knows(unsigned attach_type)
+{
+	LIBBPF_OPTS(bpf_prog_load_opts, options,
+		    .expected_attach_type = (enum bpf_attach_type)attach_type);
+	const struct bpf_insn nothing[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	struct multi_link link = {.attach_type = attach_type, .path = (uintptr_t) "/", .count = 1};
+	uint64_t offset = 0;
+	int program, error;
+
+	program = bpf_prog_load(BPF_PROG_TYPE_KPROBE, NULL, "GPL", nothing, 2, &options);
+	if (program < 0)
+		return false;
+	link.program = (uint32_t)program;
+	link.offsets = (uintptr_t)&offset;
+	error = multi_create(&link);
+	close(program);
+	return error == -EBADF;
+}
+
+enum uprobes_method uprobes_method(void)
+{
+	if (knows(ATTACH_UPROBE_SESSION))
+		return UPROBES_SESSION;
+	return knows(ATTACH_UPROBE_MULTI) ? UPROBES_MULTI : UPROBES_PERF;
+}
+
+unsigned uprobes_attach_type(enum uprobes_method method)
+{
+	static const unsigned types[] = {ATTACH_UPROBE_SESSION, ATTACH_UPROBE_MULTI, 0};
+
+	return types[method];
+}
+
+static int keep(struct uprobes *u, int fd)
+{
+	int *fds;
+
+	if (fd < 0)
+		return fd;
+	fds = realloc(u->fds, (u->count + 1) * sizeof(*fds));
+	if (!fds) {
+		close(fd);
+		return -ENOMEM;
+	}
+	u->fds = fds;
+	u->fds[u->count++] = fd;
+	return 0;
+}
+
+/* One link for all functions, or for those whose return is caught. */
+static int add_multi(struct uprobes *u, const char *path, const struct target *target,
+		     struct multi_link link, bool returns)
+{
+	uint64_t offsets[TARGET_FUNCTIONS_MAX], cookies[TARGET_FUNCTIONS_MAX];
+
+	for (size_t i = 0; i < target->count; i++) {
+		if (returns && !target->functions[i].returns)
+			continue;
+		offsets[link.count] = target->functions[i].offset;
+		cookies[link.count++] = target->functions[i].cookie;
+	}
+	if (!link.count)
+		return 0;
+	link.path = (uintptr_t)path;
+	link.offsets = (uintptr_t)offsets;
+	link.cookies = (uintptr_t)cookies;
+	link.multi_flags = returns ? MULTI_RETURN : 0;
+	return keep(u, multi_create(&link));
+}
+
+/* Number of the kernel's source of user probes, for perf_event_open(). */
+static int probe_type(void)
+{
+	FILE *file = fopen("/sys/bus/event_source/devices/uprobe/type", "re");
+	int type = -1;
+
+	if (!file)
+		return -errno;
+	if (fscanf(file, "%d", &type) != 1)
+		type = -ENOENT;
+	fclose(file);
+	return type;
+}
+
+static int add_perf(struct uprobes *u, const char *path, const struct target_function *function,
+		    int program, bool returns)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, options, .perf_event.bpf_cookie = function->cookie);
+	struct perf_event_attr attr = {
+		.size = sizeof(attr),
+		.config = returns, /* bit 0: probe the return; format/retprobe */
+		.config1 = (uintptr_t)path,
+		.config2 = function->offset,
+	};
+	int type = probe_type(), event, error;
+
+	if (type < 0)
+		return type;
+	attr.type = (uint32_t)type;
+	event = (int)syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+	if (event < 0)
+		return -errno;
+	error = keep(u, bpf_link_create(program, event, BPF_PERF_EVENT, &options));
+	/* The link holds the event's probe only as long as the event is open. */
+	return error ? (close(event), error) : keep(u, event);
+}
+
+static int add_all_perf(struct uprobes *u, const char *path, const struct target *target,
+			const struct uprobes_programs *programs)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < target->count && !error; i++) {
+		const struct target_function *function = &target->functions[i];
+
+		error = add_perf(u, path, function, programs->entry, false);
+		if (!error && function->returns)
+			error = add_perf(u, path, function, programs->returns, true);
+	}
+	return error;
+}
+
+int uprobes_add(struct uprobes *u, const struct uprobes_programs *programs, int fd,
+		const struct target *target, uint32_t pid)
+{
+	struct multi_link link = {.attach_type = uprobes_attach_type(programs->method)};
+	char path[64];
+	int error;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	switch (programs->method) {
+	case UPROBES_SESSION:
+		link.program = (uint32_t)programs->session;
+		link.pid = pid;
+		return add_multi(u, path, target, link, false);
+	case UPROBES_MULTI:
+		/* Returns first: a call whose entry is seen has its return seen. */
+		link.program = (uint32_t)programs->returns;
+		error = add_multi(u, path, target, link, true);
+		link.program = (uint32_t)programs->entry;
+		return error ? error : add_multi(u, path, target, link, false);
+	default:
+		return add_all_perf(u, path, target, programs);
+	}
+}
+
+void uprobes_remove(struct uprobes *u)
+{
+	while (u->count)
+		close(u->fds[--u->count]);
+	free(u->fds);
+	u->fds = NULL;
+}
