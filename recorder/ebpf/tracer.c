@@ -157,7 +157,7 @@ void tracer_only(struct tracer *t, uint32_t pid)
 	t->only = pid;
 }
 
-int tracer_probe(struct tracer *t, int fd, const struct target *target)
+int tracer_probe(struct tracer *t, int fd, const struct entrances *target)
 {
 	int error = uprobes_add(&t->uprobes, &t->programs, fd, target, t->only);
 

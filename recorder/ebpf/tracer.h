@@ -8,7 +8,7 @@
 #define RECORDER_TRACER_H
 
 #include "ring.h"
-#include "target.h"
+#include "entrances.h"
 
 struct tracer;
 
@@ -35,7 +35,7 @@ int tracer_follow(struct tracer *t, uint32_t pid);
 void tracer_only(struct tracer *t, uint32_t pid);
 
 /* Puts probes on a file's functions. */
-int tracer_probe(struct tracer *t, int fd, const struct target *target);
+int tracer_probe(struct tracer *t, int fd, const struct entrances *target);
 
 /* The file has been looked at: processes that map it need not wait any more. */
 int tracer_know(struct tracer *t, uint64_t device, uint64_t inode);

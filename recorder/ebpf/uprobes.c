@@ -83,16 +83,16 @@ static int keep(struct uprobes *u, int fd)
 }
 
 /* One link for all functions, or for those whose return is caught. */
-static int add_multi(struct uprobes *u, const char *path, const struct target *target,
+static int add_multi(struct uprobes *u, const char *path, const struct entrances *target,
 		     struct multi_link link, bool returns)
 {
-	uint64_t offsets[TARGET_FUNCTIONS_MAX], cookies[TARGET_FUNCTIONS_MAX];
+	uint64_t offsets[ENTRANCES_MAX], cookies[ENTRANCES_MAX];
 
 	for (size_t i = 0; i < target->count; i++) {
-		if (returns && !target->functions[i].returns)
+		if (returns && !target->all[i].returns)
 			continue;
-		offsets[link.count] = target->functions[i].offset;
-		cookies[link.count++] = target->functions[i].cookie;
+		offsets[link.count] = target->all[i].offset;
+		cookies[link.count++] = target->all[i].cookie;
 	}
 	if (!link.count)
 		return 0;
@@ -117,7 +117,7 @@ static int probe_type(void)
 	return type;
 }
 
-static int add_perf(struct uprobes *u, const char *path, const struct target_function *function,
+static int add_perf(struct uprobes *u, const char *path, const struct entrance *function,
 		    int program, bool returns)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, options, .perf_event.bpf_cookie = function->cookie);
@@ -140,13 +140,13 @@ static int add_perf(struct uprobes *u, const char *path, const struct target_fun
 	return error ? (close(event), error) : keep(u, event);
 }
 
-static int add_all_perf(struct uprobes *u, const char *path, const struct target *target,
+static int add_all_perf(struct uprobes *u, const char *path, const struct entrances *target,
 			const struct uprobes_programs *programs)
 {
 	int error = 0;
 
 	for (size_t i = 0; i < target->count && !error; i++) {
-		const struct target_function *function = &target->functions[i];
+		const struct entrance *function = &target->all[i];
 
 		error = add_perf(u, path, function, programs->entry, false);
 		if (!error && function->returns)
@@ -156,7 +156,7 @@ static int add_all_perf(struct uprobes *u, const char *path, const struct target
 }
 
 int uprobes_add(struct uprobes *u, const struct uprobes_programs *programs, int fd,
-		const struct target *target, uint32_t pid)
+		const struct entrances *target, uint32_t pid)
 {
 	struct multi_link link = {.attach_type = uprobes_attach_type(programs->method)};
 	char path[64];

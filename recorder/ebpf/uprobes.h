@@ -2,7 +2,7 @@
 #ifndef RECORDER_UPROBES_H
 #define RECORDER_UPROBES_H
 
-#include "target.h"
+#include "entrances.h"
 
 enum uprobes_method {
 	UPROBES_SESSION, /* entry and return in one link for all functions: since 6.13 */
@@ -32,7 +32,7 @@ struct uprobes_programs {
  * (always all where the kernel cannot tell threads of a process). Returns 0 or a negative errno.
  */
 int uprobes_add(struct uprobes *u, const struct uprobes_programs *programs, int fd,
-		const struct target *target, uint32_t pid);
+		const struct entrances *target, uint32_t pid);
 
 void uprobes_remove(struct uprobes *u);
 

@@ -2,15 +2,15 @@
  * The allocator's functions in one ELF file (a library, or an executable that carries its own), by
  * the list of traces/calls.h, and where to probe each.
  */
-#ifndef RECORDER_TARGET_H
-#define RECORDER_TARGET_H
+#ifndef RECORDER_ENTRANCES_H
+#define RECORDER_ENTRANCES_H
 
-#include "elffile.h"
+#include "symbols.h"
 #include "spot.h"
 
-#define TARGET_FUNCTIONS_MAX 64
+#define ENTRANCES_MAX 64
 
-struct target_function {
+struct entrance {
 	uint64_t addr, size; /* in the file's own addresses */
 	uint64_t kinds;      /* bit k: it is known by the name of kind k (enum trace_kind) */
 	uint8_t kind;        /* the lowest of them, which its events carry */
@@ -20,19 +20,19 @@ struct target_function {
 	uint64_t cookie; /* ring.h */
 };
 
-struct target {
-	struct target_function functions[TARGET_FUNCTIONS_MAX];
+struct entrances {
+	struct entrance all[ENTRANCES_MAX];
 	size_t count;
 	unsigned slow; /* probes on instructions that the kernel must single-step */
 };
 
 /* Looks for them. Returns 0 or a negative errno; none found is no error. */
-int target_find(struct target *t, const struct elffile *f);
+int entrances_find(struct entrances *t, const struct symbols *f);
 
 /*
  * The kind by which the call that returns to addr names the function it calls, 0 when that cannot
  * be read from the code (an indirect call). Tells apart names that share one address.
  */
-unsigned target_called(const struct elffile *f, uint64_t addr);
+unsigned entrances_called(const struct symbols *f, uint64_t addr);
 
 #endif

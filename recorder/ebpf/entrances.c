@@ -1,4 +1,4 @@
-#include "target.h"
+#include "entrances.h"
 
 #include "ring.h"
 #include "traces/trace.h"
@@ -87,26 +87,26 @@ static bool frees(const struct callee *c)
 }
 
 struct search {
-	const struct elffile *file;
-	struct target *target;
+	const struct symbols *file;
+	struct entrances *target;
 	struct spot_finder *finder;
 };
 
-static int add_function(void *context, const struct elffile_function *found)
+static int add_function(void *context, const struct symbols_function *found)
 {
 	const struct callee *callee = callee_named(found->name);
 	struct search *search = context;
-	struct target *t = search->target;
-	struct target_function *f = t->functions;
+	struct entrances *t = search->target;
+	struct entrance *f = t->all;
 
 	if (!callee)
 		return 0;
-	while (f < t->functions + t->count && f->addr != found->addr)
+	while (f < t->all + t->count && f->addr != found->addr)
 		f++;
-	if (f == t->functions + t->count) {
-		if (t->count == TARGET_FUNCTIONS_MAX)
+	if (f == t->all + t->count) {
+		if (t->count == ENTRANCES_MAX)
 			return -E2BIG;
-		*f = (struct target_function){.addr = found->addr, .kind = callee->kind};
+		*f = (struct entrance){.addr = found->addr, .kind = callee->kind};
 		t->count++;
 	}
 	if (found->size > f->size)
@@ -120,11 +120,11 @@ static int add_function(void *context, const struct elffile_function *found)
  */
 static const char *branch_symbol(const struct search *search, uint64_t addr)
 {
-	const char *symbol = elffile_stub_symbol(search->file, addr);
+	const char *symbol = symbols_stub_symbol(search->file, addr);
 
 	for (size_t i = 0; !symbol && i < search->target->count; i++)
-		if (search->target->functions[i].addr == addr)
-			symbol = callee_of(search->target->functions[i].kind)->symbol;
+		if (search->target->all[i].addr == addr)
+			symbol = callee_of(search->target->all[i].kind)->symbol;
 	return symbol;
 }
 
@@ -161,7 +161,7 @@ static int read_branch(void *context, const struct spot_branch *branch)
  * return is caught, so this spares every program whose operators are not its own.
  */
 static bool is_wrapper(const struct search *search, const struct callee *callee,
-		       const unsigned char *code, const struct target_function *f)
+		       const unsigned char *code, const struct entrance *f)
 {
 	struct body body = {.search = search};
 
@@ -172,7 +172,7 @@ static bool is_wrapper(const struct search *search, const struct callee *callee,
 	       (body.allocates && body.has_handler);
 }
 
-static uint64_t cookie_of(const struct target_function *f, const struct callee *callee,
+static uint64_t cookie_of(const struct entrance *f, const struct callee *callee,
 			  bool wrapper)
 {
 	uint64_t bytes = f->size < 0xfffff ? f->size : 0xfffff;
@@ -183,11 +183,11 @@ static uint64_t cookie_of(const struct target_function *f, const struct callee *
 	       (wrapper ? COOKIE_WRAPPER : 0);
 }
 
-static int place_probe(const struct search *search, struct target_function *f)
+static int place_probe(const struct search *search, struct entrance *f)
 {
 	const struct callee *callee = callee_of(f->kind);
 	size_t bytes;
-	const unsigned char *code = elffile_code(search->file, f->addr, &bytes);
+	const unsigned char *code = symbols_code(search->file, f->addr, &bytes);
 	bool wrapper;
 	int error;
 
@@ -205,29 +205,29 @@ static int place_probe(const struct search *search, struct target_function *f)
 	error = spot_find(search->finder, &f->spot, code, bytes, callee->arguments, f->returns);
 	if (error)
 		return error;
-	f->offset = elffile_offset(search->file, f->addr + f->spot.offset);
+	f->offset = symbols_offset(search->file, f->addr + f->spot.offset);
 	f->cookie = cookie_of(f, callee, wrapper);
 	search->target->slow += !f->spot.emulated;
 	return 0;
 }
 
-int target_find(struct target *t, const struct elffile *file)
+int entrances_find(struct entrances *t, const struct symbols *file)
 {
 	struct search search = {.file = file, .target = t, .finder = spot_finder_create()};
 	int error;
 
-	*t = (struct target){0};
+	*t = (struct entrances){0};
 	if (!search.finder)
 		return -ENOMEM;
-	error = elffile_functions(file, add_function, &search);
+	error = symbols_functions(file, add_function, &search);
 	for (size_t i = 0; !error && i < t->count; i++)
-		if (place_probe(&search, &t->functions[i]))
-			t->functions[i--] = t->functions[--t->count];
+		if (place_probe(&search, &t->all[i]))
+			t->all[i--] = t->all[--t->count];
 	spot_finder_destroy(search.finder);
 	return error;
 }
 
-unsigned target_called(const struct elffile *f, uint64_t addr)
+unsigned entrances_called(const struct symbols *f, uint64_t addr)
 {
 	const struct callee *callee;
 	const unsigned char *code;
@@ -235,14 +235,14 @@ unsigned target_called(const struct elffile *f, uint64_t addr)
 	int32_t displacement;
 	size_t bytes;
 
-	code = elffile_code(f, addr - 6, &bytes);
+	code = symbols_code(f, addr - 6, &bytes);
 	if (!code || bytes < 6)
 		return 0;
 	memcpy(&displacement, code + 2, sizeof(displacement));
 	if (code[0] == 0xff && code[1] == 0x15) /* call *displacement(%rip) */
-		symbol = elffile_slot_symbol(f, addr + (uint64_t)(int64_t)displacement);
+		symbol = symbols_slot_symbol(f, addr + (uint64_t)(int64_t)displacement);
 	else if (code[1] == 0xe8) /* call displacement */
-		symbol = elffile_stub_symbol(f, addr + (uint64_t)(int64_t)displacement);
+		symbol = symbols_stub_symbol(f, addr + (uint64_t)(int64_t)displacement);
 	callee = symbol ? callee_named(symbol) : NULL;
 	return callee ? callee->kind : 0;
 }

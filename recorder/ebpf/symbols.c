@@ -1,4 +1,4 @@
-#include "elffile.h"
+#include "symbols.h"
 
 #include <errno.h>
 #include <gelf.h>
@@ -9,18 +9,18 @@
 
 static int slots_compare(const void *a, const void *b)
 {
-	const struct elffile_slot *x = a, *y = b;
+	const struct symbols_slot *x = a, *y = b;
 
 	return (x->addr > y->addr) - (x->addr < y->addr);
 }
 
-static int slots_add(struct elffile *f, Elf_Scn *section, const GElf_Shdr *header)
+static int slots_add(struct symbols *f, Elf_Scn *section, const GElf_Shdr *header)
 {
 	Elf_Data *data = elf_getdata(section, NULL);
 	Elf_Scn *table = elf_getscn(f->elf, header->sh_link);
 	GElf_Shdr names;
 	size_t count = header->sh_entsize ? header->sh_size / header->sh_entsize : 0;
-	struct elffile_slot *slots;
+	struct symbols_slot *slots;
 
 	if (!data || !count || !table || !gelf_getshdr(table, &names))
 		return 0;
@@ -38,28 +38,12 @@ static int slots_add(struct elffile *f, Elf_Scn *section, const GElf_Shdr *heade
 			continue;
 		name = elf_strptr(f->elf, names.sh_link, symbol.st_name);
 		if (name && *name)
-			slots[f->n_slots++] = (struct elffile_slot){rela.r_offset, name};
+			slots[f->n_slots++] = (struct symbols_slot){rela.r_offset, name};
 	}
 	return 0;
 }
 
-static void read_build_id(struct elffile *f, const GElf_Phdr *header)
-{
-	Elf_Data *data = elf_getdata_rawchunk(f->elf, (int64_t)header->p_offset, header->p_filesz,
-					      ELF_T_NHDR);
-	size_t at = 0, name, description;
-	GElf_Nhdr note;
-
-	while (data && (at = gelf_getnote(data, at, &note, &name, &description)) > 0) {
-		if (note.n_type != NT_GNU_BUILD_ID || note.n_namesz != 4 ||
-		    memcmp((char *)data->d_buf + name, "GNU", 4) != 0)
-			continue;
-		f->id_bytes = note.n_descsz < ELFFILE_ID_MAX ? note.n_descsz : ELFFILE_ID_MAX;
-		memcpy(f->id, (char *)data->d_buf + description, f->id_bytes);
-	}
-}
-
-static void read_segments(struct elffile *f)
+static void read_segments(struct symbols *f)
 {
 	size_t count = 0;
 
@@ -69,14 +53,10 @@ static void read_segments(struct elffile *f)
 
 		if (!gelf_getphdr(f->elf, (int)i, &header))
 			continue;
-		if (header.p_type == PT_INTERP)
-			f->interpreter = true;
-		if (header.p_type == PT_NOTE && !f->id_bytes)
-			read_build_id(f, &header);
-		if (header.p_type != PT_LOAD || f->n_segments == ELFFILE_SEGMENTS ||
+		if (header.p_type != PT_LOAD || f->n_segments == SYMBOLS_SEGMENTS ||
 		    header.p_offset > f->size || header.p_filesz > f->size - header.p_offset)
 			continue;
-		f->segments[f->n_segments++] = (struct elffile_segment){
+		f->segments[f->n_segments++] = (struct symbols_segment){
 			.addr = header.p_vaddr,
 			.offset = header.p_offset,
 			.bytes = header.p_filesz,
@@ -85,7 +65,7 @@ static void read_segments(struct elffile *f)
 	}
 }
 
-static int read_sections(struct elffile *f)
+static int read_sections(struct symbols *f)
 {
 	Elf_Scn *section = NULL;
 	int error = 0;
@@ -95,9 +75,7 @@ static int read_sections(struct elffile *f)
 
 		if (!gelf_getshdr(section, &header))
 			continue;
-		if (header.sh_type == SHT_SYMTAB || header.sh_type == SHT_DYNSYM)
-			f->symbols = true;
-		else if (header.sh_type == SHT_RELA)
+		if (header.sh_type == SHT_RELA)
 			error = slots_add(f, section, &header);
 	}
 	if (f->n_slots)
@@ -105,13 +83,13 @@ static int read_sections(struct elffile *f)
 	return error;
 }
 
-int elffile_open(struct elffile *f, int fd)
+int symbols_open(struct symbols *f, int fd)
 {
 	struct stat status;
 	GElf_Ehdr header;
 	int error;
 
-	*f = (struct elffile){0};
+	*f = (struct symbols){0};
 	if (fstat(fd, &status))
 		return -errno;
 	if (!S_ISREG(status.st_mode) || status.st_size < (off_t)sizeof(Elf64_Ehdr))
@@ -125,25 +103,25 @@ int elffile_open(struct elffile *f, int fd)
 	f->elf = elf_memory((char *)f->bytes, f->size);
 	if (!f->elf || !gelf_getehdr(f->elf, &header) || header.e_machine != EM_X86_64 ||
 	    header.e_ident[EI_CLASS] != ELFCLASS64) {
-		elffile_close(f);
+		symbols_close(f);
 		return -ENOEXEC;
 	}
 	read_segments(f);
 	error = read_sections(f);
 	if (error)
-		elffile_close(f);
+		symbols_close(f);
 	return error;
 }
 
-void elffile_close(struct elffile *f)
+void symbols_close(struct symbols *f)
 {
 	free(f->slots);
 	elf_end(f->elf);
 	munmap(f->bytes, f->size);
 }
 
-static int visit_table(const struct elffile *f, Elf_Scn *section, const GElf_Shdr *header,
-		       int (*visit)(void *context, const struct elffile_function *function),
+static int visit_table(const struct symbols *f, Elf_Scn *section, const GElf_Shdr *header,
+		       int (*visit)(void *context, const struct symbols_function *function),
 		       void *context)
 {
 	Elf_Data *data = elf_getdata(section, NULL);
@@ -151,7 +129,7 @@ static int visit_table(const struct elffile *f, Elf_Scn *section, const GElf_Shd
 	int result = 0;
 
 	for (size_t i = 1; data && i < count && !result; i++) {
-		struct elffile_function function;
+		struct symbols_function function;
 		GElf_Sym symbol;
 
 		if (!gelf_getsym(data, (int)i, &symbol) || symbol.st_shndx == SHN_UNDEF ||
@@ -167,8 +145,8 @@ static int visit_table(const struct elffile *f, Elf_Scn *section, const GElf_Shd
 	return result;
 }
 
-int elffile_functions(const struct elffile *f,
-		      int (*visit)(void *context, const struct elffile_function *function),
+int symbols_functions(const struct symbols *f,
+		      int (*visit)(void *context, const struct symbols_function *function),
 		      void *context)
 {
 	Elf_Scn *section = NULL;
@@ -184,10 +162,10 @@ int elffile_functions(const struct elffile *f,
 	return result;
 }
 
-static const struct elffile_segment *segment_of(const struct elffile *f, uint64_t addr)
+static const struct symbols_segment *segment_of(const struct symbols *f, uint64_t addr)
 {
 	for (size_t i = 0; i < f->n_segments; i++) {
-		const struct elffile_segment *s = &f->segments[i];
+		const struct symbols_segment *s = &f->segments[i];
 
 		if (s->exec && addr - s->addr < s->bytes)
 			return s;
@@ -195,36 +173,25 @@ static const struct elffile_segment *segment_of(const struct elffile *f, uint64_
 	return NULL;
 }
 
-const unsigned char *elffile_code(const struct elffile *f, uint64_t addr, size_t *bytes)
+const unsigned char *symbols_code(const struct symbols *f, uint64_t addr, size_t *bytes)
 {
-	const struct elffile_segment *s = segment_of(f, addr);
+	const struct symbols_segment *s = segment_of(f, addr);
 
 	*bytes = s ? s->bytes - (addr - s->addr) : 0;
 	return s ? f->bytes + s->offset + (addr - s->addr) : NULL;
 }
 
-uint64_t elffile_offset(const struct elffile *f, uint64_t addr)
+uint64_t symbols_offset(const struct symbols *f, uint64_t addr)
 {
-	const struct elffile_segment *s = segment_of(f, addr);
+	const struct symbols_segment *s = segment_of(f, addr);
 
 	return s ? addr - s->addr + s->offset : UINT64_MAX;
 }
 
-uint64_t elffile_addr(const struct elffile *f, uint64_t offset)
+const char *symbols_slot_symbol(const struct symbols *f, uint64_t addr)
 {
-	for (size_t i = 0; i < f->n_segments; i++) {
-		const struct elffile_segment *s = &f->segments[i];
-
-		if (s->exec && offset - s->offset < s->bytes)
-			return offset - s->offset + s->addr;
-	}
-	return UINT64_MAX;
-}
-
-const char *elffile_slot_symbol(const struct elffile *f, uint64_t addr)
-{
-	struct elffile_slot key = {.addr = addr};
-	const struct elffile_slot *slot;
+	struct symbols_slot key = {.addr = addr};
+	const struct symbols_slot *slot;
 
 	if (!f->n_slots)
 		return NULL;
@@ -232,10 +199,10 @@ const char *elffile_slot_symbol(const struct elffile *f, uint64_t addr)
 	return slot ? slot->symbol : NULL;
 }
 
-const char *elffile_stub_symbol(const struct elffile *f, uint64_t addr)
+const char *symbols_stub_symbol(const struct symbols *f, uint64_t addr)
 {
 	size_t bytes, at = 0;
-	const unsigned char *code = elffile_code(f, addr, &bytes);
+	const unsigned char *code = symbols_code(f, addr, &bytes);
 	int32_t displacement;
 
 	if (!code || bytes < 16)
@@ -247,5 +214,5 @@ const char *elffile_stub_symbol(const struct elffile *f, uint64_t addr)
 	if (code[at] != 0xff || code[at + 1] != 0x25) /* jmp *displacement(%rip) */
 		return NULL;
 	memcpy(&displacement, code + at + 2, sizeof(displacement));
-	return elffile_slot_symbol(f, addr + at + 6 + (uint64_t)(int64_t)displacement);
+	return symbols_slot_symbol(f, addr + at + 6 + (uint64_t)(int64_t)displacement);
 }
