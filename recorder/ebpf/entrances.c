@@ -172,8 +172,7 @@ static bool is_wrapper(const struct search *search, const struct callee *callee,
 	       (body.allocates && body.has_handler);
 }
 
-static uint64_t cookie_of(const struct entrance *f, const struct callee *callee,
-			  bool wrapper)
+static uint64_t cookie_of(const struct entrance *f, const struct callee *callee, bool wrapper)
 {
 	uint64_t bytes = f->size < 0xfffff ? f->size : 0xfffff;
 

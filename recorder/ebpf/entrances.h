@@ -5,8 +5,8 @@
 #ifndef RECORDER_ENTRANCES_H
 #define RECORDER_ENTRANCES_H
 
-#include "symbols.h"
 #include "spot.h"
+#include "symbols.h"
 
 #define ENTRANCES_MAX 64
 

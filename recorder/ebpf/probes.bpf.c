@@ -236,7 +236,7 @@ static __always_inline void head_finish(struct thread *t, struct ring_head *head
 	case number:                                                                               \
 		__asm__ volatile("%0 = *(u64 *)(%1 + %2)"                                          \
 				 : "=r"(value)                                                     \
-				 : "r"(regs), "i"((number) * 8));                                  \
+				 : "r"(regs), "i"((number)*8));                                    \
 		return value
 
 /* Register by its place in struct pt_regs. */

@@ -7,8 +7,8 @@
 #ifndef RECORDER_TRACER_H
 #define RECORDER_TRACER_H
 
-#include "ring.h"
 #include "entrances.h"
+#include "ring.h"
 
 struct tracer;
 
