@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from command import BUILD, run
-from programs import PRIME, PYTHON, REAL_PROGRAMS, SQLITE, STORM, Program, clean_environ, execute
+from program import Program, clean_environ, execute
+from programs import PRIME, PYTHON, REAL_PROGRAMS, SQLITE, STORM
 from recording import WORKLOADS, RealRecordings
 
 HAKMEM = BUILD / "libhakmem.so"

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 from command import BUILD, info
-from programs import CXX, REAL_PROGRAMS, STORM, Program, execute
+from program import Program, execute
+from programs import CXX, REAL_PROGRAMS, STORM
 from recording import HAKREC, SCALE, RealRecordings
 
 ORDERER = BUILD / "tests" / "recorder" / "orderer"
