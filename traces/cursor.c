@@ -56,7 +56,8 @@ static void decode_slot(struct trace_cursor *c, size_t block, struct slot *slot,
 	slot->status = decoder_block(w, &limits, &slot->rows, &head, &slot->why);
 	if (!slot->status &&
 	    (head.rows != entry->rows || head.first_row != entry->first_row ||
-	     head.objects != entry->objects || head.first_object != entry->first_object)) {
+	     head.objects != entry->objects || head.first_object != entry->first_object ||
+	     head.first_ns != entry->first_ns || head.last_ns != entry->last_ns)) {
 		slot->status = -EBADMSG;
 		slot->why = "its rows are not those that the index says";
 	}

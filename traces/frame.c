@@ -97,6 +97,7 @@ int frame_take(struct frame_taker *t, const void *frame, size_t size, struct byt
 	       const char **why)
 {
 	unsigned long long bytes = ZSTD_getFrameContentSize(frame, size);
+	unsigned descriptor;
 	size_t taken;
 
 	*why = "damaged head of a zstd frame";
@@ -106,7 +107,11 @@ int frame_take(struct frame_taker *t, const void *frame, size_t size, struct byt
 	if (bytes > FRAME_CONTENT_MAX)
 		return -EBADMSG;
 	*why = "a zstd frame without a checksum";
-	if (!(((const uint8_t *)frame)[4] & 4))
+	descriptor = ((const uint8_t *)frame)[4];
+	if (!(descriptor & 4))
+		return -EBADMSG;
+	*why = "damaged head of a zstd frame";
+	if (descriptor & 0x18) /* an unused and a reserved bit */
 		return -EBADMSG;
 	*why = "out of memory";
 	content->size = 0;

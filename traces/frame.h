@@ -18,6 +18,7 @@ enum frame_kind {
 #define FRAME_MAGIC       "haktrace" /* the first frame's first eight bytes */
 #define FRAME_MAGIC_BYTES 8
 #define FRAME_CONTENT_MAX (1u << 25) /* bytes of a frame's content */
+#define FRAME_BYTES_MIN   8
 #define FRAME_BYTES_MAX   (FRAME_CONTENT_MAX + (1u << 20))
 
 /* Skippable frames and the seek table, in the words of zstd's documents. */
@@ -63,8 +64,10 @@ void frame_taker_destroy(struct frame_taker *t);
 int frame_take(struct frame_taker *t, const void *frame, size_t size, struct bytes *content,
 	       const char **why);
 
-/* The first size bytes of a frame's content, of which data holds the beginning; or fewer, *size
- * then says how many. Returns as frame_take(). */
+/*
+ * The first size bytes of a frame's content, of which data holds the beginning; or fewer, *size
+ * then says how many. Returns as frame_take().
+ */
 int frame_peek(struct frame_taker *t, const void *data, size_t available, void *content,
 	       size_t *size, const char **why);
 

@@ -8,16 +8,22 @@
 #define PEEK_BYTES 80 /* of a block: its kind and head */
 
 /* The zstd frame inside the skippable one whose bytes are in raw. */
-static int unwrap_index(struct trace *t, const struct bytes *raw, const char **why)
+static int unwrap_index(struct trace *t, const struct bytes *raw, uint64_t offset, const char **why)
 {
 	struct bytes content = {0};
-	int err = frame_take(t->taker, raw->data + FRAME_SKIPPABLE_HEAD,
-			     raw->size - FRAME_SKIPPABLE_HEAD, &content, why);
-	struct window w = {content.data, content.data + content.size, false};
+	struct window w;
+	int err;
 
+	*why = "damaged head of a skippable frame";
+	if (frame_u32(raw->data) != FRAME_INDEX_MAGIC ||
+	    frame_u32(raw->data + 4) != raw->size - FRAME_SKIPPABLE_HEAD)
+		return -EBADMSG;
+	err = frame_take(t->taker, raw->data + FRAME_SKIPPABLE_HEAD,
+			 raw->size - FRAME_SKIPPABLE_HEAD, &content, why);
 	if (!err) {
+		w = (struct window){content.data, content.data + content.size, false};
 		*why = "its entries are damaged";
-		err = index_read(&t->index, &w);
+		err = index_read(&t->index, &w, offset);
 	}
 	bytes_free(&content);
 	return err;
@@ -50,7 +56,7 @@ static int read_index(struct trace *t, uint64_t offset, size_t size, const char 
 	raw.size = size;
 	*why = "it cannot be read";
 	if (!err)
-		err = unwrap_index(t, &raw, why);
+		err = unwrap_index(t, &raw, offset, why);
 	if (!err && !index_fits(&t->index, offset)) {
 		*why = "it does not fit the file";
 		err = -EBADMSG;
@@ -189,7 +195,8 @@ static int scan_frame(struct trace *t, struct scan *s, uint64_t offset, struct i
 	*why = "a damaged head of a block";
 	if (!decoder_head(&(struct window){peek + 1, peek + size, false}, &head) ||
 	    head.first_row != index_rows(&t->index) ||
-	    head.first_object != index_objects(&t->index))
+	    head.first_object != index_objects(&t->index) ||
+	    head.first_ns < index_last_ns(&t->index))
 		return -EBADMSG;
 	entry->rows = head.rows;
 	entry->objects = (uint32_t)head.objects;
