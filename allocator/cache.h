@@ -17,8 +17,9 @@ struct cache {
 	void **top[CLASS_TINY_END];   /* the slot after the last block */
 	void **limit[CLASS_TINY_END]; /* where top may not pass */
 	uint32_t tag;                 /* of the heap, in place for the window's map */
-	bool exited;       /* the thread is past its allocator's end: it gets no heap again */
-	struct heap *heap; /* NULL: none yet */
+	bool exited;         /* the thread is past its allocator's end: it gets no heap again */
+	uint8_t early_frees; /* blocks of others that it freed before it had a heap */
+	struct heap *heap;   /* NULL: none yet */
 };
 
 /* No heap has this tag. */

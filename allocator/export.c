@@ -6,7 +6,7 @@
 
 #include "hakmem.h"
 #include "libc.h"
-#include "summary.h"
+#include "totals.h"
 #include "traces/calls.h"
 
 #define BODY_MALLOC         alloc_fast
@@ -84,7 +84,7 @@ HAK_API struct mallinfo2 mallinfo2(void)
 
 	hak_stats_get(&stats);
 	info.arena = stats.mapped_bytes;
-	info.uordblks = summary_live_bytes();
+	info.uordblks = totals_live_bytes();
 	info.fordblks = stats.mapped_bytes - info.uordblks;
 	info.hblks = stats.whale_allocs;
 	info.keepcost = stats.whale_kept_bytes;
@@ -111,7 +111,7 @@ HAK_API struct mallinfo mallinfo(void)
 
 HAK_API void malloc_stats(void)
 {
-	summary_print();
+	totals_print();
 }
 
 HAK_API int malloc_info(int unused, FILE *stream)

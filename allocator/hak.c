@@ -6,8 +6,8 @@
 
 #include "alloc.h"
 #include "libc.h"
-#include "summary.h"
 #include "thread.h"
+#include "totals.h"
 
 void *hak_malloc(size_t size)
 {
@@ -81,7 +81,7 @@ int hak_stats_get(struct hak_stats *stats)
 
 	if (size < offsetof(struct hak_stats, mapped_bytes))
 		return -EINVAL;
-	summary_stats(&sum);
+	totals_stats(&sum);
 	memcpy(stats, &sum, size < sizeof(sum) ? size : sizeof(sum));
 	stats->size = size;
 	return 0;

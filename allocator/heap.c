@@ -14,6 +14,8 @@
 #define SEARCH 16
 /* Empty slabs that a heap keeps, in granules. */
 #define EMPTY_MOST 8
+/* Classes whose slabs a tick searches for remote frees. */
+#define TICK_CLASSES 8
 /* Memory that stacks are cut from. */
 #define SLOTS_CHUNK ((size_t)4096)
 
@@ -217,16 +219,23 @@ static void slab_retire(struct heap *heap, struct slab *slab)
 	shard_give(slab_run(slab), slab->granules);
 }
 
-static void slab_make_empty(struct heap *heap, struct slab *slab)
+/* Retires the slabs that have been empty for longest, down to `most` granules. */
+static void empty_trim(struct heap *heap, unsigned most)
 {
-	list_push(&heap->empty, slab);
-	heap->empty_granules += slab->granules;
-	while (heap->empty_granules > EMPTY_MOST && heap->empty.last != heap->empty.first) {
-		slab = heap->empty.last;
+	while (heap->empty_granules > most) {
+		struct slab *slab = heap->empty.last;
+
 		list_remove(&heap->empty, slab);
 		heap->empty_granules -= slab->granules;
 		slab_retire(heap, slab);
 	}
+}
+
+static void slab_make_empty(struct heap *heap, struct slab *slab)
+{
+	list_push(&heap->empty, slab);
+	heap->empty_granules += slab->granules;
+	empty_trim(heap, EMPTY_MOST);
 }
 
 /* Puts a slab where it belongs after blocks came back to it. */
@@ -314,6 +323,11 @@ static struct slab *slab_find(struct heap *heap, unsigned cls)
 	struct slab_list *avail = &heap->avail[cls];
 	struct slab *slab;
 
+	while ((slab = avail->first) && slab_remote_any(slab)) {
+		slab_collect(heap, slab);
+		if (slab == avail->first)
+			return slab;
+	}
 	if (!avail->first)
 		full_search(heap, cls);
 	if (avail->first)
@@ -464,6 +478,26 @@ static void stacks_flush(struct heap *heap)
 	}
 }
 
+static void list_collect(struct heap *heap, struct slab_list *list)
+{
+	struct slab *next;
+
+	for (struct slab *slab = list->first; slab; slab = next) {
+		next = slab->next;
+		if (slab_remote_any(slab))
+			slab_collect(heap, slab);
+	}
+}
+
+/* Takes in remote frees of every class. */
+static void heap_collect(struct heap *heap)
+{
+	for (unsigned cls = 1; cls < CLASS_MID_END; cls++) {
+		list_collect(heap, &heap->full[cls]);
+		list_collect(heap, &heap->avail[cls]);
+	}
+}
+
 static void list_adopt(struct heap *heap, struct slab_list *list, struct slab_list *from)
 {
 	for (struct slab *slab = from->first; slab; slab = slab->next)
@@ -476,6 +510,7 @@ static void list_adopt(struct heap *heap, struct slab_list *list, struct slab_li
 void heap_merge(struct heap *heap, struct heap *from)
 {
 	stacks_flush(from);
+	heap_collect(from);
 	for (unsigned cls = 1; cls < CLASS_MID_END; cls++) {
 		list_adopt(heap, &heap->avail[cls], &from->avail[cls]);
 		list_adopt(heap, &heap->full[cls], &from->full[cls]);
@@ -487,34 +522,15 @@ void heap_merge(struct heap *heap, struct heap *from)
 	from->empty_granules = 0;
 	from->slab_granules = from->taken_bytes = 0;
 	stat_add(&heap->counters.heaps_merged, 1);
-}
-
-static void list_collect(struct heap *heap, struct slab_list *list)
-{
-	struct slab *next;
-
-	for (struct slab *slab = list->first; slab; slab = next) {
-		next = slab->next;
-		if (slab_remote_any(slab))
-			slab_collect(heap, slab);
-	}
+	empty_trim(heap, EMPTY_MOST);
 }
 
 void heap_drain(struct heap *heap)
 {
 	outbox_flush(&heap->outbox, &heap->counters);
 	stacks_flush(heap);
-	for (unsigned cls = 1; cls < CLASS_MID_END; cls++) {
-		list_collect(heap, &heap->full[cls]);
-		list_collect(heap, &heap->avail[cls]);
-	}
-	while (heap->empty.first) {
-		struct slab *slab = heap->empty.first;
-
-		list_remove(&heap->empty, slab);
-		slab_retire(heap, slab);
-	}
-	heap->empty_granules = 0;
+	heap_collect(heap);
+	empty_trim(heap, 0);
 }
 
 void heap_tick(struct heap *heap)
@@ -527,6 +543,13 @@ void heap_tick(struct heap *heap)
 		if (count && heap->seen[cls] == *heap_top(heap, cls))
 			stack_flush(heap, cls, (count + 1) / 2);
 		heap->seen[cls] = *heap_top(heap, cls);
+	}
+	for (unsigned count = 0; count < TICK_CLASSES; count++) {
+		unsigned cls = heap->next_collected =
+			heap->next_collected % (CLASS_MID_END - 1) + 1;
+
+		list_collect(heap, &heap->full[cls]);
+		list_collect(heap, &heap->avail[cls]);
 	}
 }
 

@@ -50,6 +50,7 @@ struct heap {
 	size_t slab_granules; /* of all its slabs */
 	size_t taken_bytes;   /* of its slabs' blocks that are out of the slabs */
 	unsigned ticks;
+	unsigned next_collected; /* the class last searched for remote frees */
 	char *slots, *slots_end; /* room for more stacks */
 	struct outbox outbox;
 	struct counters counters;

@@ -9,11 +9,12 @@
 #include "shard.h"
 #include "whale.h"
 
-/* A dead thread's heap with less than this in use suits any new thread; one with more waits for
- * whoever frees its blocks. */
+/* A dead thread's heap with less than this in use is as good as a new one. */
 #define VACANT_BYTES ((size_t)64 << 10)
-/* So many heaps in use may wait; beyond, new threads take them. */
-#define WAITING_MOST 32
+/* Frees that a thread makes before it gets a heap for their sake alone. */
+#define EARLY_FREES 16
+/* A thread's heap joins a dead thread's that is at least so many times as large. */
+#define JOIN_SHARE 4
 /* A shard's decay takes a step at every so manieth tick of a heap. */
 #define DECAY_TICKS 4
 
@@ -111,15 +112,18 @@ static void attach(struct heap *heap)
 	pthread_setspecific(key, heap);
 }
 
-/* A heap for a thread that has none: the last dead thread's, unless its blocks are still in use
- * elsewhere. */
-static struct heap *heap_obtain(void)
+/*
+ * A heap for a thread that has none: the last dead thread's. A thread that began by freeing blocks
+ * of a living thread is likely that thread's heir: it waits for that heap, and begins with a new
+ * one.
+ */
+static struct heap *heap_obtain(bool heir)
 {
 	struct heap *heap;
 
 	lock_take(&lock);
 	heap = list_pop(&vacant);
-	if (!heap && waiting.count > WAITING_MOST)
+	if (!heap && !heir)
 		heap = list_pop(&waiting);
 	if (heap)
 		stat_add(&heap->counters.heaps_adopted, 1);
@@ -151,22 +155,23 @@ struct heap *thread_enter(void)
 		return NULL;
 	if (!options.tls || cache_self.exited)
 		return shared_enter();
-	heap = heap_obtain();
+	heap = heap_obtain(cache_self.early_frees != 0);
 	if (!heap)
 		return shared_enter();
 	attach(heap);
 	return heap;
 }
 
-/* Takes a dead thread's heap out of its list; false when it is not idle (any more). */
-static bool claim(struct heap *heap)
+/* Takes a dead thread's heap with at least so many granules out of its list; false when it is not
+ * idle. */
+static bool claim(struct heap *heap, size_t granules)
 {
 	bool idle;
 
 	if (state_get(heap) != HEAP_IDLE)
 		return false;
 	lock_take(&lock);
-	idle = state_get(heap) == HEAP_IDLE;
+	idle = state_get(heap) == HEAP_IDLE && heap->slab_granules >= granules;
 	if (idle) {
 		list_remove(idle_list(heap), heap);
 		state_set(heap, HEAP_LIVE);
@@ -175,25 +180,18 @@ static bool claim(struct heap *heap)
 	return idle;
 }
 
-/* Joins the caller's heap and a claimed one: the smaller goes into the larger, which is then the
- * caller's. */
+/* The caller's heap goes into a much larger one that it claimed, which is then the caller's. */
 static struct heap *join(struct heap *heap, struct heap *claimed)
 {
-	struct heap *small = claimed;
-
-	if (claimed->slab_granules > heap->slab_granules) {
-		outbox_flush(&heap->outbox, &heap->counters);
-		heap_park(heap);
-		attach(claimed);
-		small = heap;
-		heap = claimed;
-	}
-	heap_merge(heap, small);
+	outbox_flush(&heap->outbox, &heap->counters);
+	heap_park(heap);
+	attach(claimed);
+	heap_merge(claimed, heap);
 	lock_take(&lock);
-	state_set(small, HEAP_SPARE);
-	list_push(&spare, small);
+	state_set(heap, HEAP_SPARE);
+	list_push(&spare, heap);
 	lock_drop(&lock);
-	return heap;
+	return claimed;
 }
 
 struct heap *thread_enter_to_free(uint32_t word)
@@ -201,13 +199,19 @@ struct heap *thread_enter_to_free(uint32_t word)
 	struct heap *heap = cache_self.heap;
 	struct heap *owner = heap_by_word(word);
 
-	if (!options.tls || cache_self.exited || !owner || !claim(owner))
+	if (!options.tls || cache_self.exited || !owner)
 		return thread_enter();
-	if (heap)
-		return join(heap, owner);
-	stat_add(&owner->counters.heaps_adopted, 1);
-	attach(owner);
-	return owner;
+	if (heap) {
+		return claim(owner, JOIN_SHARE * heap->slab_granules) ? join(heap, owner) : heap;
+	}
+	if (claim(owner, 0)) {
+		stat_add(&owner->counters.heaps_adopted, 1);
+		attach(owner);
+		return owner;
+	}
+	if (cache_self.early_frees++ < EARLY_FREES)
+		return NULL;
+	return thread_enter();
 }
 
 /* Drains the heap that has been idle for longest, and puts it in front. */

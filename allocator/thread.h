@@ -14,7 +14,10 @@
  */
 struct heap *thread_enter(void);
 
-/* The same for freeing a block of the map's word `word`: a dead thread's heap becomes the caller's.
+/*
+ * The same for freeing a block of the map's word `word`: the heap of a dead thread becomes the
+ * caller's if the caller has none or a small one. NULL also when the caller should do without a
+ * heap.
  */
 struct heap *thread_enter_to_free(uint32_t word);
 

@@ -1,4 +1,4 @@
-#include "summary.h"
+#include "totals.h"
 
 #include "heap.h"
 #include "lock.h"
@@ -15,7 +15,7 @@ static void counters_sum(struct heap *heap, void *sum)
 	stat_sum(sum, &heap->counters);
 }
 
-void summary_stats(struct hak_stats *stats)
+void totals_stats(struct hak_stats *stats)
 {
 	*stats = (struct hak_stats){.size = sizeof(*stats), .version = HAK_STATS_VERSION};
 	stat_sum(stats, &stat_shared);
@@ -37,7 +37,7 @@ static void held_sum(struct heap *heap, void *context)
 	sum->slab_granules += heap->slab_granules;
 }
 
-size_t summary_live_bytes(void)
+size_t totals_live_bytes(void)
 {
 	struct held sum = {0, 0};
 	size_t granules = shard_granules();
@@ -49,22 +49,22 @@ size_t summary_live_bytes(void)
 	       whale_live_bytes();
 }
 
-void summary_print(void)
+void totals_print(void)
 {
 	struct hak_stats stats;
 
-	summary_stats(&stats);
+	totals_stats(&stats);
 	stat_print(STDERR, &stats);
 }
 
 /* stats=1 and stats=FILE: at the end of the process. */
-__attribute__((destructor)) static void summary_write(void)
+__attribute__((destructor)) static void totals_write(void)
 {
 	struct hak_stats stats;
 	int fd;
 
 	if (options.stats)
-		summary_print();
+		totals_print();
 	if (!options.stats_file[0])
 		return;
 	fd = os_create(options.stats_file);
@@ -72,7 +72,7 @@ __attribute__((destructor)) static void summary_write(void)
 		report_warning("cannot write the counters to", options.stats_file);
 		return;
 	}
-	summary_stats(&stats);
+	totals_stats(&stats);
 	stat_print_json(fd, &stats);
 	os_close(fd);
 }
