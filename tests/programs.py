@@ -29,7 +29,7 @@ PRIME_LIBC_CALLS = 4
 
 def python_check(outcome: Outcome, folder: Path, scale: int) -> None:
     """The document came back as it was."""
-    assert outcome.stdout.startswith(f"records {4000 * scale} equal True bytes "), outcome.stdout
+    assert outcome.stdout.startswith(f"records {3000 * scale} equal True bytes "), outcome.stdout
 
 
 PYTHON = Program(
@@ -38,7 +38,7 @@ PYTHON = Program(
         "/usr/bin/python3",
         "-B",
         str(WORKLOADS / "roundtrip.py"),
-        str(4000 * scale),
+        str(3000 * scale),
     ],
     check=python_check,
     environ={"PYTHONMALLOC": "malloc", "PYTHONHASHSEED": "0"},
@@ -273,7 +273,7 @@ def redis_drive(folder: Path, scale: int) -> tuple[str, dict[str, float]]:
         "-s",
         "redis.sock",
         "-n",
-        str(20_000 * scale),
+        str(10_000 * scale),
         "-r",
         "2000",
         "-d",
@@ -289,7 +289,7 @@ def redis_drive(folder: Path, scale: int) -> tuple[str, dict[str, float]]:
         ask, cwd=folder, input=REDIS_QUESTIONS, capture_output=True, text=True, check=True
     ).stdout
     subprocess.run([*ask, "shutdown", "nosave"], cwd=folder, capture_output=True, check=False)
-    return answers, {"requests_per_s": 20_000 * scale * len(rates) / seconds}
+    return answers, {"requests_per_s": 10_000 * scale * len(rates) / seconds}
 
 
 def redis_check(outcome: Outcome, folder: Path, scale: int) -> None:
