@@ -204,8 +204,8 @@ static int fail_block(struct trace_cursor *c, const struct slot *slot)
 	pthread_mutex_lock(&t->lock);
 	if (!atomic_load_explicit(&t->cursor_failed, memory_order_relaxed)) {
 		snprintf(t->cursor_error, sizeof(t->cursor_error),
-			 "%s: block %zu at byte %llu: %s; the %llu rows before it can be read",
-			 t->name, block, (unsigned long long)entry->offset, slot->why,
+			 "%s: block %zu at byte %llu: %s; %llu rows before it can be read", t->name,
+			 block, (unsigned long long)entry->offset, slot->why,
 			 (unsigned long long)entry->first_row);
 		/* Partner: the load in trace_error(). */
 		atomic_store_explicit(&t->cursor_failed, true, memory_order_release);

@@ -8,6 +8,7 @@
 
 /* The first byte of a frame's content is its kind. */
 enum frame_kind {
+	FRAME_SKIPPABLE = 0, /* no content: for somebody else */
 	FRAME_HEADER = 'h',
 	FRAME_DEFINITIONS = 'd',
 	FRAME_EVENTS = 'e',
@@ -56,6 +57,9 @@ struct frame_taker;
 
 struct frame_taker *frame_taker_create(void);
 void frame_taker_destroy(struct frame_taker *t);
+
+/* Looks at the head of a zstd frame: 0 and the size of its content, or -EBADMSG. */
+int frame_check(const void *frame, size_t size, uint64_t *content, const char **why);
 
 /*
  * The content of a whole frame, with room behind it for a window. Returns 0, -ENOMEM or -EBADMSG,

@@ -160,7 +160,7 @@ static int scan_frame(struct trace *t, struct scan *s, uint64_t offset, struct i
 	uint8_t peek[PEEK_BYTES + VARINT_MAX] = {0};
 	size_t size = PEEK_BYTES, want = SCAN_BYTES;
 	struct block_head head;
-	uint64_t bytes;
+	uint64_t bytes, content;
 	int err;
 
 	*why = "not a zstd frame";
@@ -182,8 +182,10 @@ static int scan_frame(struct trace *t, struct scan *s, uint64_t offset, struct i
 		return -EBADMSG;
 	*entry = (struct index_entry){.bytes = (uint32_t)bytes};
 	if (frame_u32(s->data) != FRAME_ZSTD_MAGIC)
-		return 0; /* skippable: kind 0 */
-	err = frame_peek(t->taker, s->data, (size_t)bytes, peek, &size, why);
+		return 0; /* FRAME_SKIPPABLE */
+	err = frame_check(s->data, (size_t)bytes, &content, why);
+	if (!err)
+		err = frame_peek(t->taker, s->data, (size_t)bytes, peek, &size, why);
 	if (err)
 		return err;
 	*why = "a frame without content";
@@ -214,7 +216,7 @@ static int scan_end(struct trace *t, uint64_t offset, int err, const char *why, 
 	if (err == -ENOMEM)
 		return reader_fail(t, err, "out of memory");
 	if (err == -EBADMSG)
-		reader_fail(t, 0, "frame %zu at byte %llu: %s; the %llu rows before it can be read",
+		reader_fail(t, 0, "frame %zu at byte %llu: %s; %llu rows before it can be read",
 			    frame, at, why, rows);
 	else if (err && err != -EAGAIN)
 		return reader_fail(t, err, "cannot read: %s", strerror(-err));
@@ -226,10 +228,9 @@ static int scan_end(struct trace *t, uint64_t offset, int err, const char *why, 
 			"ends at byte %llu before the end of its index; all %llu rows can be read",
 			(unsigned long long)t->file_bytes, rows);
 	else if (err)
-		reader_fail(
-			t, 0,
-			"ends inside frame %zu at byte %llu; the %llu rows before it can be read",
-			frame, at, rows);
+		reader_fail(t, 0,
+			    "ends inside frame %zu at byte %llu; %llu rows before it can be read",
+			    frame, at, rows);
 	else
 		reader_fail(t, 0, "ends at byte %llu without its last frame; %llu rows can be read",
 			    at, rows);

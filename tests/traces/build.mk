@@ -1,6 +1,14 @@
 # Tests of traces/: the format's core.
 $(eval $(call unit,test_trace_rows,tests/traces/test_trace_rows.c tests/traces/rowgen.c,\
 	$(BUILD)/libhaktrace.a -lzstd))
+$(eval $(call unit,test_trace_golden,$(addprefix tests/traces/,test_trace_golden.c text.c tiny.c),\
+	$(BUILD)/libhaktrace.a -lzstd))
+$(eval $(call unit,test_trace_damage,tests/traces/test_trace_damage.c,$(BUILD)/libhaktrace.a -lzstd))
+$(eval $(call unit,test_trace_writer,tests/traces/test_trace_writer.c,$(BUILD)/libhaktrace.a -lzstd))
+$(eval $(call unit,test_trace_cursor,$(addprefix tests/traces/,test_trace_cursor.c rowgen.c),\
+	$(BUILD)/libhaktrace.a -lzstd))
+$(eval $(call helper,traces/golden,$(addprefix tests/traces/,golden.c forge.c rowgen.c text.c tiny.c),\
+	$(BUILD)/libhaktrace.a -lzstd))
 
 # Tests of haktrace, live and the Arrow streams.
 PYTESTS += $(addprefix tests/traces/,test_haktrace.py test_import.py)
