@@ -83,7 +83,7 @@ def test_calls(tmp_path: Path) -> None:
     assert figures["threads"] == 3
     assert figures["remote_frees"] == 2
     assert figures["duration_ns"] is None
-    assert figures["backend"] == "android"
+    assert figures["backend"] == "import"
     assert figures["program"] is None
 
 
