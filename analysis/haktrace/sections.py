@@ -15,9 +15,10 @@ from haktrace.units import (
     NOT_MEASURED,
     bytes_text,
     count_text,
+    grouped_text,
     percent_text,
+    rate_text,
     ratio_text,
-    scaled,
     time_text,
 )
 
@@ -36,8 +37,8 @@ READING = (
     "calls by the same threads, in a fresh process of its own; equal digests prove it. What the "
     "program did between its calls is left out: the figures tell what the allocator costs, not how "
     "much faster the whole program would be.",
-    "<b>Time</b> is wall time for each operation, the replay loop included. What the loop costs by "
-    "itself, measured on an allocator that does nothing, stands below each table.",
+    "<b>Time</b> is wall time for each operation, the replay loop included. <b>Net</b> is without "
+    "what the loop costs by itself, measured on an allocator that does nothing.",
     "<b>Memory</b> is the peak of resident memory. A trace does not know which bytes the program "
     "wrote, and only pages that are written count: blocks are written as the option "
     "<code>touch</code> says. <b>Overhead</b> is that peak over the peak of live bytes: what the "
@@ -146,7 +147,7 @@ def _footnote(runs: pd.DataFrame) -> str:
     recorded, replayed = (runs[f"{which}_peak_live_bytes"] for which in ("recorded", "replayed"))
     parts = [f"{count_text(runs['ops'].max())} operations."]
     if pd.notna(loop):
-        parts.append(f"The replay loop itself: {scaled(loop, ('ns',), 1000)} an operation.")
+        parts.append(f"Net: without the {rate_text(loop)} of the replay loop itself.")
     if recorded.notna().any() and replayed.notna().any():
         parts.append(
             f"Peak of live bytes: {bytes_text(recorded.median())} recorded, "
@@ -157,6 +158,7 @@ def _footnote(runs: pd.DataFrame) -> str:
 
 def _table(runs: pd.DataFrame, time: pd.DataFrame, memory: pd.DataFrame) -> str:
     overhead = runs["peak_rss_bytes"] / runs["replayed_peak_live_bytes"]
+    loop = runs["loop_ns_per_op"].median()
     rows = []
     for position, allocator in enumerate(time.index):
         own = runs["allocator"] == allocator
@@ -164,17 +166,18 @@ def _table(runs: pd.DataFrame, time: pd.DataFrame, memory: pd.DataFrame) -> str:
         cells = [
             f'<td><i class="swatch" style="background:{plots.colour(allocator, position)}"></i>'
             f"{escape(allocator)}</td>",
-            *_figures(fast, lambda ns: scaled(ns, ("ns",), 1000)),
+            *_figures(fast, rate_text),
+            f"<td>{rate_text(fast['median'] - loop)}</td>",
             _ratio(fast, allocator),
             *_figures(small, bytes_text),
             _ratio(small, allocator),
             f"<td>{ratio_text(overhead[own].median())}</td>",
-            f"<td>{count_text(runs.loc[own, 'minor_faults'].median())}</td>",
+            f"<td>{grouped_text(runs.loc[own, 'minor_faults'].median())}</td>",
         ]
         mark = ' class="highlighted"' if allocator == plots.HIGHLIGHTED else ""
         rows.append(f"<tr{mark}>{''.join(cells)}</tr>")
-    heads = ("allocator", "time per op", INTERVAL, "to glibc", "peak memory", INTERVAL, "to glibc")
-    return _html_table((*heads, "overhead", "faults"), rows)
+    heads = ("allocator", "time per op", INTERVAL, "net", "to glibc", "peak memory", INTERVAL)
+    return _html_table((*heads, "to glibc", "overhead", "faults"), rows)
 
 
 def _figures(row: pd.Series[float], text: Callable[[float], str]) -> tuple[str, str]:
@@ -185,10 +188,9 @@ def _figures(row: pd.Series[float], text: Callable[[float], str]) -> tuple[str, 
 
 
 def _ratio(row: pd.Series[float], allocator: str) -> str:
-    if allocator != BASELINE and row["distinct"]:
+    if allocator == BASELINE or row["distinct"] or pd.isna(row["ratio_low"]):
         return f"<td>{ratio_text(row['ratio'])}</td>"
-    same = pd.notna(row["ratio_low"]) and allocator != BASELINE
-    return f'<td class="same">{"~" if same else ratio_text(row["ratio"])}</td>'
+    return f'<td class="same">~ {ratio_text(row["ratio"])}</td>'
 
 
 def _html_table(heads: Iterable[str], rows: Iterable[str]) -> str:

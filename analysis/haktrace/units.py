@@ -8,7 +8,7 @@ NOT_MEASURED = "–"
 SPACE = "\N{NO-BREAK SPACE}"
 
 
-def scaled(value: float, units: tuple[str, ...], base: float) -> str:
+def _scaled(value: float, units: tuple[str, ...], base: float) -> str:
     """Three significant digits, or the whole part, in the largest unit that is not too large.
 
     Each unit is `base` times the one before it. The first unit's whole numbers stay whole.
@@ -25,19 +25,35 @@ def scaled(value: float, units: tuple[str, ...], base: float) -> str:
 
 def bytes_text(value: float) -> str:
     """Bytes as `23.4 MiB`."""
-    return _measured(value) or scaled(value, ("B", "KiB", "MiB", "GiB", "TiB"), 1024)
+    if pd.isna(value):
+        return NOT_MEASURED
+    step = 0
+    while abs(value) >= 1024 and step < 4:
+        value /= 1024
+        step += 1
+    return f"{value:,.{1 if step else 0}f}{SPACE}{('B', 'KiB', 'MiB', 'GiB', 'TiB')[step]}"
+
+
+def rate_text(value: float) -> str:
+    """Nanoseconds for one operation as `36.1 ns`."""
+    return _measured(value) or f"{value:,.1f}{SPACE}ns"
 
 
 def time_text(value: float) -> str:
     """Nanoseconds as `81.2 ms`."""
-    return _measured(value) or scaled(value, ("ns", "µs", "ms", "s"), 1000)
+    return _measured(value) or _scaled(value, ("ns", "µs", "ms", "s"), 1000)
+
+
+def grouped_text(value: float) -> str:
+    """A count as `1,234,567`."""
+    return _measured(value) or f"{value:,.0f}"
 
 
 def count_text(value: float) -> str:
     """A count as `12,345` or `2.46 million`."""
-    if abs(value) >= 1e6:
-        return scaled(value / 1e6, ("million", "billion"), 1000)
-    return _measured(value) or f"{value:,.0f}"
+    if not pd.isna(value) and abs(value) >= 1e6:
+        return _scaled(value / 1e6, ("million", "billion"), 1000)
+    return grouped_text(value)
 
 
 def ratio_text(value: float) -> str:
