@@ -137,30 +137,42 @@ void forge_last(struct forge *f, uint64_t rows, uint64_t objects)
 	bytes_free(&content);
 }
 
-void forge_end(struct forge *f)
+void forge_end_with(struct forge *f, const struct bytes *content)
 {
 	struct frame_maker *maker = frame_maker_create();
-	struct bytes content = {0}, frame = {0}, end = {0};
+	struct bytes frame = {0}, end = {0};
 	size_t size;
 
-	index_write(&f->index, &content);
-	check(maker && !frame_make(maker, &content, &frame), "cannot make a frame");
+	check(maker && !frame_make(maker, content, &frame), "cannot make a frame");
 	index_wrap(&frame, &end);
 	size = end.size;
 	index_seek_table(&f->index, size, &end);
 	bytes_add(&f->file, end.data, end.size);
-	bytes_free(&content);
 	bytes_free(&frame);
 	bytes_free(&end);
 	frame_maker_destroy(maker);
 }
 
-void forge_write(struct forge *f, const char *path)
+void forge_end(struct forge *f)
 {
-	forge_write_bytes(path, f->file.data, f->file.size);
+	struct bytes content = {0};
+
+	index_write(&f->index, &content);
+	forge_end_with(f, &content);
+	bytes_free(&content);
+}
+
+void forge_close(struct forge *f)
+{
 	bytes_free(&f->file);
 	index_fini(&f->index);
 	*f = (struct forge){0};
+}
+
+void forge_write(struct forge *f, const char *path)
+{
+	forge_write_bytes(path, f->file.data, f->file.size);
+	forge_close(f);
 }
 
 void forge_write_bytes(const char *path, const void *data, size_t size)

@@ -49,8 +49,10 @@ void forge_header(struct forge *f, uint32_t version, uint32_t oldest, uint64_t f
 void forge_definitions(struct forge *f); /* as the tiny trace's: one fact, one thread */
 void forge_block(struct forge *f, const struct forge_block *block);
 void forge_last(struct forge *f, uint64_t rows, uint64_t objects);
-void forge_end(struct forge *f);                     /* index and seek table */
-void forge_write(struct forge *f, const char *path); /* and empties it */
+void forge_end(struct forge *f);                                   /* index and seek table */
+void forge_end_with(struct forge *f, const struct bytes *content); /* index of this content */
+void forge_write(struct forge *f, const char *path);               /* and closes it */
+void forge_close(struct forge *f);
 
 /* A file of these bytes. */
 void forge_write_bytes(const char *path, const void *data, size_t size);

@@ -377,13 +377,42 @@ static void print_verdicts(void)
 	fclose(out);
 }
 
+/* The contents of a trace's frames, each behind its length in two bytes: what the fuzzer takes. */
+static int print_contents(const char *path)
+{
+	struct frame_taker *taker = frame_taker_create();
+	struct bytes file = slurp(path), content = {0};
+	uint64_t size;
+
+	for (size_t at = 0; at < file.size; at += size) {
+		uint8_t length[4];
+		const char *why;
+		int err = frame_measure(file.data + at, file.size - at, &size);
+
+		assert(!err);
+		if (frame_u32(file.data + at) != FRAME_ZSTD_MAGIC)
+			continue;
+		err = frame_take(taker, file.data + at, size, &content, &why);
+		assert(!err && content.size < 65536);
+		frame_put_u32(length, (uint32_t)content.size);
+		fwrite(length, 1, 2, stdout);
+		fwrite(content.data, 1, content.size, stdout);
+	}
+	bytes_free(&file);
+	bytes_free(&content);
+	frame_taker_destroy(taker);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct bytes tiny;
 	int err;
 
+	if (argc == 3 && !strcmp(argv[1], "--contents"))
+		return print_contents(argv[2]);
 	if (argc != 2 || chdir(argv[1])) {
-		fprintf(stderr, "usage: golden DIRECTORY\n");
+		fprintf(stderr, "usage: golden DIRECTORY | golden --contents TRACE\n");
 		return 2;
 	}
 	err = tiny_write("tiny.zst");
