@@ -9,6 +9,7 @@ $(eval $(call unit,test_trace_cursor,$(addprefix tests/traces/,test_trace_cursor
 	$(BUILD)/libhaktrace.a -lzstd))
 $(eval $(call helper,traces/golden,$(addprefix tests/traces/,golden.c forge.c rowgen.c text.c tiny.c),\
 	$(BUILD)/libhaktrace.a -lzstd))
+PYTESTS += tests/traces/test_library.py
 
 # make fuzz-traces: the reader on mutated golden traces, a minute; FUZZ_SECONDS=N for longer.
 FUZZERS += fuzz-traces
