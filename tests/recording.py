@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 from command import BUILD, info, run
-from programs import Outcome, Program, clean_environ, execute, missing
+from program import Outcome, Program, clean_environ, execute, missing
 
 HAKREC = BUILD / "hakrec"
 HAKTRACE = BUILD / "haktrace"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
 import os
 import re
 import shlex
@@ -208,6 +209,20 @@ def check_package(py_files: list[Source]) -> Iterator[str]:
     yield from check_order("analysis/haktrace", edges)
 
 
+def check_notebooks(notebooks: list[Source]) -> Iterator[str]:
+    """Outputs in notebooks, and imports of more than the package and the system's environment."""
+    for source in notebooks:
+        for number, cell in enumerate(json.loads(source.text)["cells"], 1):
+            if cell.get("outputs") or cell.get("execution_count"):
+                yield source.finding(1, f"cell {number} has an output: strip it")
+            if cell["cell_type"] == "code":
+                for node in ast.walk(ast.parse("".join(cell["source"]))):
+                    base = node.module if isinstance(node, ast.ImportFrom) else None
+                    names = [a.name for a in node.names] if isinstance(node, ast.Import) else [base]
+                    if any(name and name not in ("haktrace", "os") for name in names):
+                        yield source.finding(1, f"cell {number} may only import haktrace and os")
+
+
 # ---- names and sizes ----
 
 
@@ -367,7 +382,7 @@ def main() -> int:
     notebooks = [source for source in sources if source.path.suffix == ".ipynb"]
     checks: list[Iterable[str]] = [check_layers(c_files)]
     checks += [check_order(folder, edges) for folder, edges in sorted(c_edges(c_files).items())]
-    checks += [check_package(py_files), check_names(sources)]
+    checks += [check_package(py_files), check_notebooks(notebooks), check_names(sources)]
     checks += [check_sizes(c_files + py_files), check_words(sources)]
     findings = [line for check in checks for line in check]
     findings += check_format(c_files) + check_python(py_files + notebooks) + check_tidy(c_files)

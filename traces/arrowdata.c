@@ -51,17 +51,20 @@ void arrow_buffers_free(struct arrow_buffers *b)
 
 /* ---- schemas ---- */
 
+/* The consumer may have moved its content away: then there is nothing to release. */
+static void schema_free(struct ArrowSchema *schema)
+{
+	if (schema && schema->release)
+		schema->release(schema);
+	free(schema);
+}
+
 static void schema_release(struct ArrowSchema *schema)
 {
-	for (int64_t i = 0; i < schema->n_children; i++) {
-		if (schema->children[i]->release)
-			schema->children[i]->release(schema->children[i]);
-		free(schema->children[i]);
-	}
+	for (int64_t i = 0; schema->children && i < schema->n_children; i++)
+		schema_free(schema->children[i]);
 	free(schema->children);
-	if (schema->dictionary && schema->dictionary->release)
-		schema->dictionary->release(schema->dictionary);
-	free(schema->dictionary);
+	schema_free(schema->dictionary);
 	schema->release = NULL;
 }
 
@@ -112,19 +115,21 @@ struct holding {
 	const void *buffers[3];
 };
 
+static void array_free(struct ArrowArray *array)
+{
+	if (array && array->release)
+		array->release(array);
+	free(array);
+}
+
 static void array_release(struct ArrowArray *array)
 {
 	struct holding *holding = array->private_data;
 
-	for (int64_t i = 0; i < array->n_children; i++) {
-		if (array->children[i]->release)
-			array->children[i]->release(array->children[i]);
-		free(array->children[i]);
-	}
+	for (int64_t i = 0; array->children && i < array->n_children; i++)
+		array_free(array->children[i]);
 	free(array->children);
-	if (array->dictionary && array->dictionary->release)
-		array->dictionary->release(array->dictionary);
-	free(array->dictionary);
+	array_free(array->dictionary);
 	arrow_buffers_free(&holding->owned);
 	arrow_memory_release(holding->memory);
 	free(holding);

@@ -1,6 +1,6 @@
 /*
- * Bytes: a growing buffer to write numbers and texts into, and a window to read
- * them from that never passes its end.
+ * Bytes: a growing buffer to write numbers and texts into, and a window to read them from that
+ * never passes its end.
  */
 #ifndef BYTES_H
 #define BYTES_H
@@ -11,31 +11,29 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Zeroed: empty. After a failed growth, `failed` stays set and nothing more is
- * added. */
+/* Zeroed: empty. After a failed growth, `failed` stays set and nothing more is added. */
 struct bytes {
-  uint8_t *data;
-  size_t size;
-  size_t capacity;
-  bool failed;
+	uint8_t *data;
+	size_t size;
+	size_t capacity;
+	bool failed;
 };
 
 /* Room for size more bytes at data + size; false when out of memory. */
 bool bytes_reserve(struct bytes *b, size_t size);
 void bytes_add(struct bytes *b, const void *data, size_t size);
 void bytes_add_number(struct bytes *b, uint64_t number);
-void bytes_add_text(struct bytes *b,
-                    const char *text); /* length, then the bytes without NUL */
+void bytes_add_text(struct bytes *b, const char *text); /* length, then the bytes without NUL */
 void bytes_free(struct bytes *b);
 
 /*
- * A window on memory with VARINT_MAX readable bytes behind its end. A read past
- * the end sets `bad` and gives 0 from then on.
+ * A window on memory with VARINT_MAX readable bytes behind its end. A read past the end sets `bad`
+ * and gives 0 from then on.
  */
 struct window {
-  const uint8_t *at;
-  const uint8_t *end;
-  bool bad;
+	const uint8_t *at;
+	const uint8_t *end;
+	bool bad;
 };
 
 uint64_t window_number(struct window *w);
@@ -46,8 +44,9 @@ const uint8_t *window_bytes(struct window *w, uint64_t size);
 /* A text as bytes_add_text() wrote it: not ended by NUL. */
 const char *window_text(struct window *w, size_t *length);
 
-static inline size_t window_left(const struct window *w) {
-  return w->bad ? 0 : (size_t)(w->end - w->at);
+static inline size_t window_left(const struct window *w)
+{
+	return w->bad ? 0 : (size_t)(w->end - w->at);
 }
 
 #endif

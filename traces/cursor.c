@@ -56,7 +56,8 @@ static void decode_slot(struct trace_cursor *c, size_t block, struct slot *slot,
 	slot->status = decoder_block(w, &limits, &slot->rows, &head, &slot->why);
 	if (!slot->status &&
 	    (head.rows != entry->rows || head.first_row != entry->first_row ||
-	     head.objects != entry->objects || head.first_object != entry->first_object)) {
+	     head.objects != entry->objects || head.first_object != entry->first_object ||
+	     head.first_ns != entry->first_ns || head.last_ns != entry->last_ns)) {
 		slot->status = -EBADMSG;
 		slot->why = "its rows are not those that the index says";
 	}
@@ -203,8 +204,8 @@ static int fail_block(struct trace_cursor *c, const struct slot *slot)
 	pthread_mutex_lock(&t->lock);
 	if (!atomic_load_explicit(&t->cursor_failed, memory_order_relaxed)) {
 		snprintf(t->cursor_error, sizeof(t->cursor_error),
-			 "%s: block %zu at byte %llu: %s; the %llu rows before it can be read",
-			 t->name, block, (unsigned long long)entry->offset, slot->why,
+			 "%s: block %zu at byte %llu: %s; %llu rows before it can be read", t->name,
+			 block, (unsigned long long)entry->offset, slot->why,
 			 (unsigned long long)entry->first_row);
 		/* Partner: the load in trace_error(). */
 		atomic_store_explicit(&t->cursor_failed, true, memory_order_release);

@@ -10,274 +10,341 @@
 
 /* A block while it is decoded. */
 struct block {
-  struct block_head head;
-  struct window columns[COLUMNS];
-  unsigned operations;
-  unsigned any; /* fields that some operation has */
-  uint8_t kind[BLOCK_OPS_MAX];
-  uint8_t flags[BLOCK_OPS_MAX];
-  uint8_t fields[BLOCK_OPS_MAX];
-  const uint8_t *op;
-  const char *why;
+	struct block_head head;
+	struct window columns[COLUMNS];
+	unsigned operations;
+	unsigned any; /* fields that some operation has */
+	uint8_t kind[BLOCK_OPS_MAX];
+	uint8_t flags[BLOCK_OPS_MAX];
+	uint8_t fields[BLOCK_OPS_MAX];
+	const uint8_t *op;
+	const char *why;
 };
 
-void rows_fini(struct rows *rows) {
-  free(rows->memory);
-  *rows = (struct rows){0};
+void rows_fini(struct rows *rows)
+{
+	free(rows->memory);
+	*rows = (struct rows){0};
 }
 
-static bool rows_reserve(struct rows *rows, size_t room) {
-  uint8_t *memory;
+static bool rows_reserve(struct rows *rows, size_t room)
+{
+	uint8_t *memory;
 
-  if (rows->room >= room)
-    return true;
-  rows_fini(rows);
-  room = (room + 63) & ~(size_t)63;
-  memory = aligned_alloc(64, room * ROW_BYTES);
-  if (!memory)
-    return false;
-  rows->room = room;
-  rows->memory = memory;
-  rows->batch.time_ns = (uint64_t *)memory;
-  rows->batch.size = (uint64_t *)(memory + room * 8);
-  rows->batch.align = (uint64_t *)(memory + room * 16);
-  rows->batch.object = (uint64_t *)(memory + room * 24);
-  rows->batch.old_object = (uint64_t *)(memory + room * 32);
-  rows->addr = memory + room * 40;
-  rows->batch.thread = (uint32_t *)(memory + room * 48);
-  rows->batch.site = (uint32_t *)(memory + room * 52);
-  rows->batch.kind = memory + room * 56;
-  rows->batch.flags = memory + room * 57;
-  return true;
+	if (rows->room >= room)
+		return true;
+	rows_fini(rows);
+	room = (room + 63) & ~(size_t)63;
+	memory = aligned_alloc(64, room * ROW_BYTES);
+	if (!memory)
+		return false;
+	rows->room = room;
+	rows->memory = memory;
+	rows->batch.time_ns = (uint64_t *)memory;
+	rows->batch.size = (uint64_t *)(memory + room * 8);
+	rows->batch.align = (uint64_t *)(memory + room * 16);
+	rows->batch.object = (uint64_t *)(memory + room * 24);
+	rows->batch.old_object = (uint64_t *)(memory + room * 32);
+	rows->addr = memory + room * 40;
+	rows->batch.thread = (uint32_t *)(memory + room * 48);
+	rows->batch.site = (uint32_t *)(memory + room * 52);
+	rows->batch.kind = memory + room * 56;
+	rows->batch.flags = memory + room * 57;
+	return true;
 }
 
-bool decoder_head(struct window *w, struct block_head *head) {
-  head->rows = (uint32_t)window_number_max(w, BLOCK_ROWS_MAX);
-  head->first_row = window_number_max(w, INT64_MAX);
-  head->first_object = window_number_max(w, INT64_MAX);
-  head->objects = window_number_max(w, head->rows);
-  head->first_ns = window_number_max(w, INT64_MAX);
-  head->last_ns = head->first_ns + window_number_max(w, INT64_MAX);
-  return !w->bad && head->rows;
+bool decoder_head(struct window *w, struct block_head *head)
+{
+	head->rows = (uint32_t)window_number_max(w, BLOCK_ROWS_MAX);
+	head->first_row = window_number_max(w, INT64_MAX);
+	head->first_object = window_number_max(w, INT64_MAX);
+	head->objects = window_number_max(w, head->rows);
+	head->first_ns = window_number_max(w, INT64_MAX);
+	head->last_ns = head->first_ns + window_number_max(w, INT64_MAX);
+	return !w->bad && head->rows;
 }
 
-static bool fail(struct block *b, const char *why) {
-  b->why = why;
-  return false;
+static bool fail(struct block *b, const char *why)
+{
+	b->why = why;
+	return false;
 }
 
-static bool read_operations(struct block *b, struct window *w) {
-  b->operations = (unsigned)window_number_max(w, BLOCK_OPS_MAX);
-  for (unsigned i = 0; i < b->operations; i++) {
-    const uint8_t *op = window_bytes(w, 3);
+static bool read_operations(struct block *b, struct window *w)
+{
+	b->operations = (unsigned)window_number_max(w, BLOCK_OPS_MAX);
+	for (unsigned i = 0; i < b->operations; i++) {
+		const uint8_t *op = window_bytes(w, 3);
 
-    if (!op)
-      return fail(b, "the list of operations is cut short");
-    if (kind_illegal(op[0], op[1], op[2]))
-      return fail(b, kind_illegal(op[0], op[1], op[2]));
-    b->kind[i] = op[0];
-    b->flags[i] = op[1];
-    b->fields[i] = op[2];
-    b->any |= op[2];
-  }
-  return !w->bad || fail(b, "the number of operations is damaged");
+		if (!op)
+			return fail(b, "the list of operations is cut short");
+		if (kind_illegal(op[0], op[1], op[2]))
+			return fail(b, kind_illegal(op[0], op[1], op[2]));
+		b->kind[i] = op[0];
+		b->flags[i] = op[1];
+		b->fields[i] = op[2];
+		b->any |= op[2];
+	}
+	return !w->bad || fail(b, "the number of operations is damaged");
 }
 
-/* The directory names each column and its length; columns that are not known
- * are passed over. */
-static bool read_directory(struct block *b, struct window *w) {
-  uint64_t columns = window_number(w), total = 0;
-  struct window directory = *w;
+/* The directory names each column and its length; columns that are not known are passed over. */
+static bool read_directory(struct block *b, struct window *w)
+{
+	uint64_t columns = window_number(w), total = 0;
+	struct window directory = *w;
 
-  for (uint64_t i = 0; i < columns && !w->bad; i++) {
-    window_number(w);
-    window_number(w);
-  }
-  for (uint64_t i = 0; i < columns && !w->bad; i++) {
-    uint64_t column = window_number(&directory),
-             size = window_number(&directory);
-    const uint8_t *bytes = window_bytes(w, size);
+	for (uint64_t i = 0; i < columns && !w->bad; i++) {
+		window_number(w);
+		window_number(w);
+	}
+	for (uint64_t i = 0; i < columns && !w->bad; i++) {
+		uint64_t column = window_number(&directory), size = window_number(&directory);
+		const uint8_t *bytes = window_bytes(w, size);
 
-    total += size;
-    if (!bytes || !size)
-      break;
-    if (column && column < COLUMNS) {
-      if (b->columns[column].at)
-        return fail(b, "a column is there twice");
-      b->columns[column] = (struct window){bytes, bytes + size, false};
-    }
-  }
-  if (w->bad || window_left(w))
-    return fail(b, "the directory of columns is damaged");
-  return true;
+		total += size;
+		if (!bytes || !size)
+			break;
+		if (column && column < COLUMNS) {
+			if (b->columns[column].at)
+				return fail(b, "a column is there twice");
+			b->columns[column] = (struct window){bytes, bytes + size, false};
+		}
+	}
+	if (w->bad || window_left(w))
+		return fail(b, "the directory of columns is damaged");
+	return true;
 }
 
-static bool read_ops(struct block *b, struct rows *rows) {
-  struct window *w = &b->columns[COLUMN_OP];
-  uint8_t *kind = (uint8_t *)rows->batch.kind,
-          *flags = (uint8_t *)rows->batch.flags;
-  uint64_t *object = (uint64_t *)rows->batch.object;
-  uint64_t next = b->head.first_object;
-  unsigned worst = 0;
+static bool read_ops(struct block *b, struct rows *rows)
+{
+	struct window *w = &b->columns[COLUMN_OP];
+	uint8_t *kind = (uint8_t *)rows->batch.kind, *flags = (uint8_t *)rows->batch.flags;
+	uint64_t *object = (uint64_t *)rows->batch.object;
+	uint64_t next = b->head.first_object;
+	unsigned worst = 0;
 
-  if (window_left(w) != b->head.rows)
-    return fail(b, "column op has not one byte for each row");
-  b->op = w->at;
-  for (uint32_t i = 0; i < b->head.rows; i++) {
-    unsigned op = b->op[i];
-    unsigned born = b->fields[op] & FIELD_OBJECT;
+	if (window_left(w) != b->head.rows)
+		return fail(b, "column op has not one byte for each row");
+	b->op = w->at;
+	for (uint32_t i = 0; i < b->head.rows; i++) {
+		unsigned op = b->op[i];
+		unsigned born = b->fields[op] & FIELD_OBJECT;
 
-    worst = op > worst ? op : worst;
-    kind[i] = b->kind[op];
-    flags[i] = b->flags[op];
-    object[i] = born ? next : TRACE_NONE;
-    next += born;
-  }
-  if (worst >= b->operations)
-    return fail(b, "column op: an operation that the block does not list");
-  if (next - b->head.first_object != b->head.objects)
-    return fail(b, "column op: not as many objects as the block's head says");
-  return true;
+		worst = op > worst ? op : worst;
+		kind[i] = b->kind[op];
+		flags[i] = b->flags[op];
+		object[i] = born ? next : TRACE_NONE;
+		next += born;
+	}
+	if (worst >= b->operations)
+		return fail(b, "column op: an operation that the block does not list");
+	if (next - b->head.first_object != b->head.objects)
+		return fail(b, "column op: not as many objects as the block's head says");
+	return true;
 }
 
-static bool read_threads(struct block *b, struct rows *rows, size_t threads) {
-  struct window *runs = &b->columns[COLUMN_RUN],
-                *values = &b->columns[COLUMN_THREAD];
-  uint32_t *thread = (uint32_t *)rows->batch.thread;
-  uint32_t row = 0;
+static bool read_threads(struct block *b, struct rows *rows, size_t threads)
+{
+	struct window *runs = &b->columns[COLUMN_RUN], *values = &b->columns[COLUMN_THREAD];
+	uint32_t *thread = (uint32_t *)rows->batch.thread;
+	uint32_t row = 0;
 
-  while (row < b->head.rows) {
-    uint64_t run = window_number(runs), value = window_number(values);
+	while (row < b->head.rows) {
+		uint64_t run = window_number(runs), value = window_number(values);
 
-    if (runs->bad || values->bad || !run || run > b->head.rows - row)
-      return fail(b, "column thread: the runs are not as long as the block");
-    if (value >= threads)
-      return fail(b, "column thread: a thread that is not defined");
-    for (uint32_t end = row + (uint32_t)run; row < end; row++)
-      thread[row] = (uint32_t)value;
-  }
-  if (window_left(runs) || window_left(values))
-    return fail(b, "column thread: the runs are not as long as the block");
-  return true;
+		if (runs->bad || values->bad || !run || run > b->head.rows - row)
+			return fail(b, "column thread: the runs are not as long as the block");
+		if (value >= threads)
+			return fail(b, "column thread: a thread that is not defined");
+		for (uint32_t end = row + (uint32_t)run; row < end; row++)
+			thread[row] = (uint32_t)value;
+	}
+	if (window_left(runs) || window_left(values))
+		return fail(b, "column thread: the runs are not as long as the block");
+	return true;
 }
 
-static bool read_times(struct block *b, struct rows *rows) {
-  struct window *gaps = &b->columns[COLUMN_GAP],
-                *steps = &b->columns[COLUMN_STEP];
-  uint64_t *time_ns = (uint64_t *)rows->batch.time_ns;
-  uint64_t now = b->head.first_ns;
-  uint32_t row = 0;
+static bool read_times(struct block *b, struct rows *rows)
+{
+	struct window *gaps = &b->columns[COLUMN_GAP], *steps = &b->columns[COLUMN_STEP];
+	uint64_t *time_ns = (uint64_t *)rows->batch.time_ns;
+	uint64_t now = b->head.first_ns;
+	uint32_t row = 0;
 
-  while (window_left(gaps)) {
-    uint64_t gap = window_number(gaps), step = window_number(steps);
+	while (window_left(gaps)) {
+		uint64_t gap = window_number(gaps), step = window_number(steps);
 
-    if (gaps->bad || steps->bad || !gap || gap >= b->head.rows - row)
-      return fail(b, "column time: a step lies outside the block");
-    for (uint32_t end = row + (uint32_t)gap; row < end; row++)
-      time_ns[row] = now;
-    if (step > b->head.last_ns - now)
-      return fail(b, "column time: a time after the block's last");
-    now += step;
-  }
-  if (window_left(steps) || now != b->head.last_ns)
-    return fail(b,
-                "column time: the steps do not end at the block's last time");
-  while (row < b->head.rows)
-    time_ns[row++] = now;
-  return true;
+		if (gaps->bad || steps->bad || !gap || gap >= b->head.rows - row)
+			return fail(b, "column time: a step lies outside the block");
+		for (uint32_t end = row + (uint32_t)gap; row < end; row++)
+			time_ns[row] = now;
+		if (step > b->head.last_ns - now)
+			return fail(b, "column time: a time after the block's last");
+		now += step;
+	}
+	if (window_left(steps) || now != b->head.last_ns)
+		return fail(b, "column time: the steps do not end at the block's last time");
+	while (row < b->head.rows)
+		time_ns[row++] = now;
+	return true;
 }
+
+#define COMPLAINTS(column)                                                                         \
+	{                                                                                          \
+		"column " column " is cut short", "column " column " is too long",                 \
+			"column " column ": a number out of range",                                \
+	}
+
+static const struct {
+	const char *cut, *rest, *range;
+} complaints[COLUMNS] = {
+	[COLUMN_SITE] = COMPLAINTS("site"),   [COLUMN_SIZE] = COMPLAINTS("size"),
+	[COLUMN_ALIGN] = COMPLAINTS("align"), [COLUMN_AGE] = COMPLAINTS("old_object"),
+	[COLUMN_ADDR] = COMPLAINTS("addr"),
+};
 
 /*
- * A column of one number for each row with a field. The window has VARINT_MAX
- * readable bytes behind its end, so that the place may be tested after the
- * number.
+ * Reads a column of one number for each row with the field, 0 for the others. *zero: a row with the
+ * field has 0 too. Behind a window's end are VARINT_MAX readable bytes, so the place may be tested
+ * after the number; no branch depends on whether a row has one.
  */
-#define READ_COLUMN(name, text, column, field, none, type, make, legal)        \
-  static bool name(struct block *b, type *values, uint64_t limit) {            \
-    static const uint8_t nothing[VARINT_MAX];                                  \
-    const uint8_t *at = b->columns[column].at, *end = b->columns[column].end;  \
-    const uint8_t *op = b->op, *op_fields = b->fields;                         \
-    uint64_t next = b->head.first_object, last = 0;                            \
-    const uint32_t rows = b->head.rows;                                        \
-    bool illegal = false;                                                      \
-                                                                               \
-    (void)limit, (void)next, (void)last;                                       \
-    if (!at && !(b->any & (field))) {                                          \
-      for (uint32_t i = 0; i < rows; i++)                                      \
-        values[i] = (type)(none);                                              \
-      return true;                                                             \
-    }                                                                          \
-    if (!at)                                                                   \
-      at = end = nothing;                                                      \
-    for (uint32_t i = 0; i < rows; i++) {                                      \
-      unsigned fields = op_fields[op[i]];                                      \
-      const uint8_t *place;                                                    \
-      uint64_t number, value;                                                  \
-                                                                               \
-      place = varint_get(at, &number);                                         \
-      at = fields & (field) ? place : at;                                      \
-      if (at > end)                                                            \
-        return fail(b, "column " text " is cut short");                        \
-      value = make;                                                            \
-      illegal |= fields & field && !(legal);                                   \
-      next += fields & FIELD_OBJECT;                                           \
-      values[i] = (type)(fields & field ? value : none);                       \
-    }                                                                          \
-    if (illegal)                                                               \
-      return fail(b, "column " text ": a number out of range");                \
-    return at == end || fail(b, "column " text " is too long");                \
-  }
+static bool read_numbers(struct block *b, enum block_column column, unsigned field,
+			 uint64_t *numbers, bool *zero)
+{
+	static const uint8_t nothing[VARINT_MAX];
+	const uint8_t *at = b->columns[column].at, *end = b->columns[column].end;
+	const uint8_t *op = b->op, *fields = b->fields;
+	const uint32_t rows = b->head.rows;
+	bool any_zero = false;
 
-READ_COLUMN(read_sites, "site", COLUMN_SITE, FIELD_SITE, TRACE_NO_SITE,
-            uint32_t, number - 1, value < limit)
-READ_COLUMN(read_sizes, "size", COLUMN_SIZE, FIELD_SIZE, 0, uint64_t, number,
-            value)
-READ_COLUMN(read_aligns, "align", COLUMN_ALIGN, FIELD_ALIGN, 0, uint64_t,
-            number, value)
-READ_COLUMN(read_ages, "old_object", COLUMN_AGE, FIELD_OLD, TRACE_NONE,
-            uint64_t, next - number, number &&number <= next)
-READ_COLUMN(read_addrs, "addr", COLUMN_ADDR, FIELD_ADDR, 0, uint64_t,
-            (fields &FIELD_ADDR ? last = last + unzigzag(number) : 0), value)
+	*zero = false;
+	if (!at && !(b->any & field)) {
+		memset(numbers, 0, rows * sizeof(*numbers));
+		return true;
+	}
+	if (!at)
+		at = end = nothing;
+	for (uint32_t i = 0; i < rows; i++) {
+		bool there = fields[op[i]] & field;
+		const uint8_t *next;
+		uint64_t number;
 
-/* A user mark's size is the number of its text. */
-static bool check_marks(struct block *b, const struct rows *rows,
-                        size_t marks) {
-  bool any = false;
-
-  for (unsigned i = 0; i < b->operations; i++)
-    any |= b->kind[i] == TRACE_MARK;
-  for (uint32_t i = 0; any && i < b->head.rows; i++) {
-    if (rows->batch.kind[i] == TRACE_MARK && rows->batch.size[i] >= marks)
-      return fail(b, "a mark has a text that is not defined");
-  }
-  return true;
+		next = varint_get(at, &number);
+		at = there ? next : at;
+		if (at > end)
+			return fail(b, complaints[column].cut);
+		any_zero |= there & !number;
+		numbers[i] = there ? number : 0;
+	}
+	*zero = any_zero;
+	return at == end || fail(b, complaints[column].rest);
 }
 
-int decoder_block(struct window w, const struct decoder_limits *limits,
-                  struct rows *rows, struct block_head *head,
-                  const char **why) {
-  struct block b = {0};
+/* The same where 0 stands for "none" and is no number of the column. */
+static bool read_positive(struct block *b, enum block_column column, unsigned field,
+			  uint64_t *numbers)
+{
+	bool zero;
 
-  *why = "the head is damaged";
-  if (!decoder_head(&w, &b.head))
-    return -EBADMSG;
-  *why = "out of memory";
-  if (!rows_reserve(rows, b.head.rows))
-    return -ENOMEM;
-  rows->batch.first_row = b.head.first_row;
-  rows->batch.rows = b.head.rows;
-  if (!read_operations(&b, &w) || !read_directory(&b, &w) ||
-      !read_ops(&b, rows) || !read_threads(&b, rows, limits->threads) ||
-      !read_times(&b, rows) ||
-      !read_sites(&b, (uint32_t *)rows->batch.site, limits->sites) ||
-      !read_sizes(&b, (uint64_t *)rows->batch.size, 0) ||
-      !read_ages(&b, (uint64_t *)rows->batch.old_object, 0) ||
-      !read_aligns(&b, (uint64_t *)rows->batch.align, 0) ||
-      !read_addrs(&b, rows->addr, 0) || !check_marks(&b, rows, limits->marks)) {
-    *why = b.why;
-    return -EBADMSG;
-  }
-  *head = b.head;
-  rows->batch.addr = b.any & FIELD_ADDR ? rows->addr : NULL;
-  return 0;
+	if (!read_numbers(b, column, field, numbers, &zero))
+		return false;
+	return !zero || fail(b, complaints[column].range);
+}
+
+/* Numbers of sites are one higher in the file; "none" becomes TRACE_NO_SITE. */
+static bool read_sites(struct block *b, struct rows *rows, size_t sites)
+{
+	uint32_t *site = (uint32_t *)rows->batch.site;
+	uint64_t *numbers = rows->addr, worst = 0;
+
+	if (!read_positive(b, COLUMN_SITE, FIELD_SITE, numbers))
+		return false;
+	for (uint32_t i = 0; i < b->head.rows; i++) {
+		worst = numbers[i] > worst ? numbers[i] : worst;
+		site[i] = (uint32_t)numbers[i] - 1;
+	}
+	return worst <= sites || fail(b, "column site: a site that is not defined");
+}
+
+/* An age counts objects back from the next one's number. */
+static bool read_ages(struct block *b, struct rows *rows)
+{
+	uint64_t *old_object = (uint64_t *)rows->batch.old_object;
+	const uint64_t *object = rows->batch.object;
+	uint64_t next = b->head.first_object;
+	bool illegal = false;
+
+	if (!read_positive(b, COLUMN_AGE, FIELD_OLD, old_object))
+		return false;
+	for (uint32_t i = 0; i < b->head.rows; i++) {
+		uint64_t age = old_object[i];
+
+		illegal |= age > next;
+		old_object[i] = age ? next - age : TRACE_NONE;
+		next += object[i] != TRACE_NONE;
+	}
+	return !illegal || fail(b, complaints[COLUMN_AGE].range);
+}
+
+static bool read_addrs(struct block *b, struct rows *rows)
+{
+	uint64_t *addr = rows->addr, last = 0;
+	bool zero;
+
+	if (!(b->any & FIELD_ADDR) && !b->columns[COLUMN_ADDR].at)
+		return true;
+	if (!read_numbers(b, COLUMN_ADDR, FIELD_ADDR, addr, &zero))
+		return false;
+	for (uint32_t i = 0; i < b->head.rows; i++) {
+		if (!(b->fields[b->op[i]] & FIELD_ADDR))
+			continue;
+		last += unzigzag(addr[i]);
+		if (!last)
+			return fail(b, complaints[COLUMN_ADDR].range);
+		addr[i] = last;
+	}
+	return true;
+}
+
+/* A user mark's size is the number of its text. */
+static bool check_marks(struct block *b, const struct rows *rows, size_t marks)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < b->operations; i++)
+		any |= b->kind[i] == TRACE_MARK;
+	for (uint32_t i = 0; any && i < b->head.rows; i++) {
+		if (rows->batch.kind[i] == TRACE_MARK && rows->batch.size[i] >= marks)
+			return fail(b, "a mark has a text that is not defined");
+	}
+	return true;
+}
+
+int decoder_block(struct window w, const struct decoder_limits *limits, struct rows *rows,
+		  struct block_head *head, const char **why)
+{
+	struct block b = {0};
+
+	*why = "the head is damaged";
+	if (!decoder_head(&w, &b.head))
+		return -EBADMSG;
+	*why = "out of memory";
+	if (!rows_reserve(rows, b.head.rows))
+		return -ENOMEM;
+	rows->batch.first_row = b.head.first_row;
+	rows->batch.rows = b.head.rows;
+	if (!read_operations(&b, &w) || !read_directory(&b, &w) || !read_ops(&b, rows) ||
+	    !read_threads(&b, rows, limits->threads) || !read_times(&b, rows) ||
+	    !read_sites(&b, rows, limits->sites) ||
+	    !read_positive(&b, COLUMN_SIZE, FIELD_SIZE, (uint64_t *)rows->batch.size) ||
+	    !read_positive(&b, COLUMN_ALIGN, FIELD_ALIGN, (uint64_t *)rows->batch.align) ||
+	    !read_ages(&b, rows) || !read_addrs(&b, rows) ||
+	    !check_marks(&b, rows, limits->marks)) {
+		*why = b.why;
+		return -EBADMSG;
+	}
+	*head = b.head;
+	rows->batch.addr = b.any & FIELD_ADDR ? rows->addr : NULL;
+	return 0;
 }

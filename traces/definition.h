@@ -20,14 +20,15 @@ enum definition_tag {
 };
 
 /* How many a trace may have of each, and how large a record may be. */
+#define DEFINITION_FACTS_MAX   (1u << 12)
 #define DEFINITION_MODULES_MAX (1u << 20)
 #define DEFINITION_SITES_MAX   (1u << 24)
-#define DEFINITION_THREADS_MAX (1u << 24)
-#define DEFINITION_MARKS_MAX   (1u << 24)
-#define DEFINITION_FACTS_MAX   (1u << 12)
-#define DEFINITION_FRAMES_MAX  (1u << 28) /* of all stacks together */
-#define DEFINITION_DEPTH_MAX   (1u << 16) /* of one stack */
-#define DEFINITION_TEXT_MAX    (1u << 28) /* bytes of all texts together */
+#define DEFINITION_STACKS_MAX  (1u << 24)
+#define DEFINITION_THREADS_MAX (1u << 22)
+#define DEFINITION_MARKS_MAX   (1u << 20)
+#define DEFINITION_FRAMES_MAX  (1u << 24) /* of all stacks together */
+#define DEFINITION_DEPTH_MAX   (1u << 16) /* of one stack; at least 1 */
+#define DEFINITION_TEXT_MAX    (1u << 27) /* bytes of all texts together */
 #define DEFINITION_BYTES_MAX   (1u << 22) /* of one record's payload */
 
 /* Each appends one record; -E2BIG when it is larger than DEFINITION_BYTES_MAX, -ENOMEM. */

@@ -5,104 +5,108 @@
 
 #define KEYS (1u << 17) /* 7 bits of kind, 4 of flags, 6 of fields */
 
-/* Columns are laid out for the worst case; pages that no row reaches are never
- * touched. */
-static size_t column_room(enum block_column column) {
-  return column == COLUMN_OP ? BLOCK_ROWS
-                             : (BLOCK_ROWS + 1) * (size_t)VARINT_MAX;
+/* Columns are laid out for the worst case; pages that no row reaches are never touched. */
+static size_t column_room(enum block_column column)
+{
+	return column == COLUMN_OP ? BLOCK_ROWS : (BLOCK_ROWS + 1) * (size_t)VARINT_MAX;
 }
 
-static void encoder_begin(struct encoder *e) {
-  for (int c = 1; c < COLUMNS; c++)
-    e->at[c] = e->start[c];
-  for (uint32_t i = 0; i < e->operations; i++) {
-    struct encoder_operation *op = &e->table[i];
+static void encoder_begin(struct encoder *e)
+{
+	for (int c = 1; c < COLUMNS; c++)
+		e->at[c] = e->start[c];
+	for (uint32_t i = 0; i < e->operations; i++) {
+		struct encoder_operation *op = &e->table[i];
 
-    e->numbers[encoder_key(op->kind, op->flags, op->fields)] = 0;
-  }
-  e->first_row += e->rows;
-  e->first_object = e->objects;
-  e->first_ns = e->last_ns;
-  e->rows = 0;
-  e->operations = 0;
-  e->run_row = 0;
-  e->step_row = 0;
-  e->last_addr = 0;
+		e->numbers[encoder_key(op->kind, op->flags, op->fields)] = 0;
+	}
+	e->first_row += e->rows;
+	e->first_object = e->objects;
+	e->first_ns = e->last_ns;
+	e->rows = 0;
+	e->operations = 0;
+	e->run_row = 0;
+	e->step_row = 0;
+	e->last_addr = 0;
 }
 
-int encoder_init(struct encoder *e) {
-  size_t room = 0;
-  uint8_t *memory;
+int encoder_init(struct encoder *e)
+{
+	size_t room = 0;
+	uint8_t *memory;
 
-  *e = (struct encoder){0};
-  for (int c = 1; c < COLUMNS; c++)
-    room += column_room(c);
-  memory = malloc(room);
-  e->numbers = calloc(KEYS, sizeof(*e->numbers));
-  e->start[0] = memory;
-  if (!memory || !e->numbers) {
-    encoder_fini(e);
-    return -ENOMEM;
-  }
-  for (int c = 1; c < COLUMNS; c++) {
-    e->start[c] = memory;
-    memory += column_room(c);
-  }
-  encoder_begin(e);
-  return 0;
+	*e = (struct encoder){0};
+	for (int c = 1; c < COLUMNS; c++)
+		room += column_room(c);
+	memory = malloc(room);
+	e->numbers = calloc(KEYS, sizeof(*e->numbers));
+	e->start[0] = memory;
+	if (!memory || !e->numbers) {
+		encoder_fini(e);
+		return -ENOMEM;
+	}
+	for (int c = 1; c < COLUMNS; c++) {
+		e->start[c] = memory;
+		memory += column_room(c);
+	}
+	encoder_begin(e);
+	return 0;
 }
 
-void encoder_fini(struct encoder *e) {
-  free(e->start[0]);
-  free(e->numbers);
-  *e = (struct encoder){0};
+void encoder_fini(struct encoder *e)
+{
+	free(e->start[0]);
+	free(e->numbers);
+	*e = (struct encoder){0};
 }
 
-int encoder_operation(struct encoder *e, unsigned kind, unsigned flags,
-                      unsigned fields, const char **why) {
-  uint16_t *number;
+int encoder_operation(struct encoder *e, unsigned kind, unsigned flags, unsigned fields,
+		      const char **why)
+{
+	uint16_t *number;
 
-  *why = kind_illegal(kind, flags, fields);
-  if (*why)
-    return -EINVAL;
-  number = &e->numbers[encoder_key(kind, flags, fields)];
-  if (!*number) {
-    if (e->operations == BLOCK_OPS_MAX)
-      return -ENOSPC;
-    e->table[e->operations] = (struct encoder_operation){
-        .kind = (uint8_t)kind,
-        .flags = (uint8_t)flags,
-        .fields = (uint8_t)fields,
-    };
-    *number = (uint16_t)++e->operations;
-  }
-  return *number - 1;
+	*why = kind_illegal(kind, flags, fields);
+	if (*why)
+		return -EINVAL;
+	number = &e->numbers[encoder_key(kind, flags, fields)];
+	if (!*number) {
+		if (e->operations == BLOCK_OPS_MAX)
+			return -ENOSPC;
+		e->table[e->operations] = (struct encoder_operation){
+			.kind = (uint8_t)kind,
+			.flags = (uint8_t)flags,
+			.fields = (uint8_t)fields,
+		};
+		*number = (uint16_t)++e->operations;
+	}
+	return *number - 1;
 }
 
-void encoder_end(struct encoder *e, struct bytes *out) {
-  unsigned columns = 0;
+void encoder_end(struct encoder *e, struct bytes *out)
+{
+	unsigned columns = 0;
 
-  e->at[COLUMN_OP] += e->rows;
-  encoder_put(e, COLUMN_RUN, e->rows - e->run_row);
-  encoder_put(e, COLUMN_THREAD, e->thread);
-  bytes_add_number(out, e->rows);
-  bytes_add_number(out, e->first_row);
-  bytes_add_number(out, e->first_object);
-  bytes_add_number(out, e->objects - e->first_object);
-  bytes_add_number(out, e->first_ns);
-  bytes_add_number(out, e->last_ns - e->first_ns);
-  bytes_add_number(out, e->operations);
-  bytes_add(out, e->table, e->operations * sizeof(*e->table));
-  for (int c = 1; c < COLUMNS; c++)
-    columns += e->at[c] != e->start[c];
-  bytes_add_number(out, columns);
-  for (int c = 1; c < COLUMNS; c++) {
-    if (e->at[c] == e->start[c])
-      continue;
-    bytes_add_number(out, (uint64_t)c);
-    bytes_add_number(out, (uint64_t)(e->at[c] - e->start[c]));
-  }
-  for (int c = 1; c < COLUMNS; c++)
-    bytes_add(out, e->start[c], (size_t)(e->at[c] - e->start[c]));
-  encoder_begin(e);
+	e->at[COLUMN_OP] += e->rows;
+	encoder_put(e, COLUMN_RUN, e->rows - e->run_row);
+	encoder_put(e, COLUMN_THREAD, e->thread);
+	bytes_add_number(out, e->rows);
+	bytes_add_number(out, e->first_row);
+	bytes_add_number(out, e->first_object);
+	bytes_add_number(out, e->objects - e->first_object);
+	bytes_add_number(out, e->first_ns);
+	bytes_add_number(out, e->last_ns - e->first_ns);
+	bytes_add_number(out, e->operations);
+	bytes_add(out, e->table, e->operations * sizeof(*e->table));
+	for (int c = 1; c < COLUMNS; c++)
+		columns += e->at[c] != e->start[c];
+	bytes_add_number(out, columns);
+	for (int c = 1; c < COLUMNS; c++) {
+		if (e->at[c] == e->start[c])
+			continue;
+		bytes_add_number(out, (uint64_t)c);
+		bytes_add_number(out, (uint64_t)(e->at[c] - e->start[c]));
+	}
+	for (int c = 1; c < COLUMNS; c++)
+		bytes_add(out, e->start[c], (size_t)(e->at[c] - e->start[c]));
+	encoder_begin(e);
 }

@@ -1,7 +1,6 @@
 /*
- * Encodes rows into one block at a time. Each row is appended to the columns at
- * once, so that a row costs a few stores; ending the block only puts the
- * columns behind each other.
+ * Encodes rows into one block at a time. Each row is appended to the columns at once, so that a row
+ * costs a few stores; ending the block only puts the columns behind each other.
  */
 #ifndef ENCODER_H
 #define ENCODER_H
@@ -11,109 +10,108 @@
 #include "kind.h"
 
 struct encoder_operation {
-  uint8_t kind;
-  uint8_t flags;
-  uint8_t fields;
+	uint8_t kind;
+	uint8_t flags;
+	uint8_t fields;
 };
 
 struct encoder {
-  uint32_t rows;       /* in this block */
-  uint32_t operations; /* distinct ones in this block */
-  uint32_t thread;     /* of the last row */
-  uint32_t run_row;    /* row where this thread's run began */
-  uint32_t step_row;   /* row of the last time step */
-  uint64_t first_row;  /* number of this block's first row in the trace */
-  uint64_t first_object;
-  uint64_t first_ns;
-  uint64_t objects; /* born so far in the trace */
-  uint64_t last_ns;
-  uint64_t last_addr;
-  uint8_t *start[COLUMNS]; /* of each column */
-  uint8_t *at[COLUMNS];    /* where it goes on */
-  uint16_t *numbers;       /* by encoder_key(): number of an operation + 1 */
-  struct encoder_operation table[BLOCK_OPS_MAX];
+	uint32_t rows;       /* in this block */
+	uint32_t operations; /* distinct ones in this block */
+	uint32_t thread;     /* of the last row */
+	uint32_t run_row;    /* row where this thread's run began */
+	uint32_t step_row;   /* row of the last time step */
+	uint64_t first_row;  /* number of this block's first row in the trace */
+	uint64_t first_object;
+	uint64_t first_ns;
+	uint64_t objects; /* born so far in the trace */
+	uint64_t last_ns;
+	uint64_t last_addr;
+	uint8_t *start[COLUMNS]; /* of each column */
+	uint8_t *at[COLUMNS];    /* where it goes on */
+	uint16_t *numbers;       /* by encoder_key(): number of an operation + 1 */
+	struct encoder_operation table[BLOCK_OPS_MAX];
 };
 
 int encoder_init(struct encoder *e); /* 0 or -ENOMEM */
 void encoder_fini(struct encoder *e);
 
 /*
- * The number of a row's operation, a new one when need be: below BLOCK_OPS_MAX;
- * -ENOSPC: this block can take no further operation; -EINVAL: illegal, *why
- * says it.
+ * The number of a row's operation, a new one when need be: below BLOCK_OPS_MAX; -ENOSPC: this block
+ * can take no further operation; -EINVAL: illegal, *why says it.
  */
-int encoder_operation(struct encoder *e, unsigned kind, unsigned flags,
-                      unsigned fields, const char **why);
+int encoder_operation(struct encoder *e, unsigned kind, unsigned flags, unsigned fields,
+		      const char **why);
 
 /* The block's content (FORMAT.md) is appended to out; the next block begins. */
 void encoder_end(struct encoder *e, struct bytes *out);
 
-static inline unsigned encoder_fields(const struct trace_event *event) {
-  unsigned fields = (unsigned)(event->object != TRACE_NONE) * FIELD_OBJECT |
-                    (unsigned)(event->old_object != TRACE_NONE) * FIELD_OLD |
-                    (unsigned)(event->site != TRACE_NO_SITE) * FIELD_SITE |
-                    (unsigned)(event->size != 0) * FIELD_SIZE;
+static inline unsigned encoder_fields(const struct trace_event *event)
+{
+	unsigned fields = (unsigned)(event->object != TRACE_NONE) * FIELD_OBJECT |
+			  (unsigned)(event->old_object != TRACE_NONE) * FIELD_OLD |
+			  (unsigned)(event->site != TRACE_NO_SITE) * FIELD_SITE |
+			  (unsigned)(event->size != 0) * FIELD_SIZE;
 
-  if (event->align | event->addr)
-    fields |= (unsigned)(event->align != 0) * FIELD_ALIGN |
-              (unsigned)(event->addr != 0) * FIELD_ADDR;
-  return fields;
+	if (event->align | event->addr)
+		fields |= (unsigned)(event->align != 0) * FIELD_ALIGN |
+			  (unsigned)(event->addr != 0) * FIELD_ADDR;
+	return fields;
 }
 
-static inline uint32_t encoder_key(unsigned kind, unsigned flags,
-                                   unsigned fields) {
-  return kind | flags << 7 | fields << 11;
+static inline uint32_t encoder_key(unsigned kind, unsigned flags, unsigned fields)
+{
+	return kind | flags << 7 | fields << 11;
 }
 
-static inline void encoder_put(struct encoder *e, enum block_column column,
-                               uint64_t number) {
-  e->at[column] = varint_put(e->at[column], number);
+static inline void encoder_put(struct encoder *e, enum block_column column, uint64_t number)
+{
+	e->at[column] = varint_put(e->at[column], number);
 }
 
-static inline void encoder_put_positive(struct encoder *e,
-                                        enum block_column column,
-                                        uint64_t number) {
-  e->at[column] = varint_put_positive(e->at[column], number);
+static inline void encoder_put_positive(struct encoder *e, enum block_column column,
+					uint64_t number)
+{
+	e->at[column] = varint_put_positive(e->at[column], number);
 }
 
-/* Appends a row that the caller has checked; operation and fields are the
- * row's. */
-static inline void encoder_row(struct encoder *e,
-                               const struct trace_event *event,
-                               unsigned operation, unsigned fields) {
-  uint32_t row = e->rows++;
+/* Appends a row that the caller has checked; operation and fields are the row's. */
+static inline void encoder_row(struct encoder *e, const struct trace_event *event,
+			       unsigned operation, unsigned fields)
+{
+	uint32_t row = e->rows++;
 
-  if (!row) {
-    e->first_ns = event->time_ns;
-    e->last_ns = event->time_ns;
-  }
-  if (event->thread != e->thread) {
-    if (row) {
-      encoder_put(e, COLUMN_RUN, row - e->run_row);
-      encoder_put(e, COLUMN_THREAD, e->thread);
-    }
-    e->thread = event->thread;
-    e->run_row = row;
-  }
-  if (event->time_ns != e->last_ns) {
-    encoder_put(e, COLUMN_GAP, row - e->step_row);
-    encoder_put(e, COLUMN_STEP, event->time_ns - e->last_ns);
-    e->last_ns = event->time_ns;
-    e->step_row = row;
-  }
-  /* TRACE_NO_SITE wraps to 0: nothing is put. An age is at least 1. */
-  encoder_put_positive(e, COLUMN_SITE, (uint32_t)(event->site + 1));
-  encoder_put_positive(e, COLUMN_SIZE, event->size);
-  encoder_put_positive(e, COLUMN_AGE,
-                       fields & FIELD_OLD ? e->objects - event->old_object : 0);
-  e->objects += fields & FIELD_OBJECT;
-  if (fields & (FIELD_ALIGN | FIELD_ADDR)) {
-    encoder_put_positive(e, COLUMN_ALIGN, event->align);
-    if (event->addr)
-      encoder_put(e, COLUMN_ADDR, zigzag(event->addr - e->last_addr));
-    e->last_addr = event->addr ? event->addr : e->last_addr;
-  }
-  e->start[COLUMN_OP][row] = (uint8_t)operation;
+	if (!row) {
+		e->first_ns = event->time_ns;
+		e->last_ns = event->time_ns;
+	}
+	if (event->thread != e->thread) {
+		if (row) {
+			encoder_put(e, COLUMN_RUN, row - e->run_row);
+			encoder_put(e, COLUMN_THREAD, e->thread);
+		}
+		e->thread = event->thread;
+		e->run_row = row;
+	}
+	if (event->time_ns != e->last_ns) {
+		encoder_put(e, COLUMN_GAP, row - e->step_row);
+		encoder_put(e, COLUMN_STEP, event->time_ns - e->last_ns);
+		e->last_ns = event->time_ns;
+		e->step_row = row;
+	}
+	/* TRACE_NO_SITE wraps to 0: nothing is put. An age is at least 1. */
+	encoder_put_positive(e, COLUMN_SITE, (uint32_t)(event->site + 1));
+	encoder_put_positive(e, COLUMN_SIZE, event->size);
+	encoder_put_positive(e, COLUMN_AGE,
+			     fields & FIELD_OLD ? e->objects - event->old_object : 0);
+	e->objects += fields & FIELD_OBJECT;
+	if (fields & (FIELD_ALIGN | FIELD_ADDR)) {
+		encoder_put_positive(e, COLUMN_ALIGN, event->align);
+		if (event->addr)
+			encoder_put(e, COLUMN_ADDR, zigzag(event->addr - e->last_addr));
+		e->last_addr = event->addr ? event->addr : e->last_addr;
+	}
+	e->start[COLUMN_OP][row] = (uint8_t)operation;
 }
 
 #endif

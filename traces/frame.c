@@ -93,20 +93,36 @@ static int zstd_failure(size_t result, const char **why)
 	}
 }
 
-int frame_take(struct frame_taker *t, const void *frame, size_t size, struct bytes *content,
-	       const char **why)
+int frame_check(const void *frame, size_t size, uint64_t *content, const char **why)
 {
 	unsigned long long bytes = ZSTD_getFrameContentSize(frame, size);
-	size_t taken;
+	unsigned descriptor;
 
 	*why = "damaged head of a zstd frame";
-	if (size < 6 || frame_u32(frame) != FRAME_ZSTD_MAGIC || bytes == ZSTD_CONTENTSIZE_ERROR)
+	if (size < FRAME_BYTES_MIN || frame_u32(frame) != FRAME_ZSTD_MAGIC ||
+	    bytes == ZSTD_CONTENTSIZE_ERROR)
 		return -EBADMSG;
 	*why = "a zstd frame that does not say its content's size, or says more than 32 MiB";
 	if (bytes > FRAME_CONTENT_MAX)
 		return -EBADMSG;
 	*why = "a zstd frame without a checksum";
-	if (!(((const uint8_t *)frame)[4] & 4))
+	descriptor = ((const uint8_t *)frame)[4];
+	if (!(descriptor & 4))
+		return -EBADMSG;
+	*why = "damaged head of a zstd frame";
+	if (descriptor & 0x18) /* an unused and a reserved bit */
+		return -EBADMSG;
+	*content = bytes;
+	return 0;
+}
+
+int frame_take(struct frame_taker *t, const void *frame, size_t size, struct bytes *content,
+	       const char **why)
+{
+	uint64_t bytes;
+	size_t taken;
+
+	if (frame_check(frame, size, &bytes, why))
 		return -EBADMSG;
 	*why = "out of memory";
 	content->size = 0;

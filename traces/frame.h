@@ -8,6 +8,7 @@
 
 /* The first byte of a frame's content is its kind. */
 enum frame_kind {
+	FRAME_SKIPPABLE = 0, /* no content: for somebody else */
 	FRAME_HEADER = 'h',
 	FRAME_DEFINITIONS = 'd',
 	FRAME_EVENTS = 'e',
@@ -18,6 +19,7 @@ enum frame_kind {
 #define FRAME_MAGIC       "haktrace" /* the first frame's first eight bytes */
 #define FRAME_MAGIC_BYTES 8
 #define FRAME_CONTENT_MAX (1u << 25) /* bytes of a frame's content */
+#define FRAME_BYTES_MIN   8
 #define FRAME_BYTES_MAX   (FRAME_CONTENT_MAX + (1u << 20))
 
 /* Skippable frames and the seek table, in the words of zstd's documents. */
@@ -56,6 +58,9 @@ struct frame_taker;
 struct frame_taker *frame_taker_create(void);
 void frame_taker_destroy(struct frame_taker *t);
 
+/* Looks at the head of a zstd frame: 0 and the size of its content, or -EBADMSG. */
+int frame_check(const void *frame, size_t size, uint64_t *content, const char **why);
+
 /*
  * The content of a whole frame, with room behind it for a window. Returns 0, -ENOMEM or -EBADMSG,
  * and then *why says what is wrong.
@@ -63,8 +68,10 @@ void frame_taker_destroy(struct frame_taker *t);
 int frame_take(struct frame_taker *t, const void *frame, size_t size, struct bytes *content,
 	       const char **why);
 
-/* The first size bytes of a frame's content, of which data holds the beginning; or fewer, *size
- * then says how many. Returns as frame_take(). */
+/*
+ * The first size bytes of a frame's content, of which data holds the beginning; or fewer, *size
+ * then says how many. Returns as frame_take().
+ */
 int frame_peek(struct frame_taker *t, const void *data, size_t available, void *content,
 	       size_t *size, const char **why);
 

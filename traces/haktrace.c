@@ -22,7 +22,8 @@ static const struct command commands[] = {
 
 #define N_COMMANDS (sizeof(commands) / sizeof(*commands))
 
-const char *argp_program_version = "haktrace " HAK_VERSION;
+/* libc looks it up by name. */
+TRACE_API const char *argp_program_version = "haktrace " HAK_VERSION;
 
 struct choice {
 	const struct command *command;

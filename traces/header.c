@@ -4,8 +4,9 @@
 
 #include <errno.h>
 
-#define OLDEST_READER 1 /* the oldest format version whose readers can read what is written here   \
-			 */
+#define OLDEST_READER                                                                              \
+	1 /* the oldest format version whose readers can read what is written here                 \
+	   */
 
 void header_write(struct bytes *content)
 {

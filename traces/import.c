@@ -140,10 +140,17 @@ static void tell(const struct request *request, const struct resolver_counts *co
 static int write_facts(struct trace_writer *writer, const struct request *request)
 {
 	const char *slash = strrchr(request->path, '/');
-	int error = trace_writer_fact(writer, "backend", request->importer->name);
+	char source[512];
+	int error;
 
-	return error ? error
-		     : trace_writer_fact(writer, "source", slash ? slash + 1 : request->path);
+	snprintf(source, sizeof(source), "%s %s", request->importer->name,
+		 slash ? slash + 1 : request->path);
+	error = trace_writer_fact(writer, "backend", "import");
+	if (!error)
+		error = trace_writer_fact(writer, "source", source);
+	if (!error)
+		error = trace_writer_fact(writer, "recorder", "haktrace " HAK_VERSION);
+	return error;
 }
 
 static int convert(struct lines *lines, struct trace_writer *writer, const struct request *request)

@@ -21,6 +21,10 @@ int index_add(struct index *index, struct index_entry entry)
 		entry.offset = last->offset + last->bytes;
 		entry.first_row = last->first_row + last->rows;
 		entry.first_object = last->first_object + last->objects;
+		if (!entry.rows) {
+			entry.first_ns = last->last_ns;
+			entry.last_ns = last->last_ns;
+		}
 	} else {
 		entry.offset = 0;
 		entry.first_row = 0;
@@ -59,7 +63,7 @@ void index_write(const struct index *index, struct bytes *content)
 	}
 }
 
-static int read_entry(struct index *index, struct window *w, uint64_t *now)
+static int read_entry(struct index *index, struct window *w, uint64_t *now, uint64_t *left)
 {
 	const uint8_t *kind = window_bytes(w, 1);
 	struct index_entry e = {.kind = kind ? *kind : 0};
@@ -74,12 +78,14 @@ static int read_entry(struct index *index, struct window *w, uint64_t *now)
 		*now = e.last_ns;
 		w->bad |= !e.rows;
 	}
-	if (w->bad || !e.bytes)
+	/* No frame is shorter, so an index of many entries needs a large file. */
+	if (w->bad || e.bytes < FRAME_BYTES_MIN || e.bytes > *left)
 		return -EBADMSG;
+	*left -= e.bytes;
 	return index_add(index, e);
 }
 
-int index_read(struct index *index, struct window *w)
+int index_read(struct index *index, struct window *w, uint64_t end)
 {
 	const uint8_t *kind = window_bytes(w, 1);
 	uint64_t entries = window_number(w), now = 0;
@@ -87,7 +93,7 @@ int index_read(struct index *index, struct window *w)
 	if (!kind || *kind != FRAME_INDEX || w->bad)
 		return -EBADMSG;
 	for (uint64_t i = 0; i < entries; i++) {
-		int err = read_entry(index, w, &now);
+		int err = read_entry(index, w, &now, &end);
 
 		if (err)
 			return err;
@@ -149,4 +155,9 @@ uint64_t index_objects(const struct index *index)
 		return 0;
 	last = &index->entries[index->n_entries - 1];
 	return last->first_object + last->objects;
+}
+
+uint64_t index_last_ns(const struct index *index)
+{
+	return index->n_entries ? index->entries[index->n_entries - 1].last_ns : 0;
 }

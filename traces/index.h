@@ -16,7 +16,7 @@ struct index_entry {
 	uint32_t objects; /* born in these rows */
 	uint64_t first_row;
 	uint64_t first_object;
-	uint64_t first_ns;
+	uint64_t first_ns; /* of the rows; of frames without rows the time before them */
 	uint64_t last_ns;
 	uint8_t kind;
 };
@@ -31,9 +31,9 @@ struct index {
 int index_add(struct index *index, struct index_entry entry);
 void index_fini(struct index *index);
 
-/* The index as the content of its frame, and back; -EBADMSG: damaged. */
+/* The index as the content of its frame, and back; -EBADMSG: damaged, or frames behind byte end. */
 void index_write(const struct index *index, struct bytes *content);
-int index_read(struct index *index, struct window *w);
+int index_read(struct index *index, struct window *w, uint64_t end);
 
 /*
  * The skippable frame around the index's zstd frame, and the seek table: entries for all frames and
@@ -51,5 +51,6 @@ static inline uint64_t index_seek_table_bytes(uint64_t entries)
 /* Rows and objects of all blocks. */
 uint64_t index_rows(const struct index *index);
 uint64_t index_objects(const struct index *index);
+uint64_t index_last_ns(const struct index *index);
 
 #endif

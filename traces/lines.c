@@ -50,8 +50,9 @@ int lines_open(struct lines *l, const char *path)
 	archive_read_support_format_tar(l->archive);
 	archive_read_support_format_raw(l->archive);
 	archive_read_support_format_empty(l->archive);
+	errno = 0;
 	if (archive_read_open_filename(l->archive, path, 1 << 16) != ARCHIVE_OK)
-		return fail_archive(l);
+		return errno ? fail(l, -errno, strerror(errno)) : fail_archive(l);
 	status = next_file(l);
 	if (status == 0)
 		l->at_end = 1;

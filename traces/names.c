@@ -24,7 +24,7 @@ void names_fini(struct names *n)
 
 static char *site_label(const struct names *n, const struct trace_site *site)
 {
-	const char *file = "?";
+	const char *file = "", *plus = "";
 	char *label;
 
 	if (site->module < n->n_modules) {
@@ -32,8 +32,10 @@ static char *site_label(const struct names *n, const struct trace_site *site)
 		const char *slash = strrchr(path, '/');
 
 		file = slash ? slash + 1 : path;
+		plus = "+";
 	}
-	if (asprintf(&label, "%s+0x%" PRIx64 "@%" PRIu32, file, site->offset, site->height) < 0)
+	if (asprintf(&label, "%s%s0x%" PRIx64 "@%" PRIu32, file, plus, site->offset, site->height) <
+	    0)
 		return NULL;
 	return label;
 }

@@ -17,7 +17,10 @@ struct names {
 int names_init(struct names *n, const struct trace *trace);
 void names_fini(struct names *n);
 
-/* "libc.so.6+0x2a1b0@2064": module's file name, offset, height; "-" when unknown. */
+/*
+ * "libc.so.6+0x2a1b0@2064": module's file name, offset, height. "0x7f31c@0" is an address in no
+ * known module, "-" an unknown site.
+ */
 const char *names_site(struct names *n, uint32_t site);
 
 /* The text of a user mark, "" when unknown. */

@@ -115,7 +115,7 @@ static bool read_last(struct trace *t, const struct bytes *content, const char *
 	return true;
 }
 
-/* Takes in a frame of definitions or the last frame. */
+/* Takes in a frame of definitions or the last frame; one of a kind not known is only checked. */
 static int read_frame(struct trace *t, const struct index_entry *entry, struct bytes *raw,
 		      struct bytes *content, const char **why)
 {
@@ -127,6 +127,8 @@ static int read_frame(struct trace *t, const struct index_entry *entry, struct b
 		return err;
 	if (entry->kind == FRAME_LAST)
 		return read_last(t, content, why) ? 0 : -EBADMSG;
+	if (entry->kind != FRAME_HEADER && entry->kind != FRAME_DEFINITIONS)
+		return 0;
 	*why = "its header is cut short";
 	if (content->size < skip)
 		return -EBADMSG;
@@ -144,14 +146,15 @@ static int read_definitions(struct trace *t)
 		const struct index_entry *entry = &t->index.entries[i];
 		const char *why;
 
-		if (entry->kind != FRAME_HEADER && entry->kind != FRAME_DEFINITIONS &&
-		    entry->kind != FRAME_LAST)
+		if (entry->kind == FRAME_EVENTS || entry->kind == FRAME_SKIPPABLE)
 			continue;
 		err = read_frame(t, entry, &raw, &content, &why);
 		if (err) {
-			reader_fail(t, err, "frame %zu at byte %llu: %s", i,
-				    (unsigned long long)entry->offset, why);
 			cut_index(t, i);
+			reader_fail(t, err,
+				    "frame %zu at byte %llu: %s; %llu rows before it can be read",
+				    i, (unsigned long long)entry->offset, why,
+				    (unsigned long long)trace_rows(t));
 		}
 	}
 	bytes_free(&raw);

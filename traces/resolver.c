@@ -1,11 +1,15 @@
 #include "resolver.h"
 
 #include "idmap.h"
+#include "sitekey.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-/* A call held back, and the addresses whose turn it depends on; 0: none. */
+#define RING      (2 * RESOLVER_WINDOW) /* calls that wait, and calls that are looked at ahead */
+#define N_TOUCHED 4096
+
+/* A call of the log, and the addresses whose turn it depends on; 0: none. */
 struct held_call {
 	struct logged_call call;
 	uint64_t needs;  /* must be allocated */
@@ -19,7 +23,7 @@ struct resolver_thread {
 	uint64_t tid;
 	uint64_t start_ns;
 	bool started;
-	bool busy; /* a call of it is being written: it cannot be brought forward */
+	bool stuck; /* a call of it waits */
 };
 
 struct resolver {
@@ -31,8 +35,10 @@ struct resolver {
 	size_t n_threads;
 	uint64_t first_ns;
 	uint64_t now_ns;
-	uint64_t head, tail; /* the calls held back: held[i % RESOLVER_WINDOW] */
-	struct held_call held[RESOLVER_WINDOW];
+	/* the log: written is what lies before head; before at some calls wait; ahead up to tail */
+	uint64_t head, at, tail;
+	uint32_t touched[N_TOUCHED]; /* by hash of an address: how many waiting calls touch it */
+	struct held_call held[RING];
 };
 
 struct resolver *resolver_create(struct trace_writer *writer)
@@ -61,7 +67,7 @@ const struct resolver_counts *resolver_counts(const struct resolver *r)
 
 static struct held_call *held(struct resolver *r, uint64_t at)
 {
-	return &r->held[at % RESOLVER_WINDOW];
+	return &r->held[at % RING];
 }
 
 static void find(struct resolver_finding *finding, const struct logged_call *call, uint64_t addr)
@@ -151,114 +157,171 @@ static int write_call(struct resolver *r, const struct held_call *h, uint8_t fla
 
 /* ---- repairing ---- */
 
-static int emit(struct resolver *r, uint64_t at, uint8_t flags);
-
-/* Writes what a thread has held back up to and including the call at end. */
-static int bring_forward(struct resolver *r, uint32_t thread, uint64_t end)
+static uint32_t *touched(struct resolver *r, uint64_t addr)
 {
-	for (uint64_t at = r->head; at <= end; at++) {
-		int error;
+	return &r->touched[site_mix(addr) % N_TOUCHED];
+}
 
-		if (held(r, at)->done || held(r, at)->thread != thread)
-			continue;
-		error = emit(r, at, TRACE_REPAIRED);
-		if (error)
-			return error;
-	}
-	return 0;
+static bool touches(const struct held_call *h, uint64_t addr)
+{
+	return h->needs == addr || h->begins == addr;
+}
+
+static bool is_taken(const struct resolver *r, uint64_t addr)
+{
+	return idmap_get(&r->objects, addr) != IDMAP_NONE;
+}
+
+/* Whether the addresses are in the state that the call needs. */
+static bool is_legal(const struct resolver *r, const struct held_call *h)
+{
+	if (h->needs && !is_taken(r, h->needs))
+		return false;
+	return !h->begins || h->begins == h->ends || !is_taken(r, h->begins);
 }
 
 /*
- * The held call of a free thread that should come before one that finds addr taken (its end) or
- * free (its beginning); r->tail when there is none. Lives at the address are counted along the
- * log: only when they do not add up otherwise is a call out of place. excess is what is too many
- * (1) or too few (-1) before the calls held back.
+ * Whether a waiting call that was logged before goes first: it does when the address is in the
+ * state that it needs, so that only its thread keeps it waiting.
  */
-static uint64_t find_misplaced(struct resolver *r, uint64_t addr, int excess)
+static bool is_behind(struct resolver *r, uint64_t at, uint64_t addr)
 {
-	uint64_t found = r->tail;
-	int lives = excess > 0 ? 2 : -1, proof = excess > 0 ? 0 : 1;
-	unsigned touches = 0;
+	if (!addr || !*touched(r, addr))
+		return false;
+	for (uint64_t i = r->head; i < at; i++) {
+		const struct held_call *h = held(r, i);
 
-	for (uint64_t at = r->head; at < r->tail; at++) {
-		const struct held_call *h = held(r, at);
+		if (!h->done && touches(h, addr))
+			return is_taken(r, addr) == (h->needs == addr);
+	}
+	return false;
+}
+
+/*
+ * Whether calls to come will bring the address into the state that a call needs. Lives at the
+ * address are counted along the log: when it adds up without waiting, nothing is to come.
+ */
+static bool is_to_come(struct resolver *r, uint64_t at, uint64_t addr)
+{
+	const struct held_call *waiting = held(r, at);
+	bool wants_end = waiting->begins == addr, other = false;
+	int lives = is_taken(r, addr);
+	unsigned later = 0;
+
+	for (uint64_t i = r->head; i < r->tail; i++) {
+		const struct held_call *h = held(r, i);
 		bool ends = h->ends == addr, begins = h->begins == addr;
 
 		if (h->done || ends == begins)
 			continue;
-		touches++;
 		lives += begins ? 1 : -1;
-		if (found == r->tail && !r->threads[h->thread].busy && (excess > 0 ? ends : begins))
-			found = at;
-		if (lives == proof)
-			return found;
-	}
-	return excess > 0 && touches == 1 ? found : r->tail;
-}
-
-static int mend(struct resolver *r, uint64_t addr, int excess)
-{
-	uint64_t at = find_misplaced(r, addr, excess);
-
-	return at < r->tail ? bring_forward(r, held(r, at)->thread, at) : 0;
-}
-
-/* A call that is brought forward takes along what was logged before it about its addresses. */
-static int emit_earlier(struct resolver *r, uint64_t end)
-{
-	const struct held_call *call = held(r, end);
-
-	for (uint64_t at = r->head; at < end; at++) {
-		const struct held_call *h = held(r, at);
-		bool touches =
-			(h->needs && (h->needs == call->needs || h->needs == call->begins)) ||
-			(h->begins && (h->begins == call->needs || h->begins == call->begins));
-		int error;
-
-		if (h->done || !touches || r->threads[h->thread].busy)
+		if (i <= at)
 			continue;
-		error = bring_forward(r, h->thread, at);
-		if (error)
-			return error;
+		later++;
+		if (ends == wants_end && h->thread != waiting->thread)
+			other = true;
+		if (other && lives == (wants_end ? 0 : 1))
+			return true;
 	}
-	return 0;
+	return wants_end && other && later == 1;
 }
 
-/* Writes one held call, and before it what has to come first. Recurses once a thread at most. */
 static int emit(struct resolver *r, uint64_t at, uint8_t flags)
 {
 	struct held_call *h = held(r, at);
-	int error = 0;
 
 	h->done = true;
-	r->threads[h->thread].busy = true;
-	if (flags & TRACE_REPAIRED)
-		error = emit_earlier(r, at);
-	if (!error && h->needs && idmap_get(&r->objects, h->needs) == IDMAP_NONE)
-		error = mend(r, h->needs, -1);
-	if (!error && h->begins && h->begins != h->ends &&
-	    idmap_get(&r->objects, h->begins) != IDMAP_NONE)
-		error = mend(r, h->begins, 1);
-	if (!error)
-		error = write_call(r, h, flags);
-	r->threads[h->thread].busy = false;
-	return error;
+	if (h->call.time_ns > r->first_ns && h->call.time_ns - r->first_ns > r->now_ns)
+		r->now_ns = h->call.time_ns - r->first_ns;
+	return write_call(r, h, flags);
+}
+
+static void wait_here(struct resolver *r, const struct held_call *h)
+{
+	r->threads[h->thread].stuck = true;
+	++*touched(r, h->needs);
+	++*touched(r, h->begins);
+}
+
+static int emit_waiting(struct resolver *r, uint64_t at)
+{
+	const struct held_call *h = held(r, at);
+
+	--*touched(r, h->needs);
+	--*touched(r, h->begins);
+	return emit(r, at, TRACE_REPAIRED);
+}
+
+/* Writes the waiting calls whose turn has come, each thread's in order. */
+static int sweep(struct resolver *r)
+{
+	bool again;
+
+	do {
+		again = false;
+		for (uint64_t i = r->head; i < r->at; i++) {
+			const struct held_call *h = held(r, i);
+
+			if (!h->done)
+				r->threads[h->thread].stuck = false;
+		}
+		for (uint64_t i = r->head; i < r->at; i++) {
+			const struct held_call *h = held(r, i);
+			bool *stuck = &r->threads[h->thread].stuck;
+			int error;
+
+			if (h->done || *stuck)
+				continue;
+			*stuck = !is_legal(r, h) || is_behind(r, i, h->needs) ||
+				 is_behind(r, i, h->begins);
+			if (*stuck)
+				continue;
+			error = emit_waiting(r, i);
+			if (error)
+				return error;
+			again = true;
+		}
+	} while (again);
+	while (r->head < r->at && held(r, r->head)->done)
+		r->head++;
+	return 0;
+}
+
+/* Takes the next call of the log: it is written, or waits. */
+static int step(struct resolver *r)
+{
+	uint64_t at = r->at++;
+	const struct held_call *h = held(r, at);
+	bool wakes = (h->ends && *touched(r, h->ends)) || (h->begins && *touched(r, h->begins));
+	bool waits = r->threads[h->thread].stuck || is_behind(r, at, h->needs) ||
+		     is_behind(r, at, h->begins);
+	int error;
+
+	if (!waits && h->needs && !is_taken(r, h->needs))
+		waits = is_to_come(r, at, h->needs);
+	if (!waits && h->begins && h->begins != h->ends && is_taken(r, h->begins))
+		waits = is_to_come(r, at, h->begins);
+	if (waits) {
+		wait_here(r, h);
+		return 0;
+	}
+	error = emit(r, at, 0);
+	if (error)
+		return error;
+	if (r->head == at)
+		r->head++;
+	return wakes ? sweep(r) : 0;
+}
+
+/* Writes the oldest waiting call, whatever is wrong with it. */
+static int give_up(struct resolver *r)
+{
+	int error = emit_waiting(r, r->head);
+
+	return error ? error : sweep(r);
 }
 
 /* ---- reading ---- */
-
-static int emit_head(struct resolver *r)
-{
-	const struct held_call *h = held(r, r->head);
-	int error = 0;
-
-	if (h->call.time_ns > r->first_ns && h->call.time_ns - r->first_ns > r->now_ns)
-		r->now_ns = h->call.time_ns - r->first_ns;
-	if (!h->done)
-		error = emit(r, r->head, 0);
-	r->head++;
-	return error;
-}
 
 /* The number of a thread, which is defined at its first call. */
 static int64_t number_of(struct resolver *r, const struct logged_call *call)
@@ -320,8 +383,8 @@ int resolver_call(struct resolver *r, const struct logged_call *call)
 	if (!r->first_ns)
 		r->first_ns = call->time_ns;
 	r->counts.timed |= call->time_ns != 0;
-	if (r->tail - r->head == RESOLVER_WINDOW) {
-		error = emit_head(r);
+	while (r->tail - r->at >= RESOLVER_WINDOW || r->tail - r->head == RING) {
+		error = r->tail - r->head == RING ? give_up(r) : step(r);
 		if (error)
 			return error;
 	}
@@ -337,7 +400,7 @@ int resolver_call(struct resolver *r, const struct logged_call *call)
 int resolver_finish(struct resolver *r, struct trace_totals *totals)
 {
 	while (r->head < r->tail) {
-		int error = emit_head(r);
+		int error = r->at < r->tail ? step(r) : give_up(r);
 
 		if (error)
 			return error;

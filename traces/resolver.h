@@ -1,13 +1,14 @@
 /*
  * Turns a log of calls that are known by address into a trace of objects in legal order.
  *
- * Logs are written in nearly the order in which things happened. When an allocation returns an
- * address that is still taken and the free that was logged too late follows within RESOLVER_WINDOW
- * calls in another thread, that thread is brought forward up to it: each thread keeps its own
- * order, and the rows moved are marked TRACE_REPAIRED. Likewise a free that was logged before its
- * allocation. What cannot be repaired is counted: a free that finds nothing is TRACE_FOREIGN; an
- * allocation of an address whose free is nowhere proves one lost call, and the block before it
- * lives to the trace's end.
+ * Logs are written in nearly the order in which things happened: a free may be logged after another
+ * thread's allocation that was given the same address. Such an allocation waits, with all that its
+ * thread does after it, until the free has come; likewise a free that was logged before its
+ * allocation. Each thread keeps its own order; the rows that waited are marked TRACE_REPAIRED. A
+ * call waits only when the RESOLVER_WINDOW calls after it show that the one it needs is to come.
+ * What cannot be repaired is counted: a free that finds nothing is TRACE_FOREIGN; an allocation of
+ * an address whose free is nowhere proves one lost call, and the block before it lives to the
+ * trace's end.
  */
 #ifndef TRACE_RESOLVER_H
 #define TRACE_RESOLVER_H

@@ -8,16 +8,22 @@
 #define PEEK_BYTES 80 /* of a block: its kind and head */
 
 /* The zstd frame inside the skippable one whose bytes are in raw. */
-static int unwrap_index(struct trace *t, const struct bytes *raw, const char **why)
+static int unwrap_index(struct trace *t, const struct bytes *raw, uint64_t offset, const char **why)
 {
 	struct bytes content = {0};
-	int err = frame_take(t->taker, raw->data + FRAME_SKIPPABLE_HEAD,
-			     raw->size - FRAME_SKIPPABLE_HEAD, &content, why);
-	struct window w = {content.data, content.data + content.size, false};
+	struct window w;
+	int err;
 
+	*why = "damaged head of a skippable frame";
+	if (frame_u32(raw->data) != FRAME_INDEX_MAGIC ||
+	    frame_u32(raw->data + 4) != raw->size - FRAME_SKIPPABLE_HEAD)
+		return -EBADMSG;
+	err = frame_take(t->taker, raw->data + FRAME_SKIPPABLE_HEAD,
+			 raw->size - FRAME_SKIPPABLE_HEAD, &content, why);
 	if (!err) {
+		w = (struct window){content.data, content.data + content.size, false};
 		*why = "its entries are damaged";
-		err = index_read(&t->index, &w);
+		err = index_read(&t->index, &w, offset);
 	}
 	bytes_free(&content);
 	return err;
@@ -50,7 +56,7 @@ static int read_index(struct trace *t, uint64_t offset, size_t size, const char 
 	raw.size = size;
 	*why = "it cannot be read";
 	if (!err)
-		err = unwrap_index(t, &raw, why);
+		err = unwrap_index(t, &raw, offset, why);
 	if (!err && !index_fits(&t->index, offset)) {
 		*why = "it does not fit the file";
 		err = -EBADMSG;
@@ -109,7 +115,8 @@ int reader_find_index(struct trace *t)
 	return 0;
 }
 
-/* A growing window on the file, for frames of unknown length. */
+/* A part of the file in memory: frames are looked at where they lie, most of them without a read.
+ */
 struct scan {
 	uint8_t *data;
 	size_t room;
@@ -117,24 +124,27 @@ struct scan {
 	uint64_t offset; /* in the file, of data */
 };
 
-/* Makes data begin at offset and hold at least size bytes, or all up to the file's end. */
-static int scan_move(struct trace *t, struct scan *s, uint64_t offset, size_t size)
+/* What is in memory from offset on. */
+static const uint8_t *scan_data(const struct scan *s, uint64_t offset, size_t *size)
+{
+	if (offset < s->offset || offset - s->offset >= s->size) {
+		*size = 0;
+		return s->data;
+	}
+	*size = s->size - (size_t)(offset - s->offset);
+	return s->data + (offset - s->offset);
+}
+
+/* Reads on, so that at least size bytes from offset on are in memory, or all up to the file's end.
+ */
+static int scan_fill(struct trace *t, struct scan *s, uint64_t offset, size_t size)
 {
 	uint64_t left = t->file_bytes - offset;
-	size_t kept = 0;
+	const uint8_t *kept;
+	size_t n_kept;
 
-	if (offset >= s->offset && offset - s->offset <= s->size) {
-		kept = s->size - (size_t)(offset - s->offset);
-		memmove(s->data, s->data + (offset - s->offset), kept);
-	}
-	s->offset = offset;
-	s->size = kept;
 	if (size > left)
 		size = (size_t)left;
-	if (size <= kept)
-		return 0;
-	if (size < SCAN_BYTES)
-		size = left < SCAN_BYTES ? (size_t)left : SCAN_BYTES;
 	if (size > s->room) {
 		uint8_t *data = realloc(s->data, size);
 
@@ -143,8 +153,46 @@ static int scan_move(struct trace *t, struct scan *s, uint64_t offset, size_t si
 		s->data = data;
 		s->room = size;
 	}
+	kept = scan_data(s, offset, &n_kept);
+	if (n_kept >= size)
+		return 0;
+	if (n_kept)
+		memmove(s->data, kept, n_kept);
+	s->offset = offset;
 	s->size = size;
-	return frame_read(t->fd, offset + kept, s->data + kept, size - kept);
+	return frame_read(t->fd, offset + n_kept, s->data + n_kept, size - n_kept);
+}
+
+/*
+ * Finds the frame at offset in memory, reading as much as it takes; -EAGAIN: the file ends inside
+ * it, -EBADMSG with *why: it is no frame that may be here.
+ */
+static int scan_measure(struct trace *t, struct scan *s, uint64_t offset, const uint8_t **frame,
+			uint64_t *bytes, const char **why)
+{
+	const uint64_t left = t->file_bytes - offset;
+	size_t available, want = SCAN_BYTES;
+	int err;
+
+	for (;;) {
+		*frame = scan_data(s, offset, &available);
+		*why = "not a zstd frame";
+		err = available ? frame_measure(*frame, available, bytes) : -EAGAIN;
+		if (err != -EAGAIN)
+			break;
+		if (available == left)
+			return -EAGAIN;
+		*why = "too large a frame";
+		if (available > FRAME_BYTES_MAX)
+			return -EBADMSG;
+		if (want <= available)
+			want = 4 * available;
+		err = scan_fill(t, s, offset, want);
+		if (err)
+			return err;
+	}
+	*why = err ? *why : "too large a frame";
+	return !err && *bytes > FRAME_BYTES_MAX ? -EBADMSG : err;
 }
 
 /* The frame at offset, as an index entry; -EAGAIN: the file ends inside it. */
@@ -152,32 +200,21 @@ static int scan_frame(struct trace *t, struct scan *s, uint64_t offset, struct i
 		      const char **why)
 {
 	uint8_t peek[PEEK_BYTES + VARINT_MAX] = {0};
-	size_t size = PEEK_BYTES, want = SCAN_BYTES;
 	struct block_head head;
-	uint64_t bytes;
+	uint64_t bytes, content;
+	size_t size = PEEK_BYTES;
+	const uint8_t *frame;
 	int err;
 
-	*why = "not a zstd frame";
-	for (;;) {
-		err = scan_move(t, s, offset, want);
-		if (!err)
-			err = frame_measure(s->data, s->size, &bytes);
-		if (err != -EAGAIN || s->size < want)
-			break;
-		*why = "too large a frame";
-		if (want > FRAME_BYTES_MAX)
-			return -EBADMSG;
-		want *= 4;
-	}
+	err = scan_measure(t, s, offset, &frame, &bytes, why);
 	if (err)
 		return err;
-	*why = "too large a frame";
-	if (bytes > FRAME_BYTES_MAX)
-		return -EBADMSG;
 	*entry = (struct index_entry){.bytes = (uint32_t)bytes};
-	if (frame_u32(s->data) != FRAME_ZSTD_MAGIC)
-		return 0; /* skippable: kind 0 */
-	err = frame_peek(t->taker, s->data, (size_t)bytes, peek, &size, why);
+	if (frame_u32(frame) != FRAME_ZSTD_MAGIC)
+		return 0; /* FRAME_SKIPPABLE */
+	err = frame_check(frame, (size_t)bytes, &content, why);
+	if (!err)
+		err = frame_peek(t->taker, frame, (size_t)bytes, peek, &size, why);
 	if (err)
 		return err;
 	*why = "a frame without content";
@@ -189,7 +226,8 @@ static int scan_frame(struct trace *t, struct scan *s, uint64_t offset, struct i
 	*why = "a damaged head of a block";
 	if (!decoder_head(&(struct window){peek + 1, peek + size, false}, &head) ||
 	    head.first_row != index_rows(&t->index) ||
-	    head.first_object != index_objects(&t->index))
+	    head.first_object != index_objects(&t->index) ||
+	    head.first_ns < index_last_ns(&t->index))
 		return -EBADMSG;
 	entry->rows = head.rows;
 	entry->objects = (uint32_t)head.objects;
@@ -207,7 +245,7 @@ static int scan_end(struct trace *t, uint64_t offset, int err, const char *why, 
 	if (err == -ENOMEM)
 		return reader_fail(t, err, "out of memory");
 	if (err == -EBADMSG)
-		reader_fail(t, 0, "frame %zu at byte %llu: %s; the %llu rows before it can be read",
+		reader_fail(t, 0, "frame %zu at byte %llu: %s; %llu rows before it can be read",
 			    frame, at, why, rows);
 	else if (err && err != -EAGAIN)
 		return reader_fail(t, err, "cannot read: %s", strerror(-err));
@@ -219,10 +257,9 @@ static int scan_end(struct trace *t, uint64_t offset, int err, const char *why, 
 			"ends at byte %llu before the end of its index; all %llu rows can be read",
 			(unsigned long long)t->file_bytes, rows);
 	else if (err)
-		reader_fail(
-			t, 0,
-			"ends inside frame %zu at byte %llu; the %llu rows before it can be read",
-			frame, at, rows);
+		reader_fail(t, 0,
+			    "ends inside frame %zu at byte %llu; %llu rows before it can be read",
+			    frame, at, rows);
 	else
 		reader_fail(t, 0, "ends at byte %llu without its last frame; %llu rows can be read",
 			    at, rows);

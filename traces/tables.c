@@ -184,7 +184,8 @@ static int read_stack(struct tables *t, struct window *w)
 	stack.depth = (uint32_t)window_number_max(w, DEFINITION_DEPTH_MAX);
 	t->n_frames += stack.depth;
 	/* A frame takes at least two bytes, so what is allocated here is there to be read. */
-	if (w->bad || stack.site >= t->n_sites || 2 * (uint64_t)stack.depth > window_left(w) ||
+	if (w->bad || !stack.depth || stack.site >= t->n_sites ||
+	    t->n_stacks == DEFINITION_STACKS_MAX || 2 * (uint64_t)stack.depth > window_left(w) ||
 	    t->n_frames > DEFINITION_FRAMES_MAX)
 		return -EBADMSG;
 	frames = chunk_alloc(t, stack.depth * sizeof(*frames));

@@ -204,7 +204,8 @@ TRACE_API size_t trace_sites(const struct trace *trace, const struct trace_site 
 TRACE_API size_t trace_stacks(const struct trace *trace, const struct trace_stack **stacks);
 TRACE_API size_t trace_threads(const struct trace *trace, const struct trace_thread **threads);
 TRACE_API size_t trace_marks(const struct trace *trace, const char *const **texts);
-TRACE_API const struct trace_totals *trace_totals(const struct trace *trace); /* NULL: no last frame */
+TRACE_API const struct trace_totals *
+trace_totals(const struct trace *trace); /* NULL: no last frame */
 
 /* The site key (sitekey.h) of a site; 0 for TRACE_NO_SITE. */
 TRACE_API uint64_t trace_site_key(const struct trace *trace, uint32_t site);

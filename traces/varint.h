@@ -1,7 +1,6 @@
 /*
- * Numbers of variable length: n bytes, lowest first, n - 1 one-bits and a
- * zero-bit at the bottom, the number above them. Nine bytes have 0xff and then
- * the number in eight.
+ * Numbers of variable length: n bytes, lowest first, n - 1 one-bits and a zero-bit at the bottom,
+ * the number above them. Nine bytes have 0xff and then the number in eight.
  */
 #ifndef VARINT_H
 #define VARINT_H
@@ -9,79 +8,82 @@
 #include <stdint.h>
 #include <string.h>
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
-               "numbers are moved as whole words");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are moved as whole words");
 
-#define VARINT_MAX 9             /* bytes of the longest number */
+#define VARINT_MAX  9            /* bytes of the longest number */
 #define VARINT_FAST (1ull << 56) /* below it a number is one word */
 
-/* The word of a number below VARINT_FAST, whose length is *length: 0 for no
- * number at all. */
-static inline uint64_t varint_word(uint64_t value, unsigned length) {
-  return value << length | ((1ull << length >> 1) - 1);
+/* The word of a number below VARINT_FAST, of that length; 0 for no number at all. */
+static inline uint64_t varint_word(uint64_t value, unsigned length)
+{
+	return value << length | ((1ull << length >> 1) - 1);
 }
 
-/* Writes a number; up to VARINT_MAX bytes at p are overwritten. Returns the
- * place behind it. */
-static inline uint8_t *varint_put(uint8_t *p, uint64_t value) {
-  unsigned length = (unsigned)(70 - __builtin_clzll(value | 1)) / 7;
-  uint64_t word;
+/* Writes a number; up to VARINT_MAX bytes at p are overwritten. Returns the place behind it. */
+static inline uint8_t *varint_put(uint8_t *p, uint64_t value)
+{
+	unsigned length = (unsigned)(70 - __builtin_clzll(value | 1)) / 7;
+	uint64_t word;
 
-  if (__builtin_expect(value >= VARINT_FAST, 0)) {
-    *p = 0xff;
-    memcpy(p + 1, &value, sizeof(value));
-    return p + VARINT_MAX;
-  }
-  word = varint_word(value, length);
-  memcpy(p, &word, sizeof(word));
-  return p + length;
-}
-
-/*
- * Writes a number that is not 0, and nothing for 0, without a branch on which
- * it is: what is there in a row is as hard to foresee as the program itself.
- */
-static inline uint8_t *varint_put_positive(uint8_t *p, uint64_t value) {
-  /* By the number's bits. */
-  static const uint8_t lengths[57] = {
-      0, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3,
-      3, 3, 3, 4, 4, 4, 4, 4, 4, 4, 5, 5, 5, 5, 5, 5, 5, 6, 6,
-      6, 6, 6, 6, 6, 7, 7, 7, 7, 7, 7, 7, 8, 8, 8, 8, 8, 8, 8};
-  unsigned length;
-  uint64_t word;
-
-  if (__builtin_expect(value >= VARINT_FAST, 0))
-    return varint_put(p, value);
-  length = lengths[63 - __builtin_clzll(value << 1 | 1)];
-  word = varint_word(value, length);
-  memcpy(p, &word, sizeof(word));
-  return p + length;
+	if (__builtin_expect(value >= VARINT_FAST, 0)) {
+		*p = 0xff;
+		memcpy(p + 1, &value, sizeof(value));
+		return p + VARINT_MAX;
+	}
+	word = varint_word(value, length);
+	memcpy(p, &word, sizeof(word));
+	return p + length;
 }
 
 /*
- * Reads a number; VARINT_MAX bytes at p must be readable memory, whatever they
- * hold. Returns the place behind it.
+ * Writes a number that is not 0, and nothing for 0, without a branch on which it is: what is there
+ * in a row is as hard to foresee as the program itself.
  */
-static inline const uint8_t *varint_get(const uint8_t *p, uint64_t *value) {
-  unsigned length = (unsigned)__builtin_ctz(~(unsigned)*p) + 1;
-  uint64_t word;
+static inline uint8_t *varint_put_positive(uint8_t *p, uint64_t value)
+{
+	/* By the number's bits. */
+	static const uint8_t lengths[57] = {0, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2,
+					    3, 3, 3, 3, 3, 3, 3, 4, 4, 4, 4, 4, 4, 4, 5,
+					    5, 5, 5, 5, 5, 5, 6, 6, 6, 6, 6, 6, 6, 7, 7,
+					    7, 7, 7, 7, 7, 8, 8, 8, 8, 8, 8, 8};
+	unsigned length;
+	uint64_t word;
 
-  if (__builtin_expect(length == VARINT_MAX, 0)) {
-    memcpy(value, p + 1, sizeof(*value));
-    return p + VARINT_MAX;
-  }
-  memcpy(&word, p, sizeof(word));
-  *value = word << (64 - 8 * length) >> (64 - 7 * length);
-  return p + length;
+	if (__builtin_expect(value >= VARINT_FAST, 0))
+		return varint_put(p, value);
+	length = lengths[63 - __builtin_clzll(value << 1 | 1)];
+	word = varint_word(value, length);
+	memcpy(p, &word, sizeof(word));
+	return p + length;
+}
+
+/*
+ * Reads a number; VARINT_MAX bytes at p must be readable memory, whatever they hold. Returns the
+ * place behind it.
+ */
+static inline const uint8_t *varint_get(const uint8_t *p, uint64_t *value)
+{
+	unsigned length = (unsigned)__builtin_ctz(~(unsigned)*p) + 1;
+	uint64_t word;
+
+	if (__builtin_expect(length == VARINT_MAX, 0)) {
+		memcpy(value, p + 1, sizeof(*value));
+		return p + VARINT_MAX;
+	}
+	memcpy(&word, p, sizeof(word));
+	*value = word << (64 - 8 * length) >> (64 - 7 * length);
+	return p + length;
 }
 
 /* Differences as small numbers: 0, -1, 1, -2, ... become 0, 1, 2, 3, ... */
-static inline uint64_t zigzag(uint64_t difference) {
-  return difference << 1 ^ (uint64_t)((int64_t)difference >> 63);
+static inline uint64_t zigzag(uint64_t difference)
+{
+	return difference << 1 ^ (uint64_t)((int64_t)difference >> 63);
 }
 
-static inline uint64_t unzigzag(uint64_t number) {
-  return number >> 1 ^ -(number & 1);
+static inline uint64_t unzigzag(uint64_t number)
+{
+	return number >> 1 ^ -(number & 1);
 }
 
 #endif

@@ -11,390 +11,398 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PENDING_BYTES                                                          \
-  ((size_t)256 << 10) /* definitions that wait for their frame, at most */
+#define PENDING_BYTES ((size_t)256 << 10) /* definitions that wait for their frame, at most */
 
 struct trace_writer {
-  struct encoder encoder;
-  uint32_t threads; /* numbers given out */
-  uint32_t sites;
-  uint32_t modules;
-  uint32_t marks;
-  int fd;
-  int status;       /* the first error, which ends all writing */
-  bool regular;     /* a file that can be cut back to its last whole frame */
-  bool headed;      /* the first frame is made */
-  uint64_t written; /* bytes of whole frames in the file */
-  struct bytes pending; /* definitions since the last frame */
-  struct bytes content;
-  struct bytes frame;
-  struct frame_maker *maker;
-  struct index index;
-  char *name;
-  char error[512];
+	struct encoder encoder;
+	uint32_t threads; /* numbers given out */
+	uint32_t sites;
+	uint32_t modules;
+	uint32_t marks;
+	int fd;
+	int status;           /* the first error, which ends all writing */
+	bool regular;         /* a file that can be cut back to its last whole frame */
+	bool headed;          /* the first frame is made */
+	uint64_t written;     /* bytes of whole frames in the file */
+	struct bytes pending; /* definitions since the last frame */
+	struct bytes content;
+	struct bytes frame;
+	struct frame_maker *maker;
+	struct index index;
+	char *name;
+	char error[512];
 };
 
-__attribute__((format(printf, 3, 4))) static int
-fail(struct trace_writer *w, int status, const char *format, ...) {
-  va_list arguments;
+__attribute__((format(printf, 3, 4))) static int fail(struct trace_writer *w, int status,
+						      const char *format, ...)
+{
+	va_list arguments;
 
-  va_start(arguments, format);
-  vsnprintf(w->error, sizeof(w->error), format, arguments);
-  va_end(arguments);
-  return status;
+	va_start(arguments, format);
+	vsnprintf(w->error, sizeof(w->error), format, arguments);
+	va_end(arguments);
+	return status;
 }
 
 /* A failure after which nothing more is written. */
-static int fail_for_good(struct trace_writer *w, int status,
-                         const char *doing) {
-  w->status = fail(w, status, "%s: %s: %s", w->name, doing, strerror(-status));
-  return status;
+static int fail_for_good(struct trace_writer *w, int status, const char *doing)
+{
+	w->status = fail(w, status, "%s: %s: %s", w->name, doing, strerror(-status));
+	return status;
 }
 
 /* A refused argument; the writer goes on. */
-static int refuse(struct trace_writer *w, int status, const char *what) {
-  return fail(w, status, "%s: row %llu: %s", w->name,
-              (unsigned long long)(w->encoder.first_row + w->encoder.rows),
-              what);
+static int refuse(struct trace_writer *w, int status, const char *what)
+{
+	return fail(w, status, "%s: row %llu: %s", w->name,
+		    (unsigned long long)(w->encoder.first_row + w->encoder.rows), what);
 }
 
-static int write_all(struct trace_writer *w, const struct bytes *data) {
-  const uint8_t *at = data->data;
-  size_t left = data->size;
+static int write_all(struct trace_writer *w, const struct bytes *data)
+{
+	const uint8_t *at = data->data;
+	size_t left = data->size;
 
-  while (left) {
-    ssize_t put = write(w->fd, at, left);
-    int status = put < 0 ? -errno : -EIO;
+	while (left) {
+		ssize_t put = write(w->fd, at, left);
+		int status = put < 0 ? -errno : -EIO;
 
-    if (put > 0) {
-      at += put;
-      left -= (size_t)put;
-      continue;
-    }
-    if (status == -EINTR)
-      continue;
-    /* What a full disk took of this frame goes again: the file ends with a
-     * whole one.
-     */
-    if (w->regular && ftruncate(w->fd, (off_t)w->written))
-      w->regular = false;
-    return fail_for_good(w, status, "cannot write");
-  }
-  w->written += data->size;
-  return 0;
+		if (put > 0) {
+			at += put;
+			left -= (size_t)put;
+			continue;
+		}
+		if (status == -EINTR)
+			continue;
+		/* What a full disk took of this frame goes again: the file ends with a
+		 * whole one.
+		 */
+		if (w->regular && ftruncate(w->fd, (off_t)w->written))
+			w->regular = false;
+		return fail_for_good(w, status, "cannot write");
+	}
+	w->written += data->size;
+	return 0;
 }
 
 /* Writes w->content as a frame. */
-static int write_frame(struct trace_writer *w, struct index_entry entry) {
-  int err = frame_make(w->maker, &w->content, &w->frame);
+static int write_frame(struct trace_writer *w, struct index_entry entry)
+{
+	int err = frame_make(w->maker, &w->content, &w->frame);
 
-  if (!err) {
-    entry.bytes = (uint32_t)w->frame.size;
-    entry.content = (uint32_t)w->content.size;
-    err = index_add(&w->index, entry);
-  }
-  if (err)
-    return fail_for_good(w, err, "cannot write");
-  w->content.size = 0;
-  return write_all(w, &w->frame);
+	if (!err) {
+		entry.bytes = (uint32_t)w->frame.size;
+		entry.content = (uint32_t)w->content.size;
+		err = index_add(&w->index, entry);
+	}
+	if (err)
+		return fail_for_good(w, err, "cannot write");
+	w->content.size = 0;
+	return write_all(w, &w->frame);
 }
 
-/* Definitions go out before any row that uses them; the first of them with the
- * header. */
-static int write_pending(struct trace_writer *w) {
-  uint8_t kind = w->headed ? FRAME_DEFINITIONS : FRAME_HEADER;
-  int err;
+/* Definitions go out before any row that uses them; the first of them with the header. */
+static int write_pending(struct trace_writer *w)
+{
+	uint8_t kind = w->headed ? FRAME_DEFINITIONS : FRAME_HEADER;
+	int err;
 
-  if (w->headed && !w->pending.size)
-    return 0;
-  if (w->headed)
-    bytes_add(&w->content, &kind, 1);
-  else
-    header_write(&w->content);
-  bytes_add(&w->content, w->pending.data, w->pending.size);
-  err = write_frame(w, (struct index_entry){.kind = kind});
-  w->pending.size = 0;
-  w->headed = true;
-  return err;
+	if (w->headed && !w->pending.size)
+		return 0;
+	if (w->headed)
+		bytes_add(&w->content, &kind, 1);
+	else
+		header_write(&w->content);
+	bytes_add(&w->content, w->pending.data, w->pending.size);
+	err = write_frame(w, (struct index_entry){.kind = kind});
+	w->pending.size = 0;
+	w->headed = true;
+	return err;
 }
 
-static int write_block(struct trace_writer *w) {
-  struct encoder *e = &w->encoder;
-  struct index_entry entry = {
-      .kind = FRAME_EVENTS,
-      .rows = e->rows,
-      .objects = (uint32_t)(e->objects - e->first_object),
-      .first_ns = e->first_ns,
-      .last_ns = e->last_ns,
-  };
-  int err = write_pending(w);
+static int write_block(struct trace_writer *w)
+{
+	struct encoder *e = &w->encoder;
+	struct index_entry entry = {
+		.kind = FRAME_EVENTS,
+		.rows = e->rows,
+		.objects = (uint32_t)(e->objects - e->first_object),
+		.first_ns = e->first_ns,
+		.last_ns = e->last_ns,
+	};
+	int err = write_pending(w);
 
-  if (err || !e->rows)
-    return err;
-  bytes_add(&w->content, &entry.kind, 1);
-  encoder_end(e, &w->content);
-  return write_frame(w, entry);
+	if (err || !e->rows)
+		return err;
+	bytes_add(&w->content, &entry.kind, 1);
+	encoder_end(e, &w->content);
+	return write_frame(w, entry);
 }
 
-static struct trace_writer *writer_create(const char *name) {
-  struct trace_writer *w = calloc(1, sizeof(*w));
+static struct trace_writer *writer_create(const char *name)
+{
+	struct trace_writer *w = calloc(1, sizeof(*w));
 
-  if (!w)
-    return NULL;
-  w->fd = -1;
-  w->name = strdup(name);
-  w->maker = frame_maker_create();
-  if (!w->name || !w->maker || encoder_init(&w->encoder)) {
-    free(w->name);
-    frame_maker_destroy(w->maker);
-    free(w);
-    return NULL;
-  }
-  return w;
+	if (!w)
+		return NULL;
+	w->fd = -1;
+	w->name = strdup(name);
+	w->maker = frame_maker_create();
+	if (!w->name || !w->maker || encoder_init(&w->encoder)) {
+		free(w->name);
+		frame_maker_destroy(w->maker);
+		free(w);
+		return NULL;
+	}
+	return w;
 }
 
-int trace_writer_fdopen(struct trace_writer **writer, int fd,
-                        const char *name) {
-  struct trace_writer *w = writer_create(name);
-  struct stat st;
+int trace_writer_fdopen(struct trace_writer **writer, int fd, const char *name)
+{
+	struct trace_writer *w = writer_create(name);
+	struct stat st;
 
-  *writer = w;
-  if (!w)
-    return -ENOMEM;
-  w->fd = fd;
-  if (fstat(fd, &st))
-    return fail_for_good(w, -errno, "cannot open");
-  w->regular = S_ISREG(st.st_mode);
-  return 0;
+	*writer = w;
+	if (!w)
+		return -ENOMEM;
+	w->fd = fd;
+	if (fstat(fd, &st))
+		return fail_for_good(w, -errno, "cannot open");
+	w->regular = S_ISREG(st.st_mode);
+	return 0;
 }
 
-int trace_writer_open(struct trace_writer **writer, const char *path) {
-  bool standard = !strcmp(path, "-");
-  int fd = standard
-               ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)
-               : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  int status = fd < 0 ? -errno : 0;
+int trace_writer_open(struct trace_writer **writer, const char *path)
+{
+	bool standard = !strcmp(path, "-");
+	int fd = standard ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)
+			  : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	int status = fd < 0 ? -errno : 0;
 
-  if (status) {
-    *writer = writer_create(path);
-    return *writer ? fail_for_good(*writer, status, "cannot open") : -ENOMEM;
-  }
-  return trace_writer_fdopen(writer, fd, standard ? "standard output" : path);
+	if (status) {
+		*writer = writer_create(path);
+		return *writer ? fail_for_good(*writer, status, "cannot open") : -ENOMEM;
+	}
+	return trace_writer_fdopen(writer, fd, standard ? "standard output" : path);
 }
 
-/* After a definition record was added to the pending ones: the new number, or
- * an error. */
-static int64_t defined(struct trace_writer *w, int err, uint32_t *number) {
-  if (err == -E2BIG)
-    return refuse(w, err, "a definition of more than 4 MiB");
-  if (err)
-    return fail_for_good(w, err, "cannot write");
-  if (w->pending.size > PENDING_BYTES) {
-    err = write_block(w);
-    if (err)
-      return err;
-  }
-  return number ? (*number)++ : 0;
+/* After a definition record was added to the pending ones: the new number, or an error. */
+static int64_t defined(struct trace_writer *w, int err, uint32_t *number)
+{
+	if (err == -E2BIG)
+		return refuse(w, err, "a definition of more than 4 MiB");
+	if (err)
+		return fail_for_good(w, err, "cannot write");
+	if (w->pending.size > PENDING_BYTES) {
+		err = write_block(w);
+		if (err)
+			return err;
+	}
+	return number ? (*number)++ : 0;
 }
 
-int trace_writer_fact(struct trace_writer *w, const char *key,
-                      const char *value) {
-  return w->status
-             ? w->status
-             : (int)defined(w, definition_fact(&w->pending, key, value), NULL);
+int trace_writer_fact(struct trace_writer *w, const char *key, const char *value)
+{
+	return w->status ? w->status
+			 : (int)defined(w, definition_fact(&w->pending, key, value), NULL);
 }
 
-int64_t trace_writer_module(struct trace_writer *w,
-                            const struct trace_module *module) {
-  if (w->status)
-    return w->status;
-  if (w->modules == DEFINITION_MODULES_MAX)
-    return refuse(w, -EOVERFLOW, "too many modules");
-  return defined(w, definition_module(&w->pending, module), &w->modules);
+int64_t trace_writer_module(struct trace_writer *w, const struct trace_module *module)
+{
+	if (w->status)
+		return w->status;
+	if (w->modules == DEFINITION_MODULES_MAX)
+		return refuse(w, -EOVERFLOW, "too many modules");
+	return defined(w, definition_module(&w->pending, module), &w->modules);
 }
 
-int64_t trace_writer_site(struct trace_writer *w,
-                          const struct trace_site *site) {
-  if (w->status)
-    return w->status;
-  if (w->sites == DEFINITION_SITES_MAX)
-    return refuse(w, -EOVERFLOW, "too many sites");
-  if (site->module != TRACE_NO_MODULE && site->module >= w->modules)
-    return refuse(w, -EINVAL, "a site in a module that is not defined");
-  return defined(w, definition_site(&w->pending, site), &w->sites);
+int64_t trace_writer_site(struct trace_writer *w, const struct trace_site *site)
+{
+	if (w->status)
+		return w->status;
+	if (w->sites == DEFINITION_SITES_MAX)
+		return refuse(w, -EOVERFLOW, "too many sites");
+	if (site->module != TRACE_NO_MODULE && site->module >= w->modules)
+		return refuse(w, -EINVAL, "a site in a module that is not defined");
+	return defined(w, definition_site(&w->pending, site), &w->sites);
 }
 
-int64_t trace_writer_thread(struct trace_writer *w,
-                            const struct trace_thread *thread) {
-  if (w->status)
-    return w->status;
-  if (w->threads == DEFINITION_THREADS_MAX)
-    return refuse(w, -EOVERFLOW, "too many threads");
-  return defined(w, definition_thread(&w->pending, thread), &w->threads);
+int64_t trace_writer_thread(struct trace_writer *w, const struct trace_thread *thread)
+{
+	if (w->status)
+		return w->status;
+	if (w->threads == DEFINITION_THREADS_MAX)
+		return refuse(w, -EOVERFLOW, "too many threads");
+	return defined(w, definition_thread(&w->pending, thread), &w->threads);
 }
 
-int64_t trace_writer_mark(struct trace_writer *w, const char *text) {
-  if (w->status)
-    return w->status;
-  if (w->marks == DEFINITION_MARKS_MAX)
-    return refuse(w, -EOVERFLOW, "too many marks");
-  return defined(w, definition_mark(&w->pending, text), &w->marks);
+int64_t trace_writer_mark(struct trace_writer *w, const char *text)
+{
+	if (w->status)
+		return w->status;
+	if (w->marks == DEFINITION_MARKS_MAX)
+		return refuse(w, -EOVERFLOW, "too many marks");
+	return defined(w, definition_mark(&w->pending, text), &w->marks);
 }
 
 int trace_writer_thread_update(struct trace_writer *w, uint32_t number,
-                               const struct trace_thread *thread) {
-  if (w->status)
-    return w->status;
-  if (number >= w->threads)
-    return refuse(w, -EINVAL, "an update of a thread that is not defined");
-  return (int)defined(w, definition_thread_update(&w->pending, number, thread),
-                      NULL);
+			       const struct trace_thread *thread)
+{
+	if (w->status)
+		return w->status;
+	if (number >= w->threads)
+		return refuse(w, -EINVAL, "an update of a thread that is not defined");
+	return (int)defined(w, definition_thread_update(&w->pending, number, thread), NULL);
 }
 
-int trace_writer_stack(struct trace_writer *w,
-                       const struct trace_stack *stack) {
-  if (w->status)
-    return w->status;
-  if (stack->site >= w->sites || stack->depth > DEFINITION_DEPTH_MAX)
-    return refuse(w, -EINVAL,
-                  "a stack of a site that is not defined, or too deep");
-  for (uint32_t i = 0; i < stack->depth; i++) {
-    uint32_t module = stack->frames[i].module;
+int trace_writer_stack(struct trace_writer *w, const struct trace_stack *stack)
+{
+	if (w->status)
+		return w->status;
+	if (stack->site >= w->sites)
+		return refuse(w, -EINVAL, "a stack of a site that is not defined");
+	if (!stack->depth || stack->depth > DEFINITION_DEPTH_MAX)
+		return refuse(w, -EINVAL, "a stack without frames, or with more than 65536");
+	for (uint32_t i = 0; i < stack->depth; i++) {
+		uint32_t module = stack->frames[i].module;
 
-    if (module != TRACE_NO_MODULE && module >= w->modules)
-      return refuse(w, -EINVAL, "a frame in a module that is not defined");
-  }
-  return (int)defined(w, definition_stack(&w->pending, stack), NULL);
+		if (module != TRACE_NO_MODULE && module >= w->modules)
+			return refuse(w, -EINVAL, "a frame in a module that is not defined");
+	}
+	return (int)defined(w, definition_stack(&w->pending, stack), NULL);
 }
 
-static const char *refusal(const struct trace_writer *w,
-                           const struct trace_event *event) {
-  const struct encoder *e = &w->encoder;
+static const char *refusal(const struct trace_writer *w, const struct trace_event *event)
+{
+	const struct encoder *e = &w->encoder;
 
-  if (event->thread >= w->threads)
-    return "its thread is not defined";
-  if (event->site >= w->sites && event->site != TRACE_NO_SITE)
-    return "its site is not defined";
-  if (event->time_ns < e->last_ns)
-    return "its time is before the last row's";
-  if (event->time_ns > INT64_MAX)
-    return "its time is above 2^63 - 1";
-  if (event->object != TRACE_NONE && event->object != e->objects)
-    return "its object is not the next object";
-  if (event->old_object != TRACE_NONE && event->old_object >= e->objects)
-    return "its old object is not born";
-  if (event->kind == TRACE_MARK && event->size >= w->marks)
-    return "its text is not defined";
-  if (event->kind > KIND_MAX)
-    return "its kind is unknown";
-  return event->flags > KIND_FLAGS_ALL ? "it has an unknown flag" : NULL;
+	if (event->thread >= w->threads)
+		return "its thread is not defined";
+	if (event->site >= w->sites && event->site != TRACE_NO_SITE)
+		return "its site is not defined";
+	if (event->time_ns < e->last_ns)
+		return "its time is before the last row's";
+	if (event->time_ns > INT64_MAX)
+		return "its time is above 2^63 - 1";
+	if (event->object != TRACE_NONE && event->object != e->objects)
+		return "its object is not the next object";
+	if (event->old_object != TRACE_NONE && event->old_object >= e->objects)
+		return "its old object is not born";
+	if (event->kind == TRACE_MARK && event->size >= w->marks)
+		return "its text is not defined";
+	if (event->kind > KIND_MAX)
+		return "its kind is unknown";
+	return event->flags > KIND_FLAGS_ALL ? "it has an unknown flag" : NULL;
 }
 
 /* An operation that this block has not seen, or an illegal one. */
 __attribute__((noinline, cold)) static int
-new_operation(struct trace_writer *w, const struct trace_event *event,
-              unsigned fields) {
-  const char *why;
-  int number =
-      encoder_operation(&w->encoder, event->kind, event->flags, fields, &why);
+new_operation(struct trace_writer *w, const struct trace_event *event, unsigned fields)
+{
+	const char *why;
+	int number = encoder_operation(&w->encoder, event->kind, event->flags, fields, &why);
 
-  if (number == -EINVAL)
-    return refuse(w, -EINVAL, why);
-  if (number == -ENOSPC) {
-    int err = write_block(w);
+	if (number == -EINVAL)
+		return refuse(w, -EINVAL, why);
+	if (number == -ENOSPC) {
+		int err = write_block(w);
 
-    if (err)
-      return err;
-    number =
-        encoder_operation(&w->encoder, event->kind, event->flags, fields, &why);
-  }
-  return number;
+		if (err)
+			return err;
+		number = encoder_operation(&w->encoder, event->kind, event->flags, fields, &why);
+	}
+	return number;
 }
 
-int trace_writer_event(struct trace_writer *w,
-                       const struct trace_event *event) {
-  struct encoder *e = &w->encoder;
-  unsigned fields = encoder_fields(event);
-  int number;
+int trace_writer_event(struct trace_writer *w, const struct trace_event *event)
+{
+	struct encoder *e = &w->encoder;
+	unsigned fields = encoder_fields(event);
+	int number;
 
-  if (w->status)
-    return w->status;
-  /* "None" wraps to 0. */
-  if (event->thread >= w->threads || (uint32_t)(event->site + 1) > w->sites ||
-      event->time_ns - e->last_ns > INT64_MAX - e->last_ns ||
-      event->object != (fields & FIELD_OBJECT ? e->objects : TRACE_NONE) ||
-      event->old_object + 1 > e->objects || event->kind > KIND_MAX ||
-      event->flags > KIND_FLAGS_ALL ||
-      (event->kind == TRACE_MARK && event->size >= w->marks))
-    return refuse(w, -EINVAL, refusal(w, event));
-  number = e->numbers[encoder_key(event->kind, event->flags, fields)];
-  if (__builtin_expect(!number--, 0)) {
-    number = new_operation(w, event, fields);
-    if (number < 0)
-      return number;
-  }
-  encoder_row(e, event, (unsigned)number, fields);
-  return e->rows == BLOCK_ROWS ? write_block(w) : 0;
+	if (w->status)
+		return w->status;
+	/* "None" wraps to 0. */
+	if (event->thread >= w->threads || (uint32_t)(event->site + 1) > w->sites ||
+	    event->time_ns - e->last_ns > INT64_MAX - e->last_ns ||
+	    event->object != (fields & FIELD_OBJECT ? e->objects : TRACE_NONE) ||
+	    event->old_object + 1 > e->objects || event->kind > KIND_MAX ||
+	    event->flags > KIND_FLAGS_ALL || (event->kind == TRACE_MARK && event->size >= w->marks))
+		return refuse(w, -EINVAL, refusal(w, event));
+	number = e->numbers[encoder_key(event->kind, event->flags, fields)];
+	if (__builtin_expect(!number--, 0)) {
+		number = new_operation(w, event, fields);
+		if (number < 0)
+			return number;
+	}
+	encoder_row(e, event, (unsigned)number, fields);
+	return e->rows == BLOCK_ROWS ? write_block(w) : 0;
 }
 
-uint64_t trace_writer_objects(const struct trace_writer *w) {
-  return w->encoder.objects;
+uint64_t trace_writer_objects(const struct trace_writer *w)
+{
+	return w->encoder.objects;
 }
 
-int trace_writer_flush(struct trace_writer *w) {
-  return w->status ? w->status : write_block(w);
+int trace_writer_flush(struct trace_writer *w)
+{
+	return w->status ? w->status : write_block(w);
 }
 
-uint64_t trace_writer_bytes(const struct trace_writer *w) { return w->written; }
-
-const char *trace_writer_error(const struct trace_writer *w) {
-  return w ? w->error : "out of memory";
+uint64_t trace_writer_bytes(const struct trace_writer *w)
+{
+	return w->written;
 }
 
-static int write_end(struct trace_writer *w,
-                     const struct trace_totals *totals) {
-  struct header_counts counts = {w->encoder.first_row, w->encoder.objects};
-  struct bytes end = {0};
-  size_t index_bytes;
-  int err;
-
-  header_write_last(&w->content, &counts, totals);
-  err = write_frame(w, (struct index_entry){.kind = FRAME_LAST});
-  if (err)
-    return err;
-  index_write(&w->index, &w->content);
-  err = frame_make(w->maker, &w->content, &w->frame);
-  index_wrap(&w->frame, &end);
-  index_bytes = end.size;
-  index_seek_table(&w->index, index_bytes, &end);
-  if (err || end.failed)
-    err = fail_for_good(w, -ENOMEM, "cannot write");
-  else
-    err = write_all(w, &end);
-  bytes_free(&end);
-  return err;
+const char *trace_writer_error(const struct trace_writer *w)
+{
+	return w ? w->error : "out of memory";
 }
 
-int trace_writer_close(struct trace_writer *w,
-                       const struct trace_totals *totals) {
-  int status;
+static int write_end(struct trace_writer *w, const struct trace_totals *totals)
+{
+	struct header_counts counts = {w->encoder.first_row, w->encoder.objects};
+	struct bytes end = {0};
+	size_t index_bytes;
+	int err;
 
-  if (!w)
-    return 0;
-  if (!w->status)
-    write_block(w);
-  if (!w->status && totals)
-    write_end(w, totals);
-  if (w->fd >= 0 && close(w->fd) && !w->status)
-    w->status = -errno;
-  status = w->status;
-  encoder_fini(&w->encoder);
-  bytes_free(&w->pending);
-  bytes_free(&w->content);
-  bytes_free(&w->frame);
-  frame_maker_destroy(w->maker);
-  index_fini(&w->index);
-  free(w->name);
-  free(w);
-  return status;
+	header_write_last(&w->content, &counts, totals);
+	err = write_frame(w, (struct index_entry){.kind = FRAME_LAST});
+	if (err)
+		return err;
+	index_write(&w->index, &w->content);
+	err = frame_make(w->maker, &w->content, &w->frame);
+	index_wrap(&w->frame, &end);
+	index_bytes = end.size;
+	index_seek_table(&w->index, index_bytes, &end);
+	if (err || end.failed)
+		err = fail_for_good(w, -ENOMEM, "cannot write");
+	else
+		err = write_all(w, &end);
+	bytes_free(&end);
+	return err;
+}
+
+int trace_writer_close(struct trace_writer *w, const struct trace_totals *totals)
+{
+	int status;
+
+	if (!w)
+		return 0;
+	if (!w->status)
+		write_block(w);
+	if (!w->status && totals)
+		write_end(w, totals);
+	if (w->fd >= 0 && close(w->fd) && !w->status)
+		w->status = -errno;
+	status = w->status;
+	encoder_fini(&w->encoder);
+	bytes_free(&w->pending);
+	bytes_free(&w->content);
+	bytes_free(&w->frame);
+	frame_maker_destroy(w->maker);
+	index_fini(&w->index);
+	free(w->name);
+	free(w);
+	return status;
 }

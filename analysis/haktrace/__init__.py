@@ -2,6 +2,7 @@
 
     trace = haktrace.read_trace("app.zst")
     trace.events                                    every call, in order
+    haktrace.workload(trace)                        its figures
     haktrace.lifetimes(trace)                       every object, from birth to death
     haktrace.live_bytes(trace)                      bytes in use over time
     haktrace.size_histogram(trace)
@@ -18,11 +19,12 @@ the HTML report.
 from haktrace.binding import TraceError
 from haktrace.comparison import compare
 from haktrace.live import live_bytes
-from haktrace.objects import iter_lifetimes, lifetimes
+from haktrace.objects import iter_lifetimes, lifetime_histogram, lifetimes
 from haktrace.results import read_results
 from haktrace.sites import site_table
 from haktrace.sizes import size_counts, size_histogram
 from haktrace.trace import FAILED, FOREIGN, MOVED, REPAIRED, Trace, read_trace
+from haktrace.workload import workload
 
 __all__ = [
     "FAILED",
@@ -33,6 +35,7 @@ __all__ = [
     "TraceError",
     "compare",
     "iter_lifetimes",
+    "lifetime_histogram",
     "lifetimes",
     "live_bytes",
     "read_results",
@@ -40,4 +43,5 @@ __all__ = [
     "site_table",
     "size_counts",
     "size_histogram",
+    "workload",
 ]

@@ -37,6 +37,17 @@ class _Stream(ctypes.Structure):
     )
 
 
+class _Totals(ctypes.Structure):
+    """struct trace_totals."""
+
+    _fields_ = (
+        ("lost_events", ctypes.c_uint64),
+        ("late_events", ctypes.c_uint64),
+        ("repaired_events", ctypes.c_uint64),
+        ("duration_ns", ctypes.c_uint64),
+    )
+
+
 class _Range(ctypes.Structure):
     """struct trace_range."""
 
@@ -79,6 +90,7 @@ def _library() -> ctypes.CDLL:
         "trace_complete": (ctypes.c_bool, [trace]),
         "trace_file_bytes": (ctypes.c_uint64, [trace]),
         "trace_rows": (ctypes.c_uint64, [trace]),
+        "trace_totals": (ctypes.POINTER(_Totals), [trace]),
         "trace_arrow_events": (ctypes.c_int, [trace, ctypes.POINTER(_Range), stream]),
     }
     for table in TABLES:
@@ -133,6 +145,13 @@ class Handle:
     def rows(self) -> int:
         """Number of rows, calls and marks, that can be read."""
         return int(_library().trace_rows(self._open()))
+
+    def totals(self) -> dict[str, int] | None:
+        """What the trace's maker alone can know, by the names of trace.h; None: not whole."""
+        totals = _library().trace_totals(self._open())
+        if not totals:
+            return None
+        return {name: int(getattr(totals.contents, name)) for name, _ in _Totals._fields_}
 
     @contextmanager
     def _reader(self, stream: _Stream, status: int) -> Iterator[pa.RecordBatchReader]:

@@ -28,6 +28,7 @@ def live_bytes(events: pd.DataFrame | Iterable[pd.DataFrame], points: int = 1000
     | `low_bytes`    | fewest live bytes after any event of the step          |
     | `peak_bytes`   | most live bytes after any event of the step            |
     | `peak_event`   | the first event after which there were as many as that |
+    | `peak_objects` | most live objects after any event of the step          |
     """
     objects = Objects()
     steps, width = _steps(np.empty(0, np.int64), *[np.empty(0, np.int64)] * 3), 1
@@ -70,6 +71,7 @@ def _steps(
         "low_bytes": size,
         "peak_bytes": size,
         "peak_event": event,
+        "peak_objects": count,
     }
     return pd.DataFrame(columns, index=pd.Index(event, name="event"), copy=False)
 
@@ -90,5 +92,6 @@ def _merge(steps: pd.DataFrame, first: int, width: int) -> pd.DataFrame:
         "low_bytes": np.minimum.reduceat(steps["low_bytes"].to_numpy(), begin),
         "peak_bytes": peak,
         "peak_event": steps["peak_event"].to_numpy()[reached[np.searchsorted(reached, begin)]],
+        "peak_objects": np.maximum.reduceat(steps["peak_objects"].to_numpy(), begin),
     }
     return pd.DataFrame(columns, index=steps.index[begin])

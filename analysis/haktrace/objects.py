@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from haktrace.trace import FAILED, event_chunks
+from haktrace.bins import LOWER, UPPER, bin_numbers
+from haktrace.trace import FAILED, REALLOCS, event_chunks
 
 Column = NDArray[Any]
 
@@ -53,6 +54,7 @@ class Objects:
         return self._frame(
             ended,
             death_event=events.index.to_numpy()[ends],
+            death_kind=events["kind"].cat.codes.to_numpy()[ends],
             death_ns=events["time_ns"].to_numpy()[ends],
             death_thread=events["thread"].to_numpy()[ends].astype(np.int64),
             death_site=events["site"].to_numpy()[ends].astype(np.int64),
@@ -62,7 +64,7 @@ class Objects:
     def survivors(self) -> pd.DataFrame:
         """The objects alive after all events so far, oldest first. Columns as in `lifetimes`."""
         never = np.full(len(self._alive["object"]), -1)
-        deaths = ("death_event", "death_ns", "death_thread", "death_site", "next")
+        deaths = ("death_event", "death_kind", "death_ns", "death_thread", "death_site", "next")
         return self._frame(self._alive, **dict.fromkeys(deaths, never))
 
     def _bear(self, events: pd.DataFrame) -> None:
@@ -105,10 +107,14 @@ class Objects:
 
     def _frame(self, birth: dict[str, Column], **death: Column) -> pd.DataFrame:
         alive = death["death_event"] < 0
-        ends = {name: _integers(death[name], alive) for name in death if name != "next"}
-        columns: dict[str, object] = dict(birth)
-        columns["kind"] = pd.Categorical.from_codes(birth["kind"], dtype=self._kinds)
-        columns |= ends
+        kinds = {"kind": birth["kind"], "death_kind": death["death_kind"]}
+        ends = {
+            name: _integers(death[name], alive)
+            for name in ("death_event", "death_ns", "death_thread", "death_site")
+        }
+        columns: dict[str, object] = {**birth, **kinds, **ends}
+        for name, codes in kinds.items():
+            columns[name] = pd.Categorical.from_codes(codes, dtype=self._kinds)
         columns["lifetime_events"] = ends["death_event"] - birth["birth_event"]
         columns["lifetime_ns"] = ends["death_ns"] - birth["birth_ns"]
         columns["remote"] = ends["death_thread"] != birth["thread"].astype(np.int64)
@@ -143,6 +149,7 @@ def lifetimes(events: pd.DataFrame | Iterable[pd.DataFrame]) -> pd.DataFrame:
     | `birth_ns`        | int64    | its time                                                      |
     | `previous`        | Int64    | the object that a realloc made it from, null: none            |
     | `death_event`     | Int64    | the event that ended it, null: alive at the end               |
+    | `death_kind`      | category | the call that ended it, null likewise                         |
     | `death_ns` `death_thread` `death_site` | Int64 | of that event, null likewise                |
     | `lifetime_events` | Int64    | `death_event` - `birth_event`, null likewise                  |
     | `lifetime_ns`     | Int64    | `death_ns` - `birth_ns`, null likewise                        |
@@ -152,6 +159,30 @@ def lifetimes(events: pd.DataFrame | Iterable[pd.DataFrame]) -> pd.DataFrame:
     """
     parts = list(iter_lifetimes(events))
     return pd.concat([part for part in parts if len(part)] or parts[-1:]).sort_index()
+
+
+def lifetime_histogram(lives: pd.DataFrame) -> pd.DataFrame:
+    """Objects by lifetime, counted in events, in bins of `haktrace.bins`.
+
+    `lives`: of `lifetimes`. One row for each bin that holds an object, ascending: index `to_events`
+    and column `from_events` (both belong to the bin), `objects`, `bytes` (int64), `objects_ratio`,
+    `bytes_ratio` (shares of all objects, also of those alive at the end, which have no row).
+    """
+    ended = lives[lives["death_event"].notna()]
+    number = bin_numbers(ended["lifetime_events"].to_numpy(np.int64))
+    columns = {"objects": 1, "bytes": ended["size"].astype(np.int64)}
+    table = pd.DataFrame(columns, index=ended.index).groupby(number).sum()
+    bins = table.index.to_numpy()
+    table.insert(0, "from_events", LOWER[bins].astype(np.int64))
+    table.index = pd.Index(UPPER[bins].astype(np.int64), name="to_events")
+    table["objects_ratio"] = table["objects"] / max(len(lives), 1)
+    table["bytes_ratio"] = table["bytes"] / max(int(lives["size"].astype(np.int64).sum()), 1)
+    return table
+
+
+def remote_frees(lives: pd.DataFrame) -> pd.Series[bool]:
+    """Which objects of `lifetimes` were freed, not resized, by another thread than their own."""
+    return lives["remote"].fillna(False).astype(bool) & ~lives["death_kind"].isin(REALLOCS)
 
 
 def _find(numbers: Column, wanted: Column) -> Column:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from haktrace.bins import UPPER, bin_numbers
 from haktrace.live import live_bytes
-from haktrace.objects import iter_lifetimes
+from haktrace.objects import iter_lifetimes, remote_frees
 
 SUMS = (
     "objects",
@@ -39,7 +39,7 @@ def site_table(
     | `height`                 | uint32  | bytes of stack at the call, 0: unknown               |
     | `objects` `bytes`        | int64   | born there, requested in all                         |
     | `freed_objects`          | int64   | of these, ended in the trace (a realloc ends one)    |
-    | `remote_frees`           | int64   | of these, by another thread than their own           |
+    | `remote_frees`           | int64   | of these, freed by another thread than their own     |
     | `grown_objects`          | int64   | of the freed ones, by a realloc that bore another    |
     | `leaked_objects` `leaked_bytes` | int64 | alive at the trace's end                        |
     | `peak_live_bytes`        | int64   | alive at the trace's peak of live bytes              |
@@ -75,7 +75,7 @@ def _sums(objects: pd.DataFrame, peak_event: int) -> pd.DataFrame:
         "objects": 1,
         "bytes": size,
         "freed_objects": freed,
-        "remote_frees": objects["remote"].fillna(False),
+        "remote_frees": remote_frees(objects),
         "grown_objects": objects["next"].notna(),
         "leaked_objects": ~freed,
         "leaked_bytes": size.where(~freed, 0),

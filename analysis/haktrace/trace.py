@@ -28,6 +28,15 @@ FOREIGN = 4
 REPAIRED = 8
 """The recorder had to move this row to keep the order legal."""
 
+# Kinds by what they do; all others but INHERITED are allocations.
+REALLOCS = ("realloc", "reallocarray")
+INHERITED = "inherited"
+
+
+def is_free(kind: str) -> bool:
+    """Whether a kind is `free` or one of C++'s deletes."""
+    return kind == "free" or kind.startswith("delete")
+
 
 class Trace:
     """A trace file. Tables are read when first asked for and kept; batches are not.
@@ -44,6 +53,8 @@ class Trace:
         self.file_bytes = self._handle.file_bytes()
         self.complete = self._handle.complete()
         """False: the file was cut short; what is whole of it can be read."""
+        self.totals = self._handle.totals()
+        """`lost_events`, `late_events`, `repaired_events`, `duration_ns`; None: cut short."""
 
     def __repr__(self) -> str:
         return f"<Trace {self.path}: {self.rows} rows>"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from command import BUILD, run
-from programs import PRIME, PYTHON, REAL_PROGRAMS, SQLITE, STORM, Program, clean_environ, execute
+from program import Program, clean_environ, execute
+from programs import PRIME, PYTHON, REAL_PROGRAMS, SQLITE, STORM
 from recording import WORKLOADS, RealRecordings
 
 HAKMEM = BUILD / "libhakmem.so"
@@ -66,8 +67,13 @@ def test_hard_cases(tmp_path: Path, command: list[str]) -> None:
     words[0] = str(WORKLOADS / command[0])
     bare = run(*words, env=clean_environ(), cwd=tmp_path)
     done = run(*words, env=clean_environ() | {"LD_PRELOAD": str(HAKMEM)}, cwd=tmp_path)
-    assert (done.returncode, done.stdout, done.stderr) == (
+    assert (done.returncode, promised(done.stdout), done.stderr) == (
         bare.returncode,
-        bare.stdout,
+        promised(bare.stdout),
         bare.stderr,
     )
+
+
+def promised(output: str) -> list[str]:
+    """What every allocator must do alike: all but whether a block grows where it is."""
+    return [line for line in output.splitlines() if not line.startswith(("grown", "shrunk"))]

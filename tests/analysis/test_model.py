@@ -7,9 +7,16 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from haktrace import lifetimes, live_bytes, site_table, size_histogram
+from haktrace import (
+    lifetime_histogram,
+    lifetimes,
+    live_bytes,
+    site_table,
+    size_histogram,
+    workload,
+)
 from haktrace.bins import LOWER, UPPER
-from handmade import FAILED, Row, chunked, events, random_rows
+from handmade import FAILED, FOREIGN, Row, chunked, events, random_rows
 
 SEEDS = range(16)
 SITES = pd.DataFrame(
@@ -39,13 +46,20 @@ def model_lives(rows: list[Row]) -> list[dict[str, Any]]:
             }
             life |= {"birth_event": event, "birth_ns": time, "previous": old if ended else None}
             life |= {"chain": lives[old]["chain"] if ended else born, "next": None}
-            life |= dict.fromkeys(["death_event", "death_ns", "death_thread", "death_site"])
+            life |= dict.fromkeys(
+                ["death_event", "death_kind", "death_ns", "death_thread", "death_site"]
+            )
             life |= dict.fromkeys(["lifetime_events", "lifetime_ns", "remote"])
             assert born == len(lives)
             lives.append(life)
         if ended:
             life = lives[old]
-            life |= {"death_event": event, "death_ns": time, "death_thread": thread}
+            life |= {
+                "death_event": event,
+                "death_ns": time,
+                "death_thread": thread,
+                "death_kind": kind,
+            }
             life |= {"death_site": site, "next": born if born >= 0 else None}
             life |= {"lifetime_events": event - life["birth_event"]}
             life |= {"lifetime_ns": time - life["birth_ns"], "remote": thread != life["thread"]}
@@ -101,6 +115,7 @@ def test_live_bytes(seed: int, points: int) -> None:
                 "low_bytes": min(step),
                 "peak_bytes": max(step),
                 "peak_event": begin + step.index(max(step)),
+                "peak_objects": max(n for _, n in curve[begin : begin + width]),
             }
         )
     for shape in (events(rows), chunked(events(rows), seed)):
@@ -122,6 +137,50 @@ def test_size_histogram(seed: int) -> None:
     for shape in (events(rows), chunked(events(rows), seed)):
         found = size_histogram(shape)
         assert list(found.itertuples(name=None)) == expected
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_lifetime_histogram(seed: int) -> None:
+    rows = random_rows(seed, 25 * seed)
+    lives = model_lives(rows)
+    expected = []
+    for low, high in zip(LOWER.tolist(), UPPER.tolist(), strict=True):
+        inside = [
+            life["size"]
+            for life in lives
+            if life["lifetime_events"] is not None and low <= life["lifetime_events"] <= high
+        ]
+        if inside:
+            whole = sum(life["size"] for life in lives)
+            shares = len(inside) / len(lives), sum(inside) / max(whole, 1)
+            expected.append((high, low, len(inside), sum(inside), *shares))
+    found = lifetime_histogram(lifetimes(events(rows)))
+    assert list(found.itertuples(name=None)) == expected
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_workload(seed: int) -> None:
+    rows = random_rows(seed, 25 * seed)
+    lives, curve = model_lives(rows), model_live(rows)
+    kinds = [row[2] for row in rows]
+    left = [life["size"] for life in lives if life["death_event"] is None]
+    frees = [life for life in lives if life["death_kind"] == "free"]
+    expected = {
+        "events": len(rows),
+        "allocs": len(rows) - kinds.count("free") - kinds.count("realloc"),
+        "frees": kinds.count("free"),
+        "reallocs": kinds.count("realloc"),
+        "failed_allocs": sum(row[8] == FAILED for row in rows),
+        "foreign_frees": sum(row[8] == FOREIGN for row in rows),
+        "objects": len(lives),
+        "remote_frees": sum(life["remote"] for life in frees),
+        "peak_live_bytes": max((live for live, _ in curve), default=0),
+        "peak_live_objects": max((count for _, count in curve), default=0),
+        "leaked_objects": len(left),
+        "leaked_bytes": sum(left),
+    }
+    for shape in (events(rows), chunked(events(rows), seed)):
+        assert workload(shape).to_dict() == expected
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -150,7 +209,7 @@ def test_site_table(seed: int) -> None:
             "objects": len(lives),
             "bytes": sum(life["size"] for life in lives),
             "freed_objects": len(freed),
-            "remote_frees": sum(life["remote"] for life in freed),
+            "remote_frees": sum(life["remote"] and life["death_kind"] == "free" for life in freed),
             "grown_objects": sum(life["next"] is not None for life in freed),
             "leaked_objects": len(leaked),
             "leaked_bytes": sum(leaked),

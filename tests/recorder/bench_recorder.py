@@ -29,7 +29,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from command import BUILD, info
-from programs import CXX, GIT, PYTHON, REDIS, SQLITE, STORM, Outcome, Program, execute, missing
+from program import Outcome, Program, execute, missing
+from programs import CXX, GIT, PYTHON, REDIS, SQLITE, STORM
 
 HAKREC = BUILD / "hakrec"
 HOT_PAIRS = 20_000_000

@@ -140,6 +140,8 @@ static struct tally merge(const struct session *s, const struct session_process 
 
 	for (uint32_t lane = process->lanes; lane != SESSION_NONE;
 	     lane = session_lane(s, lane)->older) {
+		if (lane == process->notes)
+			continue;
 		stream_open(&streams[tally.lanes], s, lane, deaf);
 		more[tally.lanes] = stream_next(&streams[tally.lanes]);
 		tally.lanes++;

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from command import run
-from programs import clean_environ
+from program import clean_environ
 from recording import HAKREC, HAKTRACE, WORKLOADS, Trace, record
 
 STORM = ("4", "200000")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from command import run
-from programs import clean_environ
+from program import clean_environ
 from recording import (
     HAKREC,
     SCALE,

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from command import ROOT, run
-from programs import GIT_ENVIRON, PRIME_CALLS, PRIME_LIBC_CALLS, REAL_PROGRAMS, STORM, Program
+from program import Program
+from programs import GIT_ENVIRON, PRIME_CALLS, PRIME_LIBC_CALLS, REAL_PROGRAMS, STORM
 from recording import RealRecordings, record_like_bare
 
 RECORDED = (*REAL_PROGRAMS, STORM)

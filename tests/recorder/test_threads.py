@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from command import run
-from programs import clean_environ
+from program import clean_environ
 from recording import HAKTRACE, SCALE, WORKLOADS, Trace, record, record_like_bare
 
 EXIT_SIZES = (111, 222, 333, 444)

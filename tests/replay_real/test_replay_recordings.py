@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from command import BUILD, run
-from programs import REAL_PROGRAMS, STORM, Program
+from program import Program
+from programs import REAL_PROGRAMS, STORM
 from recording import WORKLOADS, RealRecordings, Trace, record
 
 HAKREPLAY = BUILD / "hakreplay"

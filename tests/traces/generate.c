@@ -169,9 +169,10 @@ static void release(struct generator *g, struct lane *lane, struct lane *owner)
 	emit(g, row);
 }
 
+/* The youngest object, which malloc's family made. */
 static void resize(struct generator *g, struct lane *lane)
 {
-	struct object object = take(g, lane);
+	struct object object = lane->objects[--lane->n];
 	struct trace_event row = row_of(lane, TRACE_REALLOC);
 
 	row.old_object = g->last_freed = object.number;
@@ -179,6 +180,7 @@ static void resize(struct generator *g, struct lane *lane)
 	row.site = (uint32_t)below(g, N_SITES);
 	row.size = size_at(g, &g->sites[row.site]);
 	row.flags = below(g, 3) ? 0 : TRACE_MOVED;
+	g->live--;
 	emit(g, row);
 	keep(g, lane, 0);
 }
@@ -186,15 +188,13 @@ static void resize(struct generator *g, struct lane *lane)
 static void call(struct generator *g, struct lane *lane)
 {
 	struct lane *other = &g->lanes[below(g, g->options.threads)];
-	uint64_t dice = below(g, 100);
+	uint64_t dice = below(g, 100), births = g->live < g->options.live ? 52 : 44;
 
-	if (dice < (g->live < g->options.live ? 52 : 44))
-		allocate(g, lane);
-	else if (dice < 94 && lane->n)
+	if (dice >= births && dice < 94 && lane->n)
 		release(g, lane, lane);
-	else if (dice < 97 && other->n)
+	else if (dice >= 94 && dice < 97 && other->n)
 		release(g, lane, other);
-	else if (lane->n && lane->objects[lane->n - 1].family == 0)
+	else if (dice >= 97 && lane->n && lane->objects[lane->n - 1].family == 0)
 		resize(g, lane);
 	else
 		allocate(g, lane);

@@ -3,10 +3,11 @@
  * its predecessor left, allocates one for its successor and one that it frees itself; the threads
  * of one wave are all alive at once when they do so. Prints the calls made.
  */
+#include "say.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 enum { MAX_ALIVE = 4096 };
@@ -49,6 +50,6 @@ int main(int argc, char **argv)
 		for (i = 0; i < alive; i++)
 			pthread_join(threads[i], NULL);
 	}
-	dprintf(1, "threads %zu calls %lu\n", total, calls);
+	say("threads %zu calls %lu\n", total, calls);
 	return 0;
 }

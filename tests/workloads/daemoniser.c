@@ -3,6 +3,8 @@
  * closed); the first process ends at once. The daemon works on for a while, makes 50 calls of 60
  * bytes and then writes its process id to FILE.
  */
+#include "say.h"
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,6 +41,6 @@ int main(int argc, char **argv)
 		free(block);
 	}
 	fd = open(argv[1], O_WRONLY | O_CREAT | O_TRUNC, 0600);
-	dprintf(fd, "%d\n", getpid());
+	say_to(fd, "%d\n", getpid());
 	return 0;
 }

@@ -2,6 +2,8 @@
  * descriptors FILE: writes to FILE which descriptors were open at the start and which number the
  * next open() got, with a few calls of the allocator before and after.
  */
+#include "say.h"
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +25,7 @@ int main(int argc, char **argv)
 	fd = open(argv[1], O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	for (i = 0; i < LOOKED_AT; i++)
 		if (open_at_start[i])
-			dprintf(fd, "open %d\n", i);
-	dprintf(fd, "next %d\n", fd);
+			say_to(fd, "open %d\n", i);
+	say_to(fd, "next %d\n", fd);
 	return 0;
 }

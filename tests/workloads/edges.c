@@ -4,10 +4,11 @@
  * program saw of each: success or failure and errno. Sizes are unique, so that a trace's rows can
  * be told apart.
  */
+#include "say.h"
+
 #include <errno.h>
 #include <malloc.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 /* Known to the program, not to the compiler, which would warn or fold the call. */
@@ -17,7 +18,7 @@ static volatile size_t half = SIZE_MAX / 2;
 
 static void *told(const char *call, void *block, int error)
 {
-	dprintf(1, "%s %s %d\n", call, block ? "block" : "null", error);
+	say("%s %s %d\n", call, block ? "block" : "null", error);
 	return block;
 }
 
@@ -52,7 +53,7 @@ static void zero_sizes(void)
 	free(TELL(realloc(NULL, zero)));
 	errno = EXDEV;
 	free(NULL);
-	dprintf(1, "free(NULL) %d\n", errno);
+	say("free(NULL) %d\n", errno);
 }
 
 static void failures(void)
@@ -73,7 +74,7 @@ static void failures(void)
 	TELL(pvalloc(too_big));
 	errno = EXDEV;
 	free(block);
-	dprintf(1, "free(block) %d\n", errno);
+	say("free(block) %d\n", errno);
 }
 
 static void aligned(void)
@@ -94,8 +95,8 @@ static void resized(void)
 	block = TELL(realloc(block, 40100));
 	block = TELL(reallocarray(block, 403, 2));
 	errno = EXDEV;
-	dprintf(1, "malloc_usable_size %s %d\n",
-		malloc_usable_size(block) >= 806 ? "enough" : "short", errno);
+	say("malloc_usable_size %s %d\n", malloc_usable_size(block) >= 806 ? "enough" : "short",
+	    errno);
 	free(block);
 	free(TELL(reallocarray(NULL, 5, 81)));
 }
@@ -108,9 +109,9 @@ static void moved(void)
 	uintptr_t old = (uintptr_t)block;
 
 	block = TELL(realloc(block, 70000));
-	dprintf(1, "shrunk %s\n", (uintptr_t)block == old ? "in place" : "elsewhere");
+	say("shrunk %s\n", (uintptr_t)block == old ? "in place" : "elsewhere");
 	block = TELL(realloc(block, 100003));
-	dprintf(1, "grown %s\n", (uintptr_t)block == old ? "in place" : "elsewhere");
+	say("grown %s\n", (uintptr_t)block == old ? "in place" : "elsewhere");
 	free(block);
 	free(behind);
 	block = TELL(malloc(50 << 20));

@@ -3,6 +3,8 @@
  * the third stage it tries to execute a file that is not there and then itself, from a second
  * thread if "thread" is given. The third stage exits with status 9.
  */
+#include "say.h"
+
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +34,7 @@ int main(int argc, char **argv)
 
 		free(block);
 	}
-	dprintf(1, "stage %d kept %s\n", stage, kept ? "one" : "none");
+	say("stage %d kept %s\n", stage, kept ? "one" : "none");
 	if (stage == 3)
 		return 9;
 	next[0] = (char)('1' + stage);

@@ -1,7 +1,8 @@
 // exits: threads that allocate and free while they end: in a destructor of a C++ thread_local, and
 // in those of a POSIX key, which run twice because the first run sets the key again.
+#include "say.h"
+
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 namespace
@@ -53,6 +54,6 @@ int main()
 			abort();
 		pthread_join(thread, nullptr);
 	}
-	dprintf(1, "threads %u\n", threads);
+	say("threads %u\n", threads);
 	return 0;
 }

@@ -2,7 +2,8 @@
  * forker: a parent, its child and its grandchild each use blocks that were allocated before the
  * fork. Exit statuses 7, 5 and 3; the parent prints what it saw.
  */
-#include <stdio.h>
+#include "say.h"
+
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -50,7 +51,7 @@ int main(void)
 	pid = fork();
 	if (!pid)
 		exit(child(a, b));
-	dprintf(1, "child status %d\n", status_of(pid));
+	say("child status %d\n", status_of(pid));
 	free(c);
 	return 7;
 }

@@ -2,10 +2,11 @@
  * forkstorm FORKS: the main thread forks while two others allocate and free without a pause. Each
  * child makes 100 calls and frees one block of the parent's. Prints the children that ended well.
  */
+#include "say.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -63,6 +64,6 @@ int main(int argc, char **argv)
 	for (i = 0; i < 2; i++)
 		pthread_join(threads[i], NULL);
 	free(inherited);
-	dprintf(1, "children %d\n", well);
+	say("children %d\n", well);
 	return 0;
 }

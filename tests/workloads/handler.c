@@ -4,10 +4,11 @@
  * call (bump.c). Prints the calls of both; the handler may interrupt anything, a recorder's hook
  * too.
  */
+#include "say.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/time.h>
 
@@ -41,6 +42,6 @@ int main(int argc, char **argv)
 	}
 	timer = (struct itimerval){0};
 	setitimer(ITIMER_REAL, &timer, NULL);
-	dprintf(1, "main %ju handler %ju\n", (uintmax_t)(2 * pairs), (uintmax_t)(2 * handled));
+	say("main %ju handler %ju\n", (uintmax_t)(2 * pairs), (uintmax_t)(2 * handled));
 	return 0;
 }

@@ -3,8 +3,9 @@
  * three others, so that a recorder sees one return address at heights that must not depend on what
  * else is loaded. Each block is freed by the thread after its maker.
  */
+#include "say.h"
+
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 enum { THREADS = 3, DEPTHS = 6, ROUNDS = 20 };
@@ -47,7 +48,6 @@ int main(void)
 			abort();
 		pthread_join(thread, NULL);
 	}
-	dprintf(1, "mallocs %d frees %d\n", (THREADS + 1) * ROUNDS * DEPTHS,
-		THREADS * ROUNDS * DEPTHS);
+	say("mallocs %d frees %d\n", (THREADS + 1) * ROUNDS * DEPTHS, THREADS * ROUNDS * DEPTHS);
 	return 0;
 }

@@ -3,8 +3,9 @@
  * host --deep PLUGIN: opens it with RTLD_DEEPBIND (its calls may bypass an interposed allocator);
  * host and plugin free 10 blocks of the other's, and 10 of their own.
  */
+#include "say.h"
+
 #include <dlfcn.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +22,7 @@ static struct plugin plugin_open(const char *path, int flags)
 	struct plugin plugin = {.handle = dlopen(path, RTLD_NOW | flags)};
 
 	if (!plugin.handle) {
-		dprintf(2, "%s\n", dlerror());
+		say_to(2, "%s\n", dlerror());
 		exit(1);
 	}
 	plugin.allocate = (void *(*)(void))dlsym(plugin.handle, "plugin_allocate");
@@ -68,6 +69,6 @@ int main(int argc, char **argv)
 		for (i = 1; i < argc; i++)
 			in_turn(argv[i]);
 	}
-	dprintf(1, "plugins %d\n", argc - 1);
+	say("plugins %d\n", argc - 1);
 	return 0;
 }

@@ -2,8 +2,9 @@
  * hotloop [PAIRS [SIZE]]: one thread allocates a block and frees it, PAIRS times: what a recorder
  * adds to a call at its cheapest. Prints the loop's own wall time.
  */
+#include "say.h"
+
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -27,7 +28,6 @@ int main(int argc, char **argv)
 
 		free(block);
 	}
-	dprintf(1, "calls %ju wall_ns %ju\n", (uintmax_t)(2 * pairs),
-		(uintmax_t)(now_ns() - start));
+	say("calls %ju wall_ns %ju\n", (uintmax_t)(2 * pairs), (uintmax_t)(now_ns() - start));
 	return 0;
 }

@@ -1,8 +1,9 @@
 // operators: every form of C++ operator new and delete, called by name in the order of the list of
 // interposed functions, each new with a size of its own and each delete of a block that the
 // matching new made. Ends with failures: a throwing new and the nothrow ones.
+#include "say.h"
+
 #include <cstdint>
-#include <cstdio>
 #include <cstdlib>
 #include <new>
 
@@ -38,9 +39,9 @@ template <typename Call> void throws(const char *name, Call call)
 {
 	try {
 		call();
-		dprintf(1, "%s returned\n", name);
+		say("%s returned\n", name);
 	} catch (const std::bad_alloc &) {
-		dprintf(1, "%s threw\n", name);
+		say("%s threw\n", name);
 	}
 }
 
@@ -50,10 +51,10 @@ void failures()
 	throws("new[]", [] { return ::operator new[](too_big); });
 	throws("new aligned", [] { return ::operator new(too_big, align); });
 	throws("new[] aligned", [] { return ::operator new[](too_big, align); });
-	dprintf(1, "new nothrow %p\n", ::operator new(too_big, tag));
-	dprintf(1, "new[] nothrow %p\n", ::operator new[](too_big, tag));
-	dprintf(1, "new aligned nothrow %p\n", ::operator new(too_big, align, tag));
-	dprintf(1, "new[] aligned nothrow %p\n", ::operator new[](too_big, align, tag));
+	say("new nothrow %p\n", ::operator new(too_big, tag));
+	say("new[] nothrow %p\n", ::operator new[](too_big, tag));
+	say("new aligned nothrow %p\n", ::operator new(too_big, align, tag));
+	say("new[] aligned nothrow %p\n", ::operator new[](too_big, align, tag));
 }
 
 void delete_null()

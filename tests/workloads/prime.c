@@ -3,10 +3,11 @@
  * them, none in the main thread. The C library adds one calloc in the main thread for each of the
  * four threads (its thread-local storage). Prints the calls made, by kind.
  */
+#include "say.h"
+
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 enum { QUEUE_ITEMS = 256, PAIRS = 2, REALLOC_EVERY = 16 };
@@ -139,8 +140,8 @@ int main(int argc, char **argv)
 		sum.reallocs += workers[i].reallocs;
 		sum.frees += workers[i].frees;
 	}
-	dprintf(1, "mallocs %ju reallocs %ju frees %ju calls %ju\n", (uintmax_t)sum.mallocs,
-		(uintmax_t)sum.reallocs, (uintmax_t)sum.frees,
-		(uintmax_t)(sum.mallocs + sum.reallocs + sum.frees));
+	say("mallocs %ju reallocs %ju frees %ju calls %ju\n", (uintmax_t)sum.mallocs,
+	    (uintmax_t)sum.reallocs, (uintmax_t)sum.frees,
+	    (uintmax_t)(sum.mallocs + sum.reallocs + sum.frees));
 	return 0;
 }

@@ -3,6 +3,8 @@
  * program can, with calls before and after, and prints how the leaf ended. The leaf makes 5 calls
  * and exits with status 4. "vfork" first fails to execute a file that is not there.
  */
+#include "say.h"
+
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
@@ -109,7 +111,7 @@ int main(int argc, char **argv)
 	free(block);
 	block = malloc(52);
 	free(block);
-	dprintf(1, "%s %d\n", WIFEXITED(status) ? "status" : "raw",
-		WIFEXITED(status) ? WEXITSTATUS(status) : status);
+	say("%s %d\n", WIFEXITED(status) ? "status" : "raw",
+	    WIFEXITED(status) ? WEXITSTATUS(status) : status);
 	return 0;
 }

@@ -4,10 +4,11 @@
  * are of another thread's block, and its address is soon handed out again by yet another thread.
  * Prints the calls made, by kind; the C library adds one calloc for each thread.
  */
+#include "say.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 enum { MAX_THREADS = 64, MAX_SLOTS = 65536, REALLOC_EVERY = 32 };
@@ -81,7 +82,7 @@ int main(int argc, char **argv)
 
 	mallocs = slot_count + count * exchanges;
 	reallocs = count * (exchanges / REALLOC_EVERY);
-	dprintf(1, "mallocs %ju reallocs %ju frees %ju calls %ju\n", mallocs, reallocs, mallocs,
-		2 * mallocs + reallocs);
+	say("mallocs %ju reallocs %ju frees %ju calls %ju\n", mallocs, reallocs, mallocs,
+	    2 * mallocs + reallocs);
 	return 0;
 }

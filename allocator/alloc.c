@@ -1,0 +1,240 @@
+#include "alloc.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "heap.h"
+#include "option.h"
+#include "report.h"
+#include "shard.h"
+#include "thread.h"
+#include "whale.h"
+
+/* A block is kept by realloc unless it would be less than half used. */
+#define KEEP_SHARE 2
+
+static bool in_pools(size_t size)
+{
+	return size <= (options.l25 ? LARGE_MOST : MID_MOST);
+}
+
+static void *with_errno(void *ptr)
+{
+	if (!ptr)
+		errno = ENOMEM;
+	return ptr;
+}
+
+/* A block of any size; *zero (unless NULL): all its bytes are known to be 0. */
+static void *pool_alloc(size_t size, bool *zero)
+{
+	struct heap *heap = thread_enter();
+	void *ptr;
+
+	if (zero)
+		*zero = false;
+	if (__builtin_expect(!heap, 0))
+		return with_errno(NULL);
+	if (in_pools(size))
+		ptr = heap_alloc(heap, class_in_use(size), zero);
+	else
+		ptr = whale_alloc(size, 1, zero);
+	thread_leave(heap);
+	return with_errno(ptr);
+}
+
+void *alloc_slow(size_t size)
+{
+	struct heap *heap = cache_self.heap;
+	void **top;
+
+	if (__builtin_expect(heap && size > TINY_MOST && size <= LARGE_MOST, 1)) {
+		unsigned stack = class_of(size) - CLASS_TINY_END;
+
+		top = heap->top[stack];
+		if (__builtin_expect(top[-1] != NULL, 1)) {
+			heap->top[stack] = top - 1;
+			return top[-1];
+		}
+	}
+	return pool_alloc(size, NULL);
+}
+
+void *alloc_zeroed(size_t size)
+{
+	bool zero = false;
+	void *ptr;
+
+	if (size <= MID_MOST) {
+		ptr = alloc_fast(size);
+		if (ptr)
+			memset(ptr, 0, size);
+		return ptr;
+	}
+	ptr = pool_alloc(size, &zero);
+	if (ptr && !zero)
+		memset(ptr, 0, size);
+	else if (ptr)
+		stat_add_shared(&stat_shared.zero_skipped_bytes, size);
+	return ptr;
+}
+
+/* A span at a multiple of align, which is more than a granule and at most a slot. */
+static void *span_aligned(struct heap *heap, size_t align, size_t size)
+{
+	unsigned cls = class_in_use(size > GRANULE ? size : GRANULE);
+	bool zero;
+	void *ptr = shard_take(heap->shard, class_table[cls].granules,
+			       (unsigned)(align >> GRANULE_SHIFT), &zero);
+
+	if (ptr)
+		window_set(ptr, heap->tag | cls);
+	return ptr;
+}
+
+static void *pool_aligned(struct heap *heap, size_t align, size_t size)
+{
+	size_t rounded = (size + align - 1) & ~(align - 1);
+
+	if (align > SLOT || rounded < size || !in_pools(size))
+		return whale_alloc(size, align, NULL);
+	if (align > GRANULE && options.l25)
+		return span_aligned(heap, align, size);
+	if (!in_pools(rounded))
+		return whale_alloc(size, align, NULL);
+	return heap_alloc(heap, class_aligned(size, align), NULL);
+}
+
+void *alloc_aligned(size_t align, size_t size)
+{
+	struct heap *heap;
+	void *ptr = NULL;
+
+	if (align <= 16)
+		return alloc_fast(size);
+	heap = thread_enter();
+	if (heap) {
+		ptr = size > PTRDIFF_MAX ? NULL : pool_aligned(heap, align, size ? size : 1);
+		thread_leave(heap);
+	}
+	return with_errno(ptr);
+}
+
+/* A block that another heap owns. */
+static void remote_free(void *ptr, uint32_t word)
+{
+	struct heap *heap = thread_enter_to_free(word);
+	uint32_t cls = word & WINDOW_CLASS_MASK;
+	struct slab *slab;
+
+	if (cls < CLASS_MID_END && (!heap || (window_get(ptr) ^ heap->tag) >= CLASS_END)) {
+		slab = shard_slab(ptr);
+		slab -= slab->before;
+		if (!slab_has(slab, ptr))
+			report_fatal("free of a pointer that is not the start of a block:", ptr);
+		if (heap)
+			outbox_put(&heap->outbox, slab, ptr, &heap->counters);
+		else
+			slab_remote_push(slab, ptr, ptr);
+	} else if (heap) {
+		heap_free(heap, cls, ptr);
+	} else {
+		shard_give(ptr, class_table[cls].granules);
+	}
+	if (heap)
+		thread_leave(heap);
+}
+
+static bool on_granule(const void *ptr)
+{
+	return ((uintptr_t)ptr & (GRANULE - 1)) == 0;
+}
+
+void free_slow(void *ptr)
+{
+	uint32_t word = window_get(ptr);
+	uint32_t cls = word ^ cache_self.tag;
+	struct heap *heap;
+
+	if (__builtin_expect(cls < CLASS_END && cls >= CLASS_TINY_END, 1)) {
+		unsigned stack = cls - CLASS_TINY_END;
+		void **top;
+
+		heap = cache_self.heap;
+		top = heap->top[stack];
+		if (__builtin_expect(top[-1] != ptr && top != heap->limit[stack] &&
+					     (cls < CLASS_MID_END || on_granule(ptr)),
+				     1)) {
+			*top = ptr;
+			heap->top[stack] = top + 1;
+			return;
+		}
+	}
+	if (!ptr)
+		return;
+	if (!word || !window_holds(ptr))
+		report_fatal("free of a foreign pointer:", ptr);
+	if ((word & WINDOW_CLASS_MASK) >= CLASS_MID_END && !on_granule(ptr))
+		report_fatal("free of a pointer that is not the start of a block:", ptr);
+	if (cls < CLASS_END) {
+		heap = thread_enter();
+		heap_free(heap, cls, ptr);
+		thread_leave(heap);
+	} else if ((word & WINDOW_CLASS_MASK) == CLASS_WHALE) {
+		whale_free(ptr);
+	} else {
+		remote_free(ptr, word);
+	}
+}
+
+size_t alloc_usable(void *ptr)
+{
+	uint32_t word = window_get(ptr);
+
+	if (!ptr)
+		return 0;
+	if (!word || !window_holds(ptr))
+		report_fatal("not a block of this allocator:", ptr);
+	word &= WINDOW_CLASS_MASK;
+	return word == CLASS_WHALE ? whale_usable(ptr) : class_table[word].size;
+}
+
+/* Grows or shrinks a span where it is. */
+static bool span_resize(void *ptr, unsigned cls, size_t size)
+{
+	unsigned granules = class_table[cls].granules;
+	unsigned wanted_class, wanted;
+
+	if (cls < CLASS_MID_END || size <= MID_MOST || size > LARGE_MOST)
+		return false;
+	wanted_class = class_in_use(size);
+	wanted = class_table[wanted_class].granules;
+	if (wanted < granules)
+		shard_give((char *)ptr + ((size_t)wanted << GRANULE_SHIFT), granules - wanted);
+	else if (wanted > granules && !shard_extend(ptr, granules, wanted - granules))
+		return false;
+	window_set(ptr, (window_get(ptr) & ~WINDOW_CLASS_MASK) | wanted_class);
+	stat_add_shared(&stat_shared.realloc_in_place, wanted != granules);
+	return true;
+}
+
+void *alloc_resize(void *ptr, size_t size)
+{
+	size_t usable = alloc_usable(ptr);
+	unsigned cls = window_get(ptr) & WINDOW_CLASS_MASK;
+	void *moved;
+
+	if (cls == CLASS_WHALE) {
+		moved = in_pools(size) ? NULL : whale_realloc(ptr, size);
+		if (moved)
+			return moved;
+	} else if ((size <= usable && size >= usable / KEEP_SHARE) || span_resize(ptr, cls, size)) {
+		return ptr;
+	}
+	moved = alloc_fast(size);
+	if (!moved)
+		return size <= usable ? ptr : NULL;
+	memcpy(moved, ptr, size < usable ? size : usable);
+	free_fast(ptr);
+	return moved;
+}

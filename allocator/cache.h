@@ -1,0 +1,39 @@
+/*
+ * The thread cache: for each Tiny class a stack of free blocks, most recently freed first. Bottom
+ * of each stack is a NULL, so that an empty one needs no test of its own; full is where top meets
+ * limit. It lives in the thread's TLS block while the thread runs, in its heap before and after.
+ */
+#ifndef CACHE_H
+#define CACHE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "class.h"
+
+struct heap;
+
+struct cache {
+	void **top[CLASS_TINY_END];   /* the slot after the last block */
+	void **limit[CLASS_TINY_END]; /* where top may not pass */
+	uint32_t tag;                 /* of the heap, in place for the window's map */
+	bool exited;         /* the thread is past its allocator's end: it gets no heap again */
+	uint8_t early_frees; /* blocks of others that it freed before it had a heap */
+	struct heap *heap;   /* NULL: none yet */
+};
+
+/* No heap has this tag. */
+#define CACHE_NO_TAG UINT32_MAX
+
+/* Slots of a stack that is empty and full at once; [0] is the NULL below. */
+extern void *cache_none[2];
+
+#define CACHE_EMPTY                                                                                \
+	{                                                                                          \
+		.top = {[0 ... CLASS_TINY_END - 1] = &cache_none[1]},                              \
+		.limit = {[0 ... CLASS_TINY_END - 1] = &cache_none[1]}, .tag = CACHE_NO_TAG,       \
+	}
+
+extern __thread struct cache cache_self __attribute__((tls_model("initial-exec")));
+
+#endif

@@ -1,0 +1,64 @@
+/*
+ * Size classes. Tiny: every multiple of 16 up to 1 KiB; Mid: eight per doubling up to 32 KiB;
+ * L2.5: whole granules, up to 2 MiB. Class 0 stands for no size and stays empty in every cache, so
+ * that the fast path needs no test for it.
+ *
+ * A granule is 64 KiB: the unit of spans and of the window's map.
+ */
+#ifndef CLASS_H
+#define CLASS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define GRANULE_SHIFT 16
+#define GRANULE       ((size_t)1 << GRANULE_SHIFT)
+
+#define TINY_SHIFT 4
+#define TINY_MOST  ((size_t)1024)
+#define MID_MOST   ((size_t)32 << 10)
+/* One less than a Whale. */
+#define LARGE_MOST (((size_t)2 << 20) - 1)
+
+#define CLASS_TINY_END ((unsigned)(TINY_MOST >> TINY_SHIFT) + 1) /* classes 1 to 64 */
+#define CLASS_MID_END  (CLASS_TINY_END + 40)
+#define CLASS_END      (CLASS_MID_END + 16)
+/* In the window's map only: the first granule of a Whale. */
+#define CLASS_WHALE CLASS_END
+
+struct class_info {
+	uint32_t size;     /* bytes of a block */
+	uint32_t granules; /* of a slab, or of the span itself */
+	uint32_t cached;   /* most blocks that a thread cache keeps */
+};
+
+extern struct class_info class_table[CLASS_END];
+
+/* Fills the table; tiny: whether the Tiny pool serves small sizes. */
+void class_init(bool tiny);
+
+/* Class of a span by its granules, 1 to 32. */
+extern const uint8_t class_by_granules[33];
+
+/* The class for 1 to LARGE_MOST bytes, were every pool in use. */
+static inline unsigned class_of(size_t size)
+{
+	if (size <= TINY_MOST)
+		return (unsigned)((size + 15) >> TINY_SHIFT);
+	if (size <= MID_MOST) {
+		unsigned top = 63 - (unsigned)__builtin_clzl(size - 1); /* 10 to 14 */
+
+		return CLASS_TINY_END + (top - 10) * 8 + (((size - 1) >> (top - 3)) & 7);
+	}
+	return class_by_granules[(size + GRANULE - 1) >> GRANULE_SHIFT];
+}
+
+/* The class for 0 to LARGE_MOST bytes, with the pools that are in use. */
+unsigned class_in_use(size_t size);
+
+/* The class for blocks of `size` bytes that all lie at multiples of `align`, a power of two up to a
+ * granule. */
+unsigned class_aligned(size_t size, size_t align);
+
+#endif

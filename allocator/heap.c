@@ -1,0 +1,563 @@
+#include "heap.h"
+
+#include <string.h>
+
+#include "lock.h"
+#include "meta.h"
+#include "report.h"
+#include "shard.h"
+
+/* A stack's first room, and how far allocation alone makes it grow. */
+#define ROOM_FIRST  16
+#define ROOM_REFILL 64
+/* Full slabs that are searched for remote frees before a new slab is made. */
+#define SEARCH 16
+/* Empty slabs that a heap keeps, in granules. */
+#define EMPTY_MOST 8
+/* Classes whose slabs a tick searches for remote frees. */
+#define TICK_CLASSES 8
+/* Memory that stacks are cut from. */
+#define SLOTS_CHUNK ((size_t)4096)
+
+static _Atomic(struct heap *) heaps[HEAP_MOST]; /* by tag; 0 is nobody */
+static _Atomic uint32_t heaps_made = 1;
+
+/* Lists of slabs */
+
+static void list_push(struct slab_list *list, struct slab *slab)
+{
+	slab->prev = NULL;
+	slab->next = list->first;
+	if (list->first)
+		list->first->prev = slab;
+	else
+		list->last = slab;
+	list->first = slab;
+}
+
+static void list_append(struct slab_list *list, struct slab *slab)
+{
+	slab->next = NULL;
+	slab->prev = list->last;
+	if (list->last)
+		list->last->next = slab;
+	else
+		list->first = slab;
+	list->last = slab;
+}
+
+static void list_remove(struct slab_list *list, struct slab *slab)
+{
+	if (slab->prev)
+		slab->prev->next = slab->next;
+	else
+		list->first = slab->next;
+	if (slab->next)
+		slab->next->prev = slab->prev;
+	else
+		list->last = slab->prev;
+}
+
+static void list_join(struct slab_list *list, struct slab_list *from)
+{
+	if (!from->first)
+		return;
+	if (list->last) {
+		list->last->next = from->first;
+		from->first->prev = list->last;
+	} else {
+		list->first = from->first;
+	}
+	list->last = from->last;
+	*from = (struct slab_list){NULL, NULL};
+}
+
+/* Heaps */
+
+struct heap *heap_create(void)
+{
+	static const struct cache empty = CACHE_EMPTY;
+	struct heap *heap;
+	uint32_t number;
+
+	if (atomic_load_explicit(&heaps_made, memory_order_relaxed) >= HEAP_MOST)
+		return NULL;
+	heap = meta_take(sizeof(*heap));
+	if (!heap)
+		return NULL;
+	number = atomic_fetch_add_explicit(&heaps_made, 1, memory_order_relaxed);
+	if (number >= HEAP_MOST)
+		return NULL;
+	heap->tag = number << WINDOW_CLASS_BITS;
+	heap->shard = (uint8_t)((number - 1) % shard_count());
+	heap->parked = empty;
+	heap->parked.tag = heap->tag;
+	heap->parked.heap = heap;
+	heap->cache = &heap->parked;
+	for (unsigned stack = 0; stack < HEAP_STACKS; stack++)
+		heap->top[stack] = heap->limit[stack] = &cache_none[1];
+	stat_add(&heap->counters.heaps_created, 1);
+	/* Release: pairs with the acquire of heap_by_word and heap_each. */
+	atomic_store_explicit(&heaps[number], heap, memory_order_release);
+	return heap;
+}
+
+struct heap *heap_by_word(uint32_t word)
+{
+	uint32_t number = word >> WINDOW_CLASS_BITS;
+
+	return number < HEAP_MOST ? atomic_load_explicit(&heaps[number], memory_order_acquire)
+				  : NULL;
+}
+
+void heap_each(void (*visit)(struct heap *heap, void *context), void *context)
+{
+	uint32_t made = atomic_load_explicit(&heaps_made, memory_order_relaxed);
+
+	for (uint32_t number = 1; number < made && number < HEAP_MOST; number++) {
+		struct heap *heap = atomic_load_explicit(&heaps[number], memory_order_acquire);
+
+		if (heap)
+			visit(heap, context);
+	}
+}
+
+void heap_unpark(struct heap *heap, struct cache *cache)
+{
+	*cache = heap->parked;
+	heap->cache = cache;
+}
+
+void heap_park(struct heap *heap)
+{
+	static const struct cache empty = CACHE_EMPTY;
+	struct cache *cache = heap->cache;
+
+	heap->parked = *cache;
+	heap->cache = &heap->parked;
+	*cache = empty;
+}
+
+/* Stacks */
+
+static void **slots_take(struct heap *heap, size_t count)
+{
+	size_t bytes = count * sizeof(void *);
+	char *slots;
+
+	if ((size_t)(heap->slots_end - heap->slots) < bytes) {
+		size_t chunk = bytes > SLOTS_CHUNK ? bytes : SLOTS_CHUNK;
+
+		slots = meta_take(chunk);
+		if (!slots)
+			return NULL;
+		heap->slots = slots;
+		heap->slots_end = slots + chunk;
+	}
+	slots = heap->slots;
+	heap->slots += bytes;
+	return (void **)slots;
+}
+
+/* Gives the stack of `class` more room, up to `most`; false when it has that much or there is no
+ * memory. */
+static bool stack_grow(struct heap *heap, unsigned cls, unsigned most)
+{
+	void ***top = heap_top(heap, cls);
+	unsigned room = heap->room[cls] ? 2u * heap->room[cls] : ROOM_FIRST;
+	size_t count = 0;
+	void **bottom;
+
+	if (most > class_table[cls].cached)
+		most = class_table[cls].cached;
+	if (room > most)
+		room = most;
+	if (room <= heap->room[cls])
+		return false;
+	bottom = slots_take(heap, room + 1);
+	if (!bottom)
+		return false;
+	if (heap->bottom[cls]) {
+		count = (size_t)(*top - heap->bottom[cls]) - 1;
+		memcpy(bottom + 1, heap->bottom[cls] + 1, count * sizeof(void *));
+	}
+	heap->bottom[cls] = bottom;
+	heap->room[cls] = (uint16_t)room;
+	*top = bottom + 1 + count;
+	*heap_limit(heap, cls) = bottom + 1 + room;
+	return true;
+}
+
+static size_t stack_count(struct heap *heap, unsigned cls)
+{
+	return heap->bottom[cls] ? (size_t)(*heap_top(heap, cls) - heap->bottom[cls]) - 1 : 0;
+}
+
+/* Slabs */
+
+static void slab_own(struct heap *heap, struct slab *slab, char *ptr, unsigned cls)
+{
+	unsigned granules = class_table[cls].granules;
+
+	slab_format(slab, ptr, cls);
+	for (unsigned at = 0; at < granules; at++) {
+		slab[at].before = (uint8_t)at;
+		window_set(ptr + ((size_t)at << GRANULE_SHIFT), heap->tag | cls);
+	}
+	stat_add(&heap->counters.slabs_created, 1);
+}
+
+static char *slab_run(const struct slab *slab)
+{
+	return (char *)((uintptr_t)slab->start & ~(GRANULE - 1));
+}
+
+static void slab_retire(struct heap *heap, struct slab *slab)
+{
+	heap->slab_granules -= slab->granules;
+	stat_add(&heap->counters.slabs_retired, 1);
+	shard_give(slab_run(slab), slab->granules);
+}
+
+/* Retires the slabs that have been empty for longest, down to `most` granules. */
+static void empty_trim(struct heap *heap, unsigned most)
+{
+	while (heap->empty_granules > most) {
+		struct slab *slab = heap->empty.last;
+
+		list_remove(&heap->empty, slab);
+		heap->empty_granules -= slab->granules;
+		slab_retire(heap, slab);
+	}
+}
+
+static void slab_make_empty(struct heap *heap, struct slab *slab)
+{
+	list_push(&heap->empty, slab);
+	heap->empty_granules += slab->granules;
+	empty_trim(heap, EMPTY_MOST);
+}
+
+/* Puts a slab where it belongs after blocks came back to it. */
+static void slab_settle(struct heap *heap, struct slab *slab, unsigned free_before)
+{
+	if (slab->free_blocks == slab->blocks) {
+		list_remove(free_before ? &heap->avail[slab->cls] : &heap->full[slab->cls], slab);
+		slab_make_empty(heap, slab);
+	} else if (!free_before && slab->free_blocks) {
+		list_remove(&heap->full[slab->cls], slab);
+		list_append(&heap->avail[slab->cls], slab);
+	}
+}
+
+static void slab_collect(struct heap *heap, struct slab *slab)
+{
+	unsigned free_before = slab->free_blocks;
+	unsigned count = slab_remote_collect(slab);
+
+	heap->taken_bytes -= (size_t)count * class_table[slab->cls].size;
+	stat_add(&heap->counters.remote_drained, count);
+	slab_settle(heap, slab, free_before);
+}
+
+/* Takes an empty slab of the heap's own for `class`: one of the same class, else one of the same
+ * length. */
+static struct slab *empty_take(struct heap *heap, unsigned cls)
+{
+	struct slab *fit = NULL;
+
+	for (struct slab *slab = heap->empty.first; slab; slab = slab->next) {
+		if (slab->cls == cls) {
+			fit = slab;
+			break;
+		}
+		if (slab->granules == class_table[cls].granules)
+			fit = slab;
+	}
+	if (!fit)
+		return NULL;
+	list_remove(&heap->empty, fit);
+	heap->empty_granules -= fit->granules;
+	if (fit->cls != cls)
+		slab_own(heap, fit, slab_run(fit), cls);
+	return fit;
+}
+
+static struct slab *slab_create(struct heap *heap, unsigned cls)
+{
+	struct slab *slab;
+	bool zero;
+	char *ptr = shard_take(heap->shard, class_table[cls].granules, 1, &zero);
+
+	if (!ptr)
+		return NULL;
+	slab = shard_slab(ptr);
+	slab_own(heap, slab, ptr, cls);
+	heap->slab_granules += slab->granules;
+	return slab;
+}
+
+/* Looks for remote frees in some of the class's full slabs, the longest not looked at first. */
+static void full_search(struct heap *heap, unsigned cls)
+{
+	struct slab_list *full = &heap->full[cls];
+	struct slab *last = full->last;
+
+	for (unsigned looked = 0; looked < SEARCH && full->first; looked++) {
+		struct slab *slab = full->first;
+
+		if (slab_remote_any(slab)) {
+			slab_collect(heap, slab);
+		} else {
+			list_remove(full, slab);
+			list_append(full, slab);
+		}
+		if (slab == last)
+			return;
+	}
+}
+
+/* A slab of `class` with free blocks, in the list of those; NULL: no memory. */
+static struct slab *slab_find(struct heap *heap, unsigned cls)
+{
+	struct slab_list *avail = &heap->avail[cls];
+	struct slab *slab;
+
+	while ((slab = avail->first) && slab_remote_any(slab)) {
+		slab_collect(heap, slab);
+		if (slab == avail->first)
+			return slab;
+	}
+	if (!avail->first)
+		full_search(heap, cls);
+	if (avail->first)
+		return avail->first;
+	slab = empty_take(heap, cls);
+	if (!slab)
+		slab = slab_create(heap, cls);
+	if (slab)
+		list_push(avail, slab);
+	return slab;
+}
+
+/* Refill and flush */
+
+/* Fills the empty stack of a slab class. False: no memory. */
+static bool stack_refill(struct heap *heap, unsigned cls)
+{
+	struct slab *slab;
+	unsigned count, room;
+	void ***top;
+
+	if (!stack_grow(heap, cls, ROOM_REFILL) && !heap->room[cls])
+		return false;
+	slab = slab_find(heap, cls);
+	if (!slab)
+		return false;
+	room = heap->room[cls];
+	top = heap_top(heap, cls);
+	count = slab_take(slab, *top, room > 1 ? room / 2 : 1);
+	*top += count;
+	if (!slab->free_blocks) {
+		list_remove(&heap->avail[cls], slab);
+		list_append(&heap->full[cls], slab);
+	}
+	heap->taken_bytes += (size_t)count * class_table[cls].size;
+	heap->ticks++;
+	stat_add(&heap->counters.refills, 1);
+	stat_add(&heap->counters.refill_blocks, count);
+	return true;
+}
+
+static void block_put(struct heap *heap, unsigned cls, void *ptr)
+{
+	struct slab *slab;
+	unsigned free_before;
+
+	/* The fast path took the address modulo the window; an alias of our own block shows here.
+	 */
+	if (!window_holds(ptr) || window_get(ptr) != (heap->tag | cls))
+		report_fatal("free of a foreign pointer:", ptr);
+	slab = shard_slab(ptr);
+	slab -= slab->before;
+	free_before = slab->free_blocks;
+	slab_put(slab, ptr);
+	slab_settle(heap, slab, free_before);
+}
+
+/* Puts the `count` blocks freed longest ago back to their slabs or shards. */
+static void stack_flush(struct heap *heap, unsigned cls, size_t count)
+{
+	void ***top = heap_top(heap, cls);
+	void **blocks = heap->bottom[cls] + 1;
+	size_t have = stack_count(heap, cls);
+
+	for (size_t at = 0; at < count; at++) {
+		if (cls < CLASS_MID_END)
+			block_put(heap, cls, blocks[at]);
+		else
+			shard_give(blocks[at], class_table[cls].granules);
+	}
+	memmove(blocks, blocks + count, (have - count) * sizeof(void *));
+	*top -= count;
+	if (cls < CLASS_MID_END)
+		heap->taken_bytes -= count * class_table[cls].size;
+	heap->ticks++;
+	stat_add(&heap->counters.flushes, 1);
+	stat_add(&heap->counters.flush_blocks, count);
+}
+
+static void *span_alloc(struct heap *heap, unsigned cls, bool *zero)
+{
+	unsigned granules = class_table[cls].granules;
+	bool known;
+	char *ptr = shard_take(heap->shard, granules, 1, &known);
+
+	heap->ticks++;
+	stat_add(&heap->counters.large_allocs, 1);
+	if (!ptr)
+		return NULL;
+	window_set(ptr, heap->tag | cls);
+	if (zero)
+		*zero = known;
+	return ptr;
+}
+
+void *heap_alloc(struct heap *heap, unsigned cls, bool *zero)
+{
+	void ***top = heap_top(heap, cls);
+	void *ptr = (*top)[-1];
+
+	if (zero)
+		*zero = false;
+	if (!ptr && cls >= CLASS_MID_END)
+		return span_alloc(heap, cls, zero);
+	if (!ptr) {
+		if (!stack_refill(heap, cls))
+			return NULL;
+		ptr = (*top)[-1];
+	}
+	(*top)--;
+	return ptr;
+}
+
+void heap_free(struct heap *heap, unsigned cls, void *ptr)
+{
+	void ***top = heap_top(heap, cls);
+
+	if ((*top)[-1] == ptr)
+		report_fatal("double free of", ptr);
+	if (*top == *heap_limit(heap, cls) && !stack_grow(heap, cls, UINT16_MAX)) {
+		size_t count = stack_count(heap, cls);
+
+		if (!heap->room[cls]) { /* no memory for a stack */
+			if (cls < CLASS_MID_END) {
+				block_put(heap, cls, ptr);
+				heap->taken_bytes -= class_table[cls].size;
+			} else {
+				shard_give(ptr, class_table[cls].granules);
+			}
+			return;
+		}
+		stack_flush(heap, cls, (count + 1) / 2);
+	}
+	*(*top)++ = ptr;
+	if (cls >= CLASS_MID_END)
+		window_set(ptr, heap->tag | cls);
+}
+
+/* Handing over, draining, upkeep */
+
+static void stacks_flush(struct heap *heap)
+{
+	for (unsigned cls = 1; cls < CLASS_END; cls++) {
+		size_t count = stack_count(heap, cls);
+
+		if (count)
+			stack_flush(heap, cls, count);
+	}
+}
+
+static void list_collect(struct heap *heap, struct slab_list *list)
+{
+	struct slab *next;
+
+	for (struct slab *slab = list->first; slab; slab = next) {
+		next = slab->next;
+		if (slab_remote_any(slab))
+			slab_collect(heap, slab);
+	}
+}
+
+/* Takes in remote frees of every class. */
+static void heap_collect(struct heap *heap)
+{
+	for (unsigned cls = 1; cls < CLASS_MID_END; cls++) {
+		list_collect(heap, &heap->full[cls]);
+		list_collect(heap, &heap->avail[cls]);
+	}
+}
+
+static void list_adopt(struct heap *heap, struct slab_list *list, struct slab_list *from)
+{
+	for (struct slab *slab = from->first; slab; slab = slab->next)
+		for (unsigned at = 0; at < slab->granules; at++)
+			window_set(slab_run(slab) + ((size_t)at << GRANULE_SHIFT),
+				   heap->tag | slab->cls);
+	list_join(list, from);
+}
+
+void heap_merge(struct heap *heap, struct heap *from)
+{
+	stacks_flush(from);
+	heap_collect(from);
+	for (unsigned cls = 1; cls < CLASS_MID_END; cls++) {
+		list_adopt(heap, &heap->avail[cls], &from->avail[cls]);
+		list_adopt(heap, &heap->full[cls], &from->full[cls]);
+	}
+	list_adopt(heap, &heap->empty, &from->empty);
+	heap->empty_granules += from->empty_granules;
+	heap->slab_granules += from->slab_granules;
+	heap->taken_bytes += from->taken_bytes;
+	from->empty_granules = 0;
+	from->slab_granules = from->taken_bytes = 0;
+	stat_add(&heap->counters.heaps_merged, 1);
+	empty_trim(heap, EMPTY_MOST);
+}
+
+void heap_drain(struct heap *heap)
+{
+	outbox_flush(&heap->outbox, &heap->counters);
+	stacks_flush(heap);
+	heap_collect(heap);
+	empty_trim(heap, 0);
+}
+
+void heap_tick(struct heap *heap)
+{
+	heap->ticks = 0;
+	outbox_flush(&heap->outbox, &heap->counters);
+	for (unsigned cls = 1; cls < CLASS_END; cls++) {
+		size_t count = stack_count(heap, cls);
+
+		if (count && heap->seen[cls] == *heap_top(heap, cls))
+			stack_flush(heap, cls, (count + 1) / 2);
+		heap->seen[cls] = *heap_top(heap, cls);
+	}
+	for (unsigned count = 0; count < TICK_CLASSES; count++) {
+		unsigned cls = heap->next_collected =
+			heap->next_collected % (CLASS_MID_END - 1) + 1;
+
+		list_collect(heap, &heap->full[cls]);
+		list_collect(heap, &heap->avail[cls]);
+	}
+}
+
+size_t heap_live_bytes(struct heap *heap)
+{
+	size_t cached = 0;
+
+	for (unsigned cls = 1; cls < CLASS_MID_END; cls++)
+		cached += stack_count(heap, cls) * class_table[cls].size;
+	return heap->taken_bytes - cached;
+}

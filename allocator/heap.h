@@ -1,0 +1,107 @@
+/*
+ * A heap: the slabs that one thread allocates from, and its stacks of free blocks. It belongs to
+ * one thread at a time and outlives it: a dead thread's heap waits, whole, for the next thread.
+ */
+#ifndef HEAP_H
+#define HEAP_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cache.h"
+#include "outbox.h"
+#include "slab.h"
+#include "stat.h"
+#include "window.h"
+
+/* Heaps that can exist at once; threads beyond share one. */
+#define HEAP_MOST 65536
+/* Slow operations between two steps of upkeep. */
+#define HEAP_TICK 1024
+
+enum heap_state {
+	HEAP_LIVE,     /* a thread's own */
+	HEAP_IDLE,     /* its thread is dead: anyone may claim it */
+	HEAP_SPARE,    /* owns nothing, may become a new heap */
+	HEAP_ORPHANED, /* its thread did not survive a fork: nobody may touch it */
+};
+
+struct slab_list {
+	struct slab *first, *last;
+};
+
+#define HEAP_STACKS (CLASS_END - CLASS_TINY_END)
+
+struct heap {
+	struct cache *cache;     /* Tiny stacks: in the thread's TLS block, or parked */
+	void **top[HEAP_STACKS]; /* Mid and L2.5 stacks */
+	void **limit[HEAP_STACKS];
+	void **bottom[CLASS_END]; /* the NULL slot below each stack, NULL before its first use */
+	uint32_t tag;
+	uint8_t shard;
+	uint16_t room[CLASS_END];              /* slots of each stack */
+	void **seen[CLASS_END];                /* its top at the last tick */
+	struct slab_list avail[CLASS_MID_END]; /* slabs with free blocks */
+	struct slab_list full[CLASS_MID_END];  /* slabs without, as far as the owner knows */
+	struct slab_list empty; /* slabs without a used block, newest first, still formatted */
+	unsigned empty_granules;
+	size_t slab_granules; /* of all its slabs */
+	size_t taken_bytes;   /* of its slabs' blocks that are out of the slabs */
+	unsigned ticks;
+	unsigned next_collected; /* the class last searched for remote frees */
+	char *slots, *slots_end; /* room for more stacks */
+	struct outbox outbox;
+	struct counters counters;
+	struct cache parked;
+	_Atomic(uint32_t) state;  /* enum heap_state */
+	bool waits;               /* idle with much in use: for whoever frees that */
+	struct heap *next, *prev; /* among idle or spare heaps */
+};
+
+/* A new heap with a tag of its own, its cache parked; NULL: no memory, or too many. */
+struct heap *heap_create(void);
+
+/* The heap of a word of the window's map; NULL when it has none. */
+struct heap *heap_by_word(uint32_t word);
+
+/* Calls visit for every heap that was ever made. */
+void heap_each(void (*visit)(struct heap *heap, void *context), void *context);
+
+/* Moves the Tiny stacks into a thread's cache, and back. Both take the same time for any heap. */
+void heap_unpark(struct heap *heap, struct cache *cache);
+void heap_park(struct heap *heap);
+
+static inline void ***heap_top(struct heap *heap, unsigned cls)
+{
+	return cls < CLASS_TINY_END ? &heap->cache->top[cls] : &heap->top[cls - CLASS_TINY_END];
+}
+
+static inline void ***heap_limit(struct heap *heap, unsigned cls)
+{
+	return cls < CLASS_TINY_END ? &heap->cache->limit[cls] : &heap->limit[cls - CLASS_TINY_END];
+}
+
+/*
+ * A block of `class`; NULL: no memory. Of an L2.5 class it is a span, and *zero says whether it is
+ * known to be all 0; zero may be NULL.
+ */
+void *heap_alloc(struct heap *heap, unsigned cls, bool *zero);
+
+/* Frees a block of the heap's own, or a span of anyone's (which becomes the heap's own). */
+void heap_free(struct heap *heap, unsigned cls, void *ptr);
+
+/* Takes over all that `from` owns; nobody else may use `from` meanwhile. */
+void heap_merge(struct heap *heap, struct heap *from);
+
+/* Puts all cached blocks back, takes remote frees in and gives empty slabs back to their shards. */
+void heap_drain(struct heap *heap);
+
+/* Lets go of cached blocks that nothing has moved since the last call. */
+void heap_tick(struct heap *heap);
+
+/* Bytes that the program holds of the heap's slabs, as far as the owner knows. */
+size_t heap_live_bytes(struct heap *heap);
+
+#endif

@@ -1,0 +1,30 @@
+#include "lock.h"
+
+#include "os.h"
+
+#define SPINS 64
+
+_Atomic uint64_t lock_waits;
+
+void lock_wait(struct lock *lock)
+{
+	atomic_fetch_add_explicit(&lock_waits, 1, memory_order_relaxed);
+	for (int spin = 0; spin < SPINS; spin++) {
+		uint32_t open = 0;
+
+		if (atomic_load_explicit(&lock->state, memory_order_relaxed) == 0 &&
+		    atomic_compare_exchange_weak_explicit(
+			    &lock->state, &open, 1, memory_order_acquire, memory_order_relaxed))
+			return;
+#if defined(__x86_64__)
+		__builtin_ia32_pause();
+#endif
+	}
+	while (atomic_exchange_explicit(&lock->state, 2, memory_order_acquire) != 0)
+		os_wait(&lock->state, 2);
+}
+
+void lock_wake(struct lock *lock)
+{
+	os_wake(&lock->state, 1);
+}

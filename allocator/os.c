@@ -1,0 +1,211 @@
+#include "os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
+
+#define KEEP_ERRNO __attribute__((cleanup(errno_restore))) int kept_errno = errno
+
+static void errno_restore(int *kept)
+{
+	errno = *kept;
+}
+
+void *os_map(size_t bytes)
+{
+	KEEP_ERRNO;
+	void *ptr = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return ptr == MAP_FAILED ? NULL : ptr;
+}
+
+int os_map_at(void *addr, size_t bytes)
+{
+	KEEP_ERRNO;
+	void *ptr = mmap(addr, bytes, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+	if (ptr == addr)
+		return 0;
+	if (ptr == MAP_FAILED)
+		return errno == EEXIST || errno == EPERM || errno == EINVAL ? -EEXIST : -ENOMEM;
+	munmap(ptr, bytes); /* A kernel before 4.17 takes the address for a hint. */
+	return -EEXIST;
+}
+
+void os_unmap(void *addr, size_t bytes)
+{
+	KEEP_ERRNO;
+
+	munmap(addr, bytes);
+}
+
+bool os_resize(void *addr, size_t old_bytes, size_t bytes)
+{
+	KEEP_ERRNO;
+
+	return mremap(addr, old_bytes, bytes, 0) != MAP_FAILED;
+}
+
+bool os_move(void *addr, size_t old_bytes, void *target, size_t bytes)
+{
+	KEEP_ERRNO;
+
+	/* Take the place first: a fixed mremap would silently replace what is there. */
+	if (mmap(target, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
+		 0) != target)
+		return false;
+	if (mremap(addr, old_bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, target) == target)
+		return true;
+	munmap(target, bytes);
+	return false;
+}
+
+bool os_purge(void *addr, size_t bytes)
+{
+	KEEP_ERRNO;
+
+	return madvise(addr, bytes, MADV_DONTNEED) == 0;
+}
+
+uintptr_t os_hole_end(void)
+{
+	KEEP_ERRNO;
+	void *ptr = mmap(NULL, OS_PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (ptr == MAP_FAILED)
+		return 0;
+	munmap(ptr, OS_PAGE);
+	return (uintptr_t)ptr;
+}
+
+void os_wait(_Atomic uint32_t *word, uint32_t value)
+{
+	KEEP_ERRNO;
+
+	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+}
+
+void os_wake(_Atomic uint32_t *word, int threads)
+{
+	KEEP_ERRNO;
+
+	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, threads, NULL, NULL, 0);
+}
+
+void os_write(int fd, const void *bytes, size_t count)
+{
+	KEEP_ERRNO;
+	const char *from = bytes;
+
+	while (count) {
+		ssize_t done = write(fd, from, count);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done <= 0)
+			return;
+		from += done;
+		count -= done;
+	}
+}
+
+int os_create(const char *path)
+{
+	KEEP_ERRNO;
+
+	return open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
+}
+
+void os_close(int fd)
+{
+	KEEP_ERRNO;
+
+	close(fd);
+}
+
+_Noreturn void os_abort(void)
+{
+abort_signal : {
+	struct sigaction standard = {.sa_handler = SIG_DFL};
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGABRT);
+	raise(SIGABRT);
+	/* A handler returned, or the signal is blocked or ignored. */
+	sigaction(SIGABRT, &standard, NULL);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	goto abort_signal;
+}
+}
+
+unsigned os_cpus(void)
+{
+	KEEP_ERRNO;
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set) != 0)
+		return 1;
+	return CPU_COUNT(&set) ? CPU_COUNT(&set) : 1;
+}
+
+uint64_t os_memory_bytes(void)
+{
+	KEEP_ERRNO;
+	struct sysinfo info;
+
+	if (sysinfo(&info) != 0)
+		return (uint64_t)1 << 34;
+	return (uint64_t)info.totalram * info.mem_unit;
+}
+
+uint64_t os_address_limit(void)
+{
+	KEEP_ERRNO;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+		return UINT64_MAX;
+	return limit.rlim_cur;
+}
+
+uint64_t os_secret(void)
+{
+	const void *random = (const void *)getauxval(AT_RANDOM);
+	uint64_t secret = 0x9e3779b97f4a7c15u;
+
+	if (random)
+		memcpy(&secret, random, sizeof(secret));
+	return secret;
+}
+
+unsigned os_pid(void)
+{
+	return (unsigned)getpid();
+}
+
+const char *os_environment(const char *name)
+{
+	size_t length = strlen(name);
+
+	if (getauxval(AT_SECURE) || !environ)
+		return NULL;
+	for (char **entry = environ; *entry; entry++)
+		if (strncmp(*entry, name, length) == 0 && (*entry)[length] == '=')
+			return *entry + length + 1;
+	return NULL;
+}

@@ -1,0 +1,273 @@
+#include "shard.h"
+
+#include "lock.h"
+#include "meta.h"
+#include "os.h"
+#include "report.h"
+#include "stat.h"
+
+struct shard {
+	_Alignas(64) struct lock lock;
+	struct segment *first, *last; /* segments with free granules */
+	bool used;
+	_Atomic size_t out; /* granules given out */
+};
+
+static struct shard shards[SHARD_MOST];
+static unsigned count = 1;
+
+void shard_init(void)
+{
+	unsigned cpus = os_cpus();
+
+	count = cpus < SHARD_MOST ? cpus : SHARD_MOST;
+}
+
+unsigned shard_count(void)
+{
+	return count;
+}
+
+static uint64_t run_mask(unsigned first, unsigned granules)
+{
+	return (granules == 64 ? UINT64_MAX : ((uint64_t)1 << granules) - 1) << first;
+}
+
+/* Bits of the first granules of runs of `granules` ones in `bits`, at multiples of `align`. */
+static uint64_t runs_in(uint64_t bits, unsigned granules, unsigned align)
+{
+	static const uint64_t aligned[] = {UINT64_MAX,
+					   0x5555555555555555u,
+					   0x1111111111111111u,
+					   0x0101010101010101u,
+					   0x0001000100010001u,
+					   0x0000000100000001u,
+					   1};
+
+	for (unsigned have = 1; have < granules;) {
+		unsigned step = have < granules - have ? have : granules - have;
+
+		bits &= bits >> step;
+		have += step;
+	}
+	return bits & aligned[__builtin_ctz(align)];
+}
+
+static void segment_list(struct shard *shard, struct segment *segment)
+{
+	segment->listed = true;
+	segment->next = NULL;
+	segment->prev = shard->last;
+	if (shard->last)
+		shard->last->next = segment;
+	else
+		shard->first = segment;
+	shard->last = segment;
+}
+
+static void segment_unlist(struct shard *shard, struct segment *segment)
+{
+	segment->listed = false;
+	if (segment->prev)
+		segment->prev->next = segment->next;
+	else
+		shard->first = segment->next;
+	if (segment->next)
+		segment->next->prev = segment->prev;
+	else
+		shard->last = segment->prev;
+}
+
+static struct segment *segment_create(unsigned number)
+{
+	struct shard *shard = &shards[number];
+	struct segment *segment;
+	char *base = window_take(SLOT, SLOT);
+
+	if (!base)
+		return NULL;
+	segment = meta_take(sizeof(*segment));
+	if (!segment) {
+		os_unmap(base, SLOT);
+		window_release(base, SLOT);
+		window_count(-(int64_t)SLOT);
+		return NULL;
+	}
+	segment->base = base;
+	segment->free = UINT64_MAX;
+	segment->shard = (uint8_t)number;
+	window.owners[window_slot(base)] = segment;
+	segment_list(shard, segment);
+	if (!shard->used) {
+		shard->used = true;
+		stat_add_shared(&stat_shared.shards_used, 1);
+	}
+	return segment;
+}
+
+static char *segment_take(struct shard *shard, struct segment *segment, unsigned first,
+			  unsigned granules, bool *zero)
+{
+	uint64_t mask = run_mask(first, granules);
+
+	*zero = !(segment->dirty & mask);
+	segment->free &= ~mask;
+	atomic_fetch_add_explicit(&shard->out, granules, memory_order_relaxed);
+	segment->dirty &= ~mask;
+	segment->stale &= ~mask;
+	if (!segment->free)
+		segment_unlist(shard, segment);
+	return segment->base + ((size_t)first << GRANULE_SHIFT);
+}
+
+/* Memory that is resident already first, then the lowest. */
+static char *run_take(struct shard *shard, unsigned granules, unsigned align, bool *zero)
+{
+	struct segment *clean = NULL;
+	uint64_t clean_runs = 0;
+
+	for (struct segment *segment = shard->first; segment; segment = segment->next) {
+		uint64_t runs = runs_in(segment->dirty, granules, align);
+
+		if (runs)
+			return segment_take(shard, segment, (unsigned)__builtin_ctzll(runs),
+					    granules, zero);
+		if (!clean && (runs = runs_in(segment->free, granules, align))) {
+			clean = segment;
+			clean_runs = runs;
+		}
+	}
+	if (!clean)
+		return NULL;
+	return segment_take(shard, clean, (unsigned)__builtin_ctzll(clean_runs), granules, zero);
+}
+
+void *shard_take(unsigned number, unsigned granules, unsigned align, bool *zero)
+{
+	struct shard *shard = &shards[number];
+	char *ptr;
+
+	lock_take(&shard->lock);
+	ptr = run_take(shard, granules, align, zero);
+	if (!ptr && segment_create(number))
+		ptr = run_take(shard, granules, align, zero);
+	lock_drop(&shard->lock);
+	/* Another shard may still have room when the system has none. */
+	for (unsigned other = 0; !ptr && other < count; other++) {
+		if (other == number)
+			continue;
+		lock_take(&shards[other].lock);
+		ptr = run_take(&shards[other], granules, align, zero);
+		lock_drop(&shards[other].lock);
+	}
+	if (ptr)
+		stat_add_shared(&stat_shared.spans_taken, 1);
+	return ptr;
+}
+
+static struct segment *segment_of(const void *ptr)
+{
+	return window.owners[window_slot(ptr)];
+}
+
+static unsigned granule_of(const struct segment *segment, const void *ptr)
+{
+	return (unsigned)(((const char *)ptr - segment->base) >> GRANULE_SHIFT);
+}
+
+void shard_give(void *ptr, unsigned granules)
+{
+	struct segment *segment = segment_of(ptr);
+	struct shard *shard = &shards[segment->shard];
+	uint64_t mask = run_mask(granule_of(segment, ptr), granules);
+
+	for (unsigned granule = 0; granule < granules; granule++)
+		window_set((char *)ptr + ((size_t)granule << GRANULE_SHIFT), 0);
+	lock_take(&shard->lock);
+	if (segment->free & mask)
+		report_fatal("double free of", ptr);
+	segment->free |= mask;
+	segment->dirty |= mask;
+	atomic_fetch_sub_explicit(&shard->out, granules, memory_order_relaxed);
+	if (!segment->listed)
+		segment_list(shard, segment);
+	lock_drop(&shard->lock);
+	stat_add_shared(&stat_shared.spans_returned, 1);
+}
+
+bool shard_extend(void *ptr, unsigned granules, unsigned more)
+{
+	struct segment *segment = segment_of(ptr);
+	struct shard *shard = &shards[segment->shard];
+	unsigned first = granule_of(segment, ptr) + granules;
+	bool done = false, zero;
+
+	if (first + more > SEGMENT_GRANULES)
+		return false;
+	lock_take(&shard->lock);
+	if ((segment->free & run_mask(first, more)) == run_mask(first, more)) {
+		segment_take(shard, segment, first, more, &zero);
+		done = true;
+	}
+	lock_drop(&shard->lock);
+	return done;
+}
+
+/* Purges the runs of `mask`; what the system refuses stays dirty. */
+static size_t segment_purge(struct segment *segment, uint64_t mask)
+{
+	size_t purged = 0;
+
+	while (mask) {
+		unsigned first = (unsigned)__builtin_ctzll(mask);
+		uint64_t rest = ~(mask >> first);
+		unsigned granules = rest ? (unsigned)__builtin_ctzll(rest) : 64 - first;
+		size_t bytes = (size_t)granules << GRANULE_SHIFT;
+
+		if (granules > 64 - first)
+			granules = 64 - first;
+		mask &= ~run_mask(first, granules);
+		stat_add_shared(&stat_shared.purge_calls, 1);
+		if (!os_purge(segment->base + ((size_t)first << GRANULE_SHIFT), bytes))
+			continue;
+		segment->dirty &= ~run_mask(first, granules);
+		purged += bytes;
+	}
+	return purged;
+}
+
+size_t shard_purge(unsigned number, bool all)
+{
+	struct shard *shard = &shards[number];
+	size_t purged = 0;
+
+	lock_take(&shard->lock);
+	for (struct segment *segment = shard->first; segment; segment = segment->next) {
+		purged += segment_purge(segment, all ? segment->dirty : segment->stale);
+		segment->stale = segment->dirty;
+	}
+	lock_drop(&shard->lock);
+	stat_add_shared(&stat_shared.purged_bytes, purged);
+	return purged;
+}
+
+size_t shard_granules(void)
+{
+	size_t out = 0;
+
+	for (unsigned number = 0; number < SHARD_MOST; number++)
+		out += atomic_load_explicit(&shards[number].out, memory_order_relaxed);
+	return out;
+}
+
+void shard_fork_prepare(void)
+{
+	for (unsigned number = 0; number < SHARD_MOST; number++)
+		lock_take(&shards[number].lock);
+}
+
+void shard_fork_done(void)
+{
+	for (unsigned number = SHARD_MOST; number--;)
+		lock_drop(&shards[number].lock);
+}

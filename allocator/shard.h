@@ -1,0 +1,65 @@
+/*
+ * Shards: who owns the segments. A segment is a slot of the window cut into 64 granules; runs of
+ * granules (spans) are given out whole. Each shard has its own segments and its own lock; a heap
+ * takes spans from one shard and gives each back to the shard it came from.
+ */
+#ifndef SHARD_H
+#define SHARD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "slab.h"
+#include "window.h"
+
+#define SHARD_MOST       16
+#define SEGMENT_GRANULES 64
+
+struct segment {
+	struct slab slabs[SEGMENT_GRANULES]; /* a record for each granule */
+	struct segment *next, *prev;         /* among the shard's with free granules */
+	char *base;
+	uint64_t free;  /* a bit per granule: not given out */
+	uint64_t dirty; /* free, and may hold old bytes */
+	uint64_t stale; /* dirty since before the last step of decay */
+	uint8_t shard;
+	bool listed;
+};
+
+/* The record of the granule that ptr lies in; ptr lies in a segment. */
+static inline struct slab *shard_slab(const void *ptr)
+{
+	struct segment *segment = window.owners[window_slot(ptr)];
+
+	return &segment->slabs[((uintptr_t)ptr >> GRANULE_SHIFT) & (SEGMENT_GRANULES - 1)];
+}
+
+/* Once: as many shards as processors. */
+void shard_init(void);
+unsigned shard_count(void);
+
+/*
+ * A run of `granules` (at most 64) that starts at a multiple of `align` granules (a power of two,
+ * at most 64). NULL: no memory. *zero: all bytes are known to be 0. The map's words stay for the
+ * caller to set.
+ */
+void *shard_take(unsigned shard, unsigned granules, unsigned align, bool *zero);
+
+/* Gives a run back (or any part of one) and clears its words in the map. */
+void shard_give(void *ptr, unsigned granules);
+
+/* Takes the `more` granules that follow the run of `granules` at ptr, if they are free. */
+bool shard_extend(void *ptr, unsigned granules, unsigned more);
+
+/* One step of decay: returns to the system what was free at the last step already; everything with
+ * `all`. */
+size_t shard_purge(unsigned shard, bool all);
+
+/* Granules given out. */
+size_t shard_granules(void);
+
+void shard_fork_prepare(void);
+void shard_fork_done(void);
+
+#endif

@@ -1,0 +1,352 @@
+#include "thread.h"
+
+#include <pthread.h>
+
+#include "lock.h"
+#include "meta.h"
+#include "option.h"
+#include "os.h"
+#include "shard.h"
+#include "whale.h"
+
+/* A dead thread's heap with less than this in use is as good as a new one. */
+#define VACANT_BYTES ((size_t)64 << 10)
+/* Frees that a thread makes before it gets a heap for their sake alone. */
+#define EARLY_FREES 16
+/* A thread's heap joins a dead thread's that is at least so many times as large. */
+#define JOIN_SHARE 4
+/* A shard's decay takes a step at every so manieth tick of a heap. */
+#define DECAY_TICKS 4
+
+struct heap_list {
+	struct heap *first, *last;
+	unsigned count;
+};
+
+static struct lock start_lock;
+static _Atomic bool started;
+static pthread_key_t key;
+
+/* The lists and each heap's state change under this lock. */
+static struct lock lock;
+static struct heap_list vacant;  /* idle, hardly anything in use, newest first */
+static struct heap_list waiting; /* idle, with blocks in use, newest first */
+static struct heap_list spare;
+
+static struct lock shared_lock;
+static _Atomic(struct heap *) shared_heap;
+
+static _Atomic uint32_t decay_ticks;
+
+static void list_push(struct heap_list *list, struct heap *heap)
+{
+	heap->prev = NULL;
+	heap->next = list->first;
+	if (list->first)
+		list->first->prev = heap;
+	else
+		list->last = heap;
+	list->first = heap;
+	list->count++;
+}
+
+static void list_remove(struct heap_list *list, struct heap *heap)
+{
+	if (heap->prev)
+		heap->prev->next = heap->next;
+	else
+		list->first = heap->next;
+	if (heap->next)
+		heap->next->prev = heap->prev;
+	else
+		list->last = heap->prev;
+	list->count--;
+}
+
+static struct heap *list_pop(struct heap_list *list)
+{
+	struct heap *heap = list->first;
+
+	if (heap)
+		list_remove(list, heap);
+	return heap;
+}
+
+static void state_set(struct heap *heap, enum heap_state state)
+{
+	atomic_store_explicit(&heap->state, state, memory_order_relaxed);
+}
+
+static enum heap_state state_get(struct heap *heap)
+{
+	return atomic_load_explicit(&heap->state, memory_order_relaxed);
+}
+
+/* The list that an idle heap belongs to. Computed once, at its thread's death: nothing changes it
+ * after. */
+static struct heap_list *idle_list(struct heap *heap)
+{
+	return heap->waits ? &waiting : &vacant;
+}
+
+static void thread_end(void *heap_of_thread)
+{
+	struct heap *heap = heap_of_thread;
+
+	if (cache_self.heap != heap)
+		return;
+	outbox_flush(&heap->outbox, &heap->counters);
+	heap_park(heap);
+	cache_self.exited = true;
+	heap->waits = heap_live_bytes(heap) > VACANT_BYTES;
+	lock_take(&lock);
+	state_set(heap, HEAP_IDLE);
+	list_push(idle_list(heap), heap);
+	lock_drop(&lock);
+}
+
+static void attach(struct heap *heap)
+{
+	heap_unpark(heap, &cache_self);
+	/* May allocate: by now the thread has its heap. */
+	pthread_setspecific(key, heap);
+}
+
+/*
+ * A heap for a thread that has none: the last dead thread's. A thread that began by freeing blocks
+ * of a living thread is likely that thread's heir: it waits for that heap, and begins with a new
+ * one.
+ */
+static struct heap *heap_obtain(bool heir)
+{
+	struct heap *heap;
+
+	lock_take(&lock);
+	heap = list_pop(&vacant);
+	if (!heap && !heir)
+		heap = list_pop(&waiting);
+	if (heap)
+		stat_add(&heap->counters.heaps_adopted, 1);
+	if (!heap)
+		heap = list_pop(&spare);
+	if (heap)
+		state_set(heap, HEAP_LIVE);
+	lock_drop(&lock);
+	return heap ? heap : heap_create();
+}
+
+static struct heap *shared_enter(void)
+{
+	lock_take(&shared_lock);
+	if (!shared_heap)
+		shared_heap = heap_create();
+	if (!shared_heap)
+		lock_drop(&shared_lock);
+	return shared_heap;
+}
+
+struct heap *thread_enter(void)
+{
+	struct heap *heap = cache_self.heap;
+
+	if (__builtin_expect(heap != NULL, 1))
+		return heap;
+	if (!thread_start())
+		return NULL;
+	if (!options.tls || cache_self.exited)
+		return shared_enter();
+	heap = heap_obtain(cache_self.early_frees != 0);
+	if (!heap)
+		return shared_enter();
+	attach(heap);
+	return heap;
+}
+
+/* Takes a dead thread's heap with at least so many granules out of its list; false when it is not
+ * idle. */
+static bool claim(struct heap *heap, size_t granules)
+{
+	bool idle;
+
+	if (state_get(heap) != HEAP_IDLE)
+		return false;
+	lock_take(&lock);
+	idle = state_get(heap) == HEAP_IDLE && heap->slab_granules >= granules;
+	if (idle) {
+		list_remove(idle_list(heap), heap);
+		state_set(heap, HEAP_LIVE);
+	}
+	lock_drop(&lock);
+	return idle;
+}
+
+/* The caller's heap goes into a much larger one that it claimed, which is then the caller's. */
+static struct heap *join(struct heap *heap, struct heap *claimed)
+{
+	outbox_flush(&heap->outbox, &heap->counters);
+	heap_park(heap);
+	attach(claimed);
+	heap_merge(claimed, heap);
+	lock_take(&lock);
+	state_set(heap, HEAP_SPARE);
+	list_push(&spare, heap);
+	lock_drop(&lock);
+	return claimed;
+}
+
+struct heap *thread_enter_to_free(uint32_t word)
+{
+	struct heap *heap = cache_self.heap;
+	struct heap *owner = heap_by_word(word);
+
+	if (!options.tls || cache_self.exited || !owner)
+		return thread_enter();
+	if (heap) {
+		return claim(owner, JOIN_SHARE * heap->slab_granules) ? join(heap, owner) : heap;
+	}
+	if (claim(owner, 0)) {
+		stat_add(&owner->counters.heaps_adopted, 1);
+		attach(owner);
+		return owner;
+	}
+	if (cache_self.early_frees++ < EARLY_FREES)
+		return NULL;
+	return thread_enter();
+}
+
+/* Drains the heap that has been idle for longest, and puts it in front. */
+static void idle_drain(struct heap_list *list)
+{
+	struct heap *heap;
+
+	lock_take(&lock);
+	heap = list->last;
+	if (heap) {
+		list_remove(list, heap);
+		state_set(heap, HEAP_LIVE);
+	}
+	lock_drop(&lock);
+	if (!heap)
+		return;
+	heap_drain(heap);
+	stat_add(&heap->counters.heaps_drained, 1);
+	heap->waits = heap_live_bytes(heap) > VACANT_BYTES;
+	lock_take(&lock);
+	state_set(heap, HEAP_IDLE);
+	list_push(idle_list(heap), heap);
+	lock_drop(&lock);
+}
+
+static void thread_tick(struct heap *heap)
+{
+	heap_tick(heap);
+	if (atomic_fetch_add_explicit(&decay_ticks, 1, memory_order_relaxed) % DECAY_TICKS)
+		return;
+	idle_drain(&waiting);
+	idle_drain(&vacant);
+	whale_tick(false);
+	for (unsigned shard = 0; shard < shard_count(); shard++)
+		shard_purge(shard, false);
+}
+
+void thread_leave(struct heap *heap)
+{
+	if (heap->ticks >= HEAP_TICK)
+		thread_tick(heap);
+	if (heap == shared_heap)
+		lock_drop(&shared_lock);
+}
+
+size_t thread_trim(void)
+{
+	struct heap *heap = thread_enter();
+	size_t bytes = whale_tick(true);
+	unsigned idle;
+
+	if (heap) {
+		heap_drain(heap);
+		thread_leave(heap);
+	}
+	lock_take(&lock);
+	idle = vacant.count > waiting.count ? vacant.count : waiting.count;
+	lock_drop(&lock);
+	while (idle--) {
+		idle_drain(&vacant);
+		idle_drain(&waiting);
+	}
+	for (unsigned shard = 0; shard < shard_count(); shard++)
+		bytes += shard_purge(shard, true);
+	return bytes;
+}
+
+/* Fork */
+
+static void fork_prepare(void)
+{
+	lock_take(&start_lock);
+	lock_take(&shared_lock);
+	lock_take(&lock);
+	whale_fork_prepare();
+	shard_fork_prepare();
+	window_fork_prepare();
+	meta_fork_prepare();
+}
+
+static void fork_parent(void)
+{
+	meta_fork_done();
+	window_fork_done();
+	shard_fork_done();
+	whale_fork_done();
+	lock_drop(&lock);
+	lock_drop(&shared_lock);
+	lock_drop(&start_lock);
+}
+
+/* A thread that is not in the child may have been halfway through anything: its heap stays as it
+ * is. */
+static void orphan(struct heap *heap, void *context)
+{
+	(void)context;
+	if (state_get(heap) == HEAP_LIVE && heap != cache_self.heap && heap != shared_heap)
+		state_set(heap, HEAP_ORPHANED);
+}
+
+static void fork_child(void)
+{
+	heap_each(orphan, NULL);
+	fork_parent();
+}
+
+/* Start */
+
+static bool start_once(void)
+{
+	option_read();
+	class_init(options.tiny);
+	slab_init(os_secret());
+	shard_init();
+	whale_init(options.whale_capacity);
+	if (pthread_key_create(&key, thread_end) != 0)
+		options.tls = 0; /* Without an end of threads, heaps would be lost. */
+	return window_init();
+}
+
+bool thread_start(void)
+{
+	bool first = false;
+
+	/* Acquire: pairs with the release below. */
+	if (atomic_load_explicit(&started, memory_order_acquire))
+		return true;
+	lock_take(&start_lock);
+	if (!atomic_load_explicit(&started, memory_order_relaxed)) {
+		first = start_once();
+		atomic_store_explicit(&started, first, memory_order_release);
+	}
+	lock_drop(&start_lock);
+	/* May allocate: by now that works. */
+	if (first)
+		pthread_atfork(fork_prepare, fork_parent, fork_child);
+	return atomic_load_explicit(&started, memory_order_acquire);
+}

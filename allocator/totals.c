@@ -1,0 +1,78 @@
+#include "totals.h"
+
+#include "heap.h"
+#include "lock.h"
+#include "option.h"
+#include "os.h"
+#include "report.h"
+#include "shard.h"
+#include "whale.h"
+
+#define STDERR 2
+
+static void counters_sum(struct heap *heap, void *sum)
+{
+	stat_sum(sum, &heap->counters);
+}
+
+void totals_stats(struct hak_stats *stats)
+{
+	*stats = (struct hak_stats){.size = sizeof(*stats), .version = HAK_STATS_VERSION};
+	stat_sum(stats, &stat_shared);
+	heap_each(counters_sum, stats);
+	stats->lock_waits += atomic_load_explicit(&lock_waits, memory_order_relaxed);
+	stats->whale_kept_bytes = whale_kept_bytes();
+}
+
+struct held {
+	size_t taken_bytes;
+	size_t slab_granules;
+};
+
+static void held_sum(struct heap *heap, void *context)
+{
+	struct held *sum = context;
+
+	sum->taken_bytes += heap->taken_bytes;
+	sum->slab_granules += heap->slab_granules;
+}
+
+size_t totals_live_bytes(void)
+{
+	struct held sum = {0, 0};
+	size_t granules = shard_granules();
+
+	heap_each(held_sum, &sum);
+	if (granules < sum.slab_granules) /* Other threads go on while this one reads. */
+		granules = sum.slab_granules;
+	return sum.taken_bytes + ((granules - sum.slab_granules) << GRANULE_SHIFT) +
+	       whale_live_bytes();
+}
+
+void totals_print(void)
+{
+	struct hak_stats stats;
+
+	totals_stats(&stats);
+	stat_print(STDERR, &stats);
+}
+
+/* stats=1 and stats=FILE: at the end of the process. */
+__attribute__((destructor)) static void totals_write(void)
+{
+	struct hak_stats stats;
+	int fd;
+
+	if (options.stats)
+		totals_print();
+	if (!options.stats_file[0])
+		return;
+	fd = os_create(options.stats_file);
+	if (fd < 0) {
+		report_warning("cannot write the counters to", options.stats_file);
+		return;
+	}
+	totals_stats(&stats);
+	stat_print_json(fd, &stats);
+	os_close(fd);
+}

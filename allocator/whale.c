@@ -1,0 +1,302 @@
+#include "whale.h"
+
+#include "lock.h"
+#include "meta.h"
+#include "os.h"
+#include "report.h"
+#include "stat.h"
+#include "window.h"
+
+/* Most bytes kept, and the most that a reused region may exceed the request by, as a divisor. */
+#define KEPT_BYTES ((size_t)64 << 20)
+#define SLACK      4
+/* Steps of upkeep (or allocations) that an unused region survives. */
+#define AGE_MOST 64
+
+struct whale {
+	struct whale *next, *prev; /* kept: newest first; unused records: next alone */
+	char *ptr;
+	size_t bytes;  /* mapped */
+	size_t places; /* bytes of addresses held, whole slots */
+	uint64_t born; /* clock when it was kept */
+	bool live;
+};
+
+static struct lock lock;
+static struct whale *newest, *oldest; /* kept regions */
+static struct whale *records;         /* unused */
+static unsigned kept_most, kept;
+static size_t kept_bytes, live_bytes;
+static uint64_t clock;
+
+void whale_init(unsigned most)
+{
+	kept_most = most;
+}
+
+static size_t page_round(size_t size)
+{
+	return (size + OS_PAGE - 1) & ~(OS_PAGE - 1);
+}
+
+static struct whale *whale_of(const void *ptr)
+{
+	struct whale *whale = window.owners[window_slot(ptr)];
+
+	if (whale->ptr != ptr)
+		report_fatal("free of a pointer that is not the start of a block:", ptr);
+	return whale;
+}
+
+static void kept_add(struct whale *whale)
+{
+	whale->born = clock;
+	whale->live = false;
+	whale->prev = NULL;
+	whale->next = newest;
+	if (newest)
+		newest->prev = whale;
+	else
+		oldest = whale;
+	newest = whale;
+	kept++;
+	kept_bytes += whale->bytes;
+}
+
+static void kept_remove(struct whale *whale)
+{
+	if (whale->prev)
+		whale->prev->next = whale->next;
+	else
+		newest = whale->next;
+	if (whale->next)
+		whale->next->prev = whale->prev;
+	else
+		oldest = whale->prev;
+	kept--;
+	kept_bytes -= whale->bytes;
+}
+
+/* Unmaps a region and lets go of its addresses and record. Under the lock. */
+static void whale_unmap(struct whale *whale)
+{
+	window_set(whale->ptr, 0);
+	os_unmap(whale->ptr, whale->bytes);
+	stat_add_shared(&stat_shared.munmap_calls, 1);
+	window_release(whale->ptr, whale->places);
+	window_count(-(int64_t)whale->bytes);
+	whale->next = records;
+	records = whale;
+}
+
+/* The smallest kept region that fits without much waste, the newest of equals. Under the lock. */
+static struct whale *kept_find(size_t bytes, size_t align)
+{
+	struct whale *best = NULL;
+
+	for (struct whale *whale = newest; whale; whale = whale->next)
+		if (whale->bytes >= bytes && whale->bytes - bytes <= bytes / SLACK &&
+		    ((uintptr_t)whale->ptr & (align - 1)) == 0 &&
+		    (!best || whale->bytes < best->bytes))
+			best = whale;
+	if (best)
+		kept_remove(best);
+	return best;
+}
+
+static struct whale *record_take(void)
+{
+	struct whale *whale = records;
+
+	if (whale)
+		records = whale->next;
+	else
+		whale = meta_take(sizeof(*whale));
+	return whale;
+}
+
+static void whale_place(struct whale *whale, char *ptr, size_t bytes, size_t places)
+{
+	whale->ptr = ptr;
+	whale->bytes = bytes;
+	whale->places = places;
+	window.owners[window_slot(ptr)] = whale;
+	window_set(ptr, CLASS_WHALE);
+}
+
+static struct whale *whale_create(size_t bytes, size_t align)
+{
+	struct whale *whale = record_take();
+	char *ptr = NULL;
+
+	if (!whale)
+		return NULL;
+	ptr = window_take(bytes, align < SLOT ? SLOT : align);
+	while (!ptr && oldest) {
+		struct whale *gone = oldest;
+
+		kept_remove(gone);
+		whale_unmap(gone);
+		ptr = window_take(bytes, align < SLOT ? SLOT : align);
+	}
+	if (!ptr) {
+		whale->next = records;
+		records = whale;
+		return NULL;
+	}
+	whale_place(whale, ptr, bytes, bytes);
+	return whale;
+}
+
+/* Lets go of regions that have been kept for too long. Under the lock. */
+static size_t kept_age(uint64_t age)
+{
+	size_t bytes = 0;
+
+	while (oldest && clock - oldest->born >= age) {
+		struct whale *gone = oldest;
+
+		bytes += gone->bytes;
+		kept_remove(gone);
+		whale_unmap(gone);
+	}
+	return bytes;
+}
+
+void *whale_alloc(size_t size, size_t align, bool *zero)
+{
+	size_t bytes = page_round(size);
+	struct whale *whale;
+	void *ptr = NULL;
+
+	if (bytes < size || bytes > PTRDIFF_MAX)
+		return NULL;
+	lock_take(&lock);
+	clock++;
+	whale = kept_find(bytes, align);
+	if (zero)
+		*zero = !whale;
+	if (whale)
+		stat_add_shared(&stat_shared.whale_hits, 1);
+	else
+		whale = whale_create(bytes, align);
+	kept_age(AGE_MOST);
+	if (whale) {
+		whale->live = true;
+		live_bytes += whale->bytes;
+		ptr = whale->ptr;
+	}
+	lock_drop(&lock);
+	stat_add_shared(&stat_shared.whale_allocs, 1);
+	return ptr;
+}
+
+void whale_free(void *ptr)
+{
+	struct whale *whale;
+
+	lock_take(&lock);
+	whale = whale_of(ptr);
+	if (!whale->live)
+		report_fatal("double free of", ptr);
+	live_bytes -= whale->bytes;
+	if (!kept_most || whale->bytes > KEPT_BYTES || whale->bytes <= LARGE_MOST) {
+		whale_unmap(whale);
+	} else {
+		while (oldest && (kept >= kept_most || kept_bytes + whale->bytes > KEPT_BYTES)) {
+			struct whale *gone = oldest;
+
+			kept_remove(gone);
+			whale_unmap(gone);
+		}
+		kept_add(whale);
+	}
+	lock_drop(&lock);
+}
+
+size_t whale_usable(const void *ptr)
+{
+	return whale_of(ptr)->bytes;
+}
+
+/* Moves the pages to addresses with room to grow. Under the lock. */
+static bool whale_move(struct whale *whale, size_t bytes)
+{
+	size_t places = bytes + bytes / 2;
+	char *target = window_reserve(places, SLOT);
+
+	if (!target)
+		return false;
+	if (!os_move(whale->ptr, whale->bytes, target, bytes)) {
+		window_release(target, places);
+		return false;
+	}
+	stat_add_shared(&stat_shared.realloc_moved, 1);
+	window_set(whale->ptr, 0);
+	window_release(whale->ptr, whale->places);
+	whale_place(whale, target, bytes, places);
+	return true;
+}
+
+void *whale_realloc(void *ptr, size_t size)
+{
+	size_t bytes = page_round(size), held;
+	struct whale *whale;
+	size_t before;
+	bool done;
+
+	if (bytes < size || bytes > PTRDIFF_MAX)
+		return NULL;
+	lock_take(&lock);
+	whale = whale_of(ptr);
+	if (!whale->live)
+		report_fatal("realloc of a freed block:", ptr);
+	before = whale->bytes;
+	held = (whale->places + SLOT - 1) & ~(SLOT - 1);
+	stat_add_shared(&stat_shared.mremap_calls, 1);
+	done = bytes == before || (bytes <= held && os_resize(ptr, before, bytes));
+	if (done) {
+		whale->bytes = bytes;
+		stat_add_shared(&stat_shared.realloc_in_place, 1);
+	} else {
+		done = whale_move(whale, bytes);
+	}
+	ptr = done ? whale->ptr : NULL;
+	if (done)
+		live_bytes += bytes - before;
+	lock_drop(&lock);
+	if (done)
+		window_count((int64_t)bytes - (int64_t)before);
+	return ptr;
+}
+
+size_t whale_live_bytes(void)
+{
+	return __atomic_load_n(&live_bytes, __ATOMIC_RELAXED);
+}
+
+size_t whale_kept_bytes(void)
+{
+	return __atomic_load_n(&kept_bytes, __ATOMIC_RELAXED);
+}
+
+size_t whale_tick(bool all)
+{
+	size_t bytes;
+
+	lock_take(&lock);
+	clock++;
+	bytes = kept_age(all ? 0 : AGE_MOST);
+	lock_drop(&lock);
+	return bytes;
+}
+
+void whale_fork_prepare(void)
+{
+	lock_take(&lock);
+}
+
+void whale_fork_done(void)
+{
+	lock_drop(&lock);
+}

@@ -1,0 +1,181 @@
+#include "window.h"
+
+#include <errno.h>
+
+#include "lock.h"
+#include "os.h"
+#include "stat.h"
+
+#define WINDOW_LEAST ((uint64_t)16 << 30)
+#define WINDOW_MOST  ((uint64_t)16 << 40)
+#define WORD_BITS    64
+
+static _Atomic uint32_t nothing;
+
+/* Before window_init every address is foreign. */
+struct window window = {.map = &nothing};
+
+static struct lock lock;
+static uint64_t *taken; /* a bit per slot */
+static size_t lowest;   /* no slot below is free */
+
+/* Several times what the machine or the limit could hold, as slots of Whales are used in part only.
+ */
+static uint64_t window_bytes(void)
+{
+	uint64_t most = os_memory_bytes();
+	uint64_t limit = os_address_limit();
+	uint64_t bytes = WINDOW_LEAST;
+
+	if (limit < most)
+		most = limit;
+	while (bytes < 8 * most && bytes < WINDOW_MOST)
+		bytes <<= 1;
+	return bytes;
+}
+
+bool window_init(void)
+{
+	uintptr_t end = os_hole_end() & ~(SLOT - 1);
+	uint64_t bytes = window_bytes();
+	size_t slots, map_bytes, owner_bytes;
+	char *records;
+
+	while (bytes > WINDOW_LEAST && end < 2 * bytes)
+		bytes >>= 1;
+	slots = bytes >> SLOT_SHIFT;
+	map_bytes = (bytes >> GRANULE_SHIFT) * sizeof(uint32_t);
+	owner_bytes = slots * sizeof(void *);
+	records = os_map(map_bytes + owner_bytes + slots / 8);
+	if (!records || end < bytes + SLOT)
+		return false;
+	stat_add_shared(&stat_shared.mmap_calls, 1);
+	window.base = end - bytes;
+	window.slots = slots;
+	window.owners = (void **)(records + map_bytes);
+	taken = (uint64_t *)(records + map_bytes + owner_bytes);
+	window.map = (_Atomic uint32_t *)records;
+	window.mask = (bytes >> GRANULE_SHIFT) - 1;
+	return true;
+}
+
+static bool slot_taken(size_t slot)
+{
+	return taken[slot / WORD_BITS] >> (slot % WORD_BITS) & 1;
+}
+
+static void slots_mark(size_t slot, size_t count, bool take)
+{
+	for (; count; slot++, count--) {
+		if (take)
+			taken[slot / WORD_BITS] |= (uint64_t)1 << (slot % WORD_BITS);
+		else
+			taken[slot / WORD_BITS] &= ~((uint64_t)1 << (slot % WORD_BITS));
+	}
+}
+
+/* The granule of address 0 modulo the window must stay without an owner: NULL has that word. */
+static bool slot_usable(size_t slot)
+{
+	uintptr_t first = (window.base + (slot << SLOT_SHIFT)) >> GRANULE_SHIFT;
+
+	return !slot_taken(slot) && (first & window.mask) != 0;
+}
+
+/* First run of free slots at or after `slot`; window.slots when there is none. */
+static size_t run_find(size_t slot, size_t count, size_t align)
+{
+	size_t run = 0;
+
+	for (; slot < window.slots; slot++) {
+		if (!slot_usable(slot))
+			run = 0;
+		else if (run || ((window.base + (slot << SLOT_SHIFT)) & (align - 1)) == 0)
+			run++;
+		if (run == count)
+			return slot + 1 - count;
+	}
+	return window.slots;
+}
+
+static void *slots_take(size_t bytes, size_t align, bool map)
+{
+	size_t count = (bytes + SLOT - 1) >> SLOT_SHIFT;
+	size_t slot = lowest;
+	void *ptr = NULL;
+	int error = -EEXIST;
+
+	while (error == -EEXIST) {
+		slot = run_find(slot, count, align);
+		if (slot == window.slots)
+			return NULL;
+		ptr = (void *)(window.base + (slot << SLOT_SHIFT));
+		error = map ? os_map_at(ptr, bytes) : 0;
+		if (error == -EEXIST)
+			slot++; /* Something of the program's is in the way. */
+	}
+	if (error)
+		return NULL;
+	slots_mark(slot, count, true);
+	if (count == 1)
+		while (lowest < window.slots && slot_taken(lowest))
+			lowest++;
+	return ptr;
+}
+
+void *window_take(size_t bytes, size_t align)
+{
+	void *ptr;
+
+	lock_take(&lock);
+	ptr = slots_take(bytes, align, true);
+	lock_drop(&lock);
+	stat_add_shared(&stat_shared.mmap_calls, 1);
+	if (ptr)
+		window_count((int64_t)bytes);
+	return ptr;
+}
+
+void *window_reserve(size_t bytes, size_t align)
+{
+	void *ptr;
+
+	lock_take(&lock);
+	ptr = slots_take(bytes, align, false);
+	lock_drop(&lock);
+	return ptr;
+}
+
+void window_release(void *ptr, size_t bytes)
+{
+	size_t slot = window_slot(ptr);
+
+	lock_take(&lock);
+	slots_mark(slot, (bytes + SLOT - 1) >> SLOT_SHIFT, false);
+	if (slot < lowest)
+		lowest = slot;
+	lock_drop(&lock);
+}
+
+void window_count(int64_t bytes)
+{
+	uint64_t now = atomic_fetch_add_explicit(&stat_shared.mapped_bytes, (uint64_t)bytes,
+						 memory_order_relaxed) +
+		       (uint64_t)bytes;
+	uint64_t peak = atomic_load_explicit(&stat_shared.mapped_peak_bytes, memory_order_relaxed);
+
+	while (now > peak && bytes > 0 &&
+	       !atomic_compare_exchange_weak_explicit(&stat_shared.mapped_peak_bytes, &peak, now,
+						      memory_order_relaxed, memory_order_relaxed))
+		;
+}
+
+void window_fork_prepare(void)
+{
+	lock_take(&lock);
+}
+
+void window_fork_done(void)
+{
+	lock_drop(&lock);
+}

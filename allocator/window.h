@@ -1,0 +1,86 @@
+/*
+ * The window: the one range of addresses that holds every block, and its map of one word per
+ * granule, which tells the owner and the class of any address.
+ *
+ *   word of the map:  | owner's tag: 24 bits | class: 8 bits |     0: nothing of ours starts here
+ *
+ * The map is indexed by the address modulo the window, so the fast path needs no range test: NULL
+ * meets word 0, which stays 0, and slow paths test the range. Addresses are given out in slots of
+ * 4 MiB from the lowest; a slot is a segment of granules or part of a Whale.
+ */
+#ifndef WINDOW_H
+#define WINDOW_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "class.h"
+
+#define SLOT_SHIFT 22
+#define SLOT       ((size_t)1 << SLOT_SHIFT)
+
+#define WINDOW_CLASS_BITS 8
+#define WINDOW_CLASS_MASK 255u
+
+struct window {
+	_Atomic uint32_t *map;
+	uint64_t mask; /* granules in the window, less one */
+	uintptr_t base;
+	size_t slots;
+	void **owners; /* of each slot: its struct segment or struct whale */
+};
+
+extern struct window window;
+
+/* Once, before anything else. False when the system has no memory. */
+bool window_init(void);
+
+static inline _Atomic uint32_t *window_word(const void *ptr)
+{
+	return &window.map[((uintptr_t)ptr >> GRANULE_SHIFT) & window.mask];
+}
+
+static inline uint32_t window_get(const void *ptr)
+{
+	return atomic_load_explicit(window_word(ptr), memory_order_relaxed);
+}
+
+/*
+ * Relaxed: a word that concerns a living block is only changed by the block's owner or by a thread
+ * that took over the owner's heap under a lock, and every other thread finds it foreign before and
+ * after.
+ */
+static inline void window_set(const void *ptr, uint32_t word)
+{
+	atomic_store_explicit(window_word(ptr), word, memory_order_relaxed);
+}
+
+static inline bool window_holds(const void *ptr)
+{
+	return (uintptr_t)ptr - window.base < window.slots << SLOT_SHIFT;
+}
+
+static inline size_t window_slot(const void *ptr)
+{
+	return ((uintptr_t)ptr - window.base) >> SLOT_SHIFT;
+}
+
+/* Slots for `bytes` mapped at a multiple of align (a power of two, at least SLOT); zeroed. NULL: no
+ * memory. */
+void *window_take(size_t bytes, size_t align);
+
+/* Addresses alone, nothing mapped. */
+void *window_reserve(size_t bytes, size_t align);
+
+/* Gives the addresses back; what is mapped there has been unmapped by the caller. */
+void window_release(void *ptr, size_t bytes);
+
+/* Counts bytes mapped (or unmapped, negative) in the window. */
+void window_count(int64_t bytes);
+
+void window_fork_prepare(void);
+void window_fork_done(void);
+
+#endif

@@ -1,0 +1,355 @@
+#include "drain.h"
+
+#include "doze.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define NAP_NS    500000
+#define SLEEP_NS  100000000
+#define CHECK_NS  20000000
+#define IDLE_NAPS 4 /* rounds without a record before sleeping until called */
+
+/* ---- one process's end ---- */
+
+static void note_result(struct drain *d, struct process *p, int error)
+{
+	struct drain_result *results =
+		realloc(d->results, (d->n_results + 1) * sizeof(*d->results));
+	struct stat status;
+
+	if (error && !d->error)
+		d->error = error;
+	if (!results)
+		return;
+	d->results = results;
+	results[d->n_results++] = (struct drain_result){
+		.path = strdup(p->path),
+		.error = error,
+		.threads = p->crew.count,
+		.bytes = stat(p->path, &status) == 0 ? (uint64_t)status.st_size : 0,
+		.counts = p->ledger.counts,
+	};
+}
+
+static void end_process(struct drain *d, size_t index, bool replaced)
+{
+	struct process *p = d->processes[index];
+
+	if (p->begun) {
+		int error = process_end(p);
+
+		if (replaced && p->path) {
+			char *earlier =
+				outputs_earlier_path(&d->outputs, p->program, p->pid, p->image + 1);
+
+			if (earlier && rename(p->path, earlier) == 0) {
+				free(p->path);
+				p->path = earlier;
+			} else {
+				free(earlier);
+			}
+		}
+		note_result(d, p, error);
+	}
+	process_destroy(p);
+	d->processes[index] = d->processes[--d->count];
+}
+
+/* ---- arrivals ---- */
+
+static struct legacy *take_legacy(struct drain *d, uint32_t child)
+{
+	for (struct legacy **at = &d->legacies; *at; at = &(*at)->next)
+		if ((*at)->child == child) {
+			struct legacy *legacy = *at;
+
+			*at = legacy->next;
+			return legacy;
+		}
+	return NULL;
+}
+
+static int find_process(const struct drain *d, pid_t pid)
+{
+	for (size_t i = 0; i < d->count; i++)
+		if (d->processes[i]->pid == pid)
+			return (int)i;
+	return -1;
+}
+
+static int find_number(const struct drain *d, uint32_t number)
+{
+	for (size_t i = 0; i < d->count; i++)
+		if (d->processes[i]->number == number)
+			return (int)i;
+	return -1;
+}
+
+static void begin_trace(struct drain *d, struct process *p)
+{
+	struct trace_writer *writer = NULL;
+	int error;
+
+	p->path = outputs_path(&d->outputs, p->first, p->program, p->pid);
+	error = p->path ? trace_writer_open(&writer, p->path) : -ENOMEM;
+	if (!error)
+		d->add_facts(writer, p);
+	if (!error)
+		error = process_begin(p, writer);
+	if (!error)
+		return;
+	if (!d->error)
+		fprintf(stderr, "hakrec: %s\n",
+			writer ? trace_writer_error(writer) : strerror(-error));
+	d->error = d->error ? d->error : error;
+	if (writer)
+		trace_writer_close(writer, NULL);
+	atomic_store(&d->session->closed, 1);
+}
+
+static bool add_process(struct drain *d, struct process *p)
+{
+	if (d->count == d->room) {
+		size_t room = d->room ? d->room * 2 : 16;
+		struct process **all = realloc(d->processes, room * sizeof(*all));
+
+		if (!all)
+			return false;
+		d->processes = all;
+		d->room = room;
+	}
+	d->processes[d->count++] = p;
+	return true;
+}
+
+/* False: the fork that made it is not read yet. */
+static bool welcome(struct drain *d, uint32_t number)
+{
+	struct session_process *shared = session_process(d->session, number);
+	struct legacy *legacy = NULL;
+	uint32_t image = 0;
+	pid_t pid = atomic_load(&shared->pid);
+	int earlier = find_process(d, pid);
+	struct process *p;
+
+	if (shared->parent != SESSION_NONE) {
+		int parent = find_number(d, shared->parent);
+
+		legacy = take_legacy(d, number);
+		if (!legacy && atomic_load(&shared->announced))
+			return parent < 0;
+		if (!legacy && parent >= 0)
+			legacy = legacy_create(d->processes[parent], number);
+	} else if (earlier >= 0) {
+		image = d->processes[earlier]->image + 1;
+		end_process(d, (size_t)earlier, true);
+	}
+	p = process_create(d->session, number, legacy);
+	if (!p || !add_process(d, p))
+		return true;
+	p->image = image;
+	p->first = pid == d->first;
+	p->forks = &d->legacies;
+	p->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	process_meet(p);
+	begin_trace(d, p);
+	return true;
+}
+
+static void meet_arrivals(struct drain *d)
+{
+	size_t kept = 0;
+	uint32_t number;
+
+	for (size_t i = 0; i < d->n_strangers; i++)
+		if (!welcome(d, d->strangers[i]))
+			d->strangers[kept++] = d->strangers[i];
+	d->n_strangers = kept;
+	while ((number = session_take_arrival(d->session)) != SESSION_NONE) {
+		uint32_t *strangers;
+
+		if (welcome(d, number))
+			continue;
+		strangers = realloc(d->strangers, (d->n_strangers + 1) * sizeof(*strangers));
+		if (!strangers)
+			continue;
+		d->strangers = strangers;
+		strangers[d->n_strangers++] = number;
+	}
+}
+
+/* ---- looking after processes ---- */
+
+static bool gone(const struct process *p)
+{
+	struct pollfd poll_fd = {.fd = p->pidfd, .events = POLLIN};
+
+	if (p->pidfd < 0)
+		return kill(p->pid, 0) != 0 && errno == ESRCH;
+	return poll(&poll_fd, 1, 0) > 0;
+}
+
+/* Children that were forked and are gone, or became another program, without a call. */
+static void drop_legacies(struct drain *d)
+{
+	for (struct legacy **at = &d->legacies; *at;) {
+		struct legacy *legacy = *at;
+		struct session_process *child = session_process(d->session, legacy->child);
+		pid_t pid = atomic_load(&child->pid);
+
+		if (atomic_load(&child->state) == PROCESS_RESERVED && pid &&
+		    ((kill(pid, 0) != 0 && errno == ESRCH) || find_process(d, pid) >= 0)) {
+			*at = legacy->next;
+			session_give_process(d->session, legacy->child);
+			legacy_destroy(legacy);
+		} else {
+			at = &legacy->next;
+		}
+	}
+}
+
+static void look_after(struct drain *d)
+{
+	for (size_t i = 0; i < d->count;) {
+		struct process *p = d->processes[i];
+
+		if (gone(p)) {
+			end_process(d, i, false);
+			continue;
+		}
+		crew_name(&p->crew, &p->ledger, p->pid);
+		i++;
+	}
+	drop_legacies(d);
+}
+
+/* ---- rounds ---- */
+
+static void raise_tick(struct drain *d)
+{
+	struct session *s = d->session;
+	uint64_t now = session_now(s);
+	uint64_t tick = atomic_load(&s->tick);
+
+	while (tick < now && !atomic_compare_exchange_weak(&s->tick, &tick, now))
+		;
+	d->tick = now;
+}
+
+static void feed_starving(struct session *s)
+{
+	if (!atomic_load(&s->starving))
+		return;
+	atomic_fetch_add(&s->freed, 1);
+	doze_wake(&s->freed, INT32_MAX);
+}
+
+static uint64_t run_round(struct drain *d)
+{
+	uint64_t clock = d->tick;
+	uint64_t dealt = 0;
+
+	raise_tick(d);
+	meet_arrivals(d);
+	for (size_t i = 0; i < d->count; i++) {
+		struct process *p = d->processes[i];
+
+		if (!p->begun)
+			continue;
+		dealt += process_drain(p, clock);
+		feed_starving(d->session);
+		if (p->ledger.error ||
+		    (d->max_bytes && trace_writer_bytes(p->ledger.writer) >= d->max_bytes))
+			atomic_store(&d->session->closed, 1);
+	}
+	atomic_fetch_add(&d->session->beat, 1);
+	return dealt;
+}
+
+/* Makes the next record of every lane ring. False: something was published meanwhile. */
+static bool set_alarms(struct drain *d)
+{
+	for (size_t i = 0; i < d->count; i++) {
+		struct merge *m = &d->processes[i]->merge;
+
+		for (size_t j = 0; j < m->count; j++)
+			atomic_store(&m->lanes[j]->lane->limit, 0);
+	}
+	for (size_t i = 0; i < d->count; i++) {
+		struct merge *m = &d->processes[i]->merge;
+
+		for (size_t j = 0; j < m->count; j++)
+			if (atomic_load(&m->lanes[j]->lane->count) != m->lanes[j]->at)
+				return false;
+	}
+	return true;
+}
+
+static void sleep_until_called(struct drain *d)
+{
+	struct session *s = d->session;
+	uint32_t bell = atomic_load(&s->bell);
+
+	/* Sequentially consistent: pairs with session_ring(). */
+	atomic_store(&s->asleep, 1);
+	if (set_alarms(d) && !(uint32_t)atomic_load(&s->arrivals.top))
+		doze(&s->bell, bell, SLEEP_NS);
+	atomic_store(&s->asleep, 0);
+}
+
+static bool all_over(const struct drain *d)
+{
+	return atomic_load(&d->first_ended) && !d->count && !d->n_strangers && !d->legacies &&
+	       !(uint32_t)atomic_load(&d->session->arrivals.top);
+}
+
+void drain_run(struct drain *d)
+{
+	unsigned idle = 0;
+
+	while (!all_over(d) && !atomic_load(&d->session->closed)) {
+		uint64_t dealt = run_round(d);
+		struct timespec nap = {0, NAP_NS};
+
+		idle = dealt ? 0 : idle + 1;
+		if (d->tick - d->checked > CHECK_NS || atomic_load(&d->first_ended)) {
+			d->checked = d->tick;
+			look_after(d);
+		}
+		if (all_over(d))
+			break;
+		if (idle >= IDLE_NAPS)
+			sleep_until_called(d);
+		else
+			nanosleep(&nap, NULL);
+	}
+	atomic_store(&d->session->closed, 1);
+	feed_starving(d->session);
+	while (d->count)
+		end_process(d, 0, false);
+}
+
+void drain_fini(struct drain *d)
+{
+	for (size_t i = 0; i < d->n_results; i++) {
+		free(d->results[i].path);
+		free(d->results[i].message);
+	}
+	free(d->results);
+	while (d->legacies) {
+		struct legacy *next = d->legacies->next;
+
+		legacy_destroy(d->legacies);
+		d->legacies = next;
+	}
+	free(d->strangers);
+	free(d->processes);
+	outputs_fini(&d->outputs);
+}

@@ -1,0 +1,87 @@
+#include "facts.h"
+
+#include <gnu/libc-version.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+static void add_number(struct trace_writer *writer, const char *key, int64_t number)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRId64, number);
+	trace_writer_fact(writer, key, text);
+}
+
+static void add_cpu(struct trace_writer *writer)
+{
+	char line[256];
+	FILE *file = fopen("/proc/cpuinfo", "re");
+
+	while (file && fgets(line, sizeof(line), file)) {
+		char *colon = strchr(line, ':');
+
+		if (strncmp(line, "model name", 10) || !colon)
+			continue;
+		line[strcspn(line, "\n")] = 0;
+		trace_writer_fact(writer, "cpu", colon + 2);
+		break;
+	}
+	if (file)
+		fclose(file);
+	add_number(writer, "processors", sysconf(_SC_NPROCESSORS_ONLN));
+}
+
+static void add_machine(struct trace_writer *writer)
+{
+	struct utsname name;
+	char text[256];
+
+	if (uname(&name) == 0) {
+		snprintf(text, sizeof(text), "%s %s", name.sysname, name.release);
+		trace_writer_fact(writer, "kernel", text);
+		trace_writer_fact(writer, "machine", name.machine);
+	}
+	snprintf(text, sizeof(text), "glibc %s", gnu_get_libc_version());
+	trace_writer_fact(writer, "libc", text);
+	add_cpu(writer);
+}
+
+static void add_start(struct trace_writer *writer, const struct process *p)
+{
+	struct timespec now;
+	uint64_t ago = session_now(p->session) - p->start_clock;
+	uint64_t ns;
+	struct tm utc;
+	time_t seconds;
+	char text[64];
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec - ago;
+	seconds = (time_t)(ns / 1000000000u);
+	gmtime_r(&seconds, &utc);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &utc);
+	trace_writer_fact(writer, "start", text);
+}
+
+void facts_add(struct trace_writer *writer, const struct process *p)
+{
+	uint32_t mode = p->session->mode;
+
+	trace_writer_fact(writer, "recorder", "hakrec " HAK_VERSION);
+	trace_writer_fact(writer, "backend", "preload");
+	trace_writer_fact(writer, "program", p->program);
+	trace_writer_fact(writer, "command", p->command);
+	add_number(writer, "pid", p->pid);
+	add_number(writer, "parent_pid", p->parent_pid);
+	trace_writer_fact(writer, "clock", mode & SESSION_EXACT ? "exact" : "coarse");
+	trace_writer_fact(writer, "site",
+			  mode & SESSION_CONTEXT   ? "context"
+			  : mode & SESSION_ADDRESS ? "address"
+						   : "none");
+	add_start(writer, p);
+	add_machine(writer);
+}

@@ -1,0 +1,386 @@
+#include "guest.h"
+
+#include "callsite.h"
+#include "loaded.h"
+#include "notepad.h"
+#include "real.h"
+#include "stackbase.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static struct pen no_pen;   /* of a thread before its first call */
+static struct pen gone_pen; /* of a thread whose exit is recorded */
+
+__thread struct pen *guest_pen __attribute__((tls_model("initial-exec"))) = &no_pen;
+uintptr_t guest_site_mask;
+
+/* Not above what the thread does: its calls now are this library's own. */
+static __thread bool working __attribute__((tls_model("initial-exec")));
+static __thread uint32_t thread_number __attribute__((tls_model("initial-exec"))); /* plus one */
+static __thread uint64_t exit_clock __attribute__((tls_model("initial-exec")));
+static __thread unsigned char exit_rounds __attribute__((tls_model("initial-exec")));
+
+static pthread_key_t exit_key;
+static uint32_t child = SESSION_NONE;   /* number reserved for the process being forked */
+static bool fork_locked;                /* the notepad, while a fork is in progress */
+static void *main_thread;               /* thread pointer of the one that runs on the main stack */
+static struct session_lane *first_lane; /* of the process's first thread */
+static bool attached_once;
+
+/* ---- joining the session ---- */
+
+static void complain(const char *what, int error)
+{
+	char line[256];
+	int bytes = snprintf(line, sizeof(line), "hakrec: process %d is not recorded: %s%s%s\n",
+			     (int)getpid(), what, error ? ": " : "",
+			     error ? strerrordesc_np(error) : "");
+
+	if (bytes > 0 && write(STDERR_FILENO, line, (size_t)bytes) < 0)
+		return;
+}
+
+/* The value of a variable as the kernel handed it over: libc may not know its environment yet. */
+static const char *first_environ(const char *name)
+{
+	const uintptr_t *words = stackbase_main();
+	const char *const *variable = (const char *const *)(words + words[0] + 2);
+	size_t length = strlen(name);
+
+	for (; *variable; variable++)
+		if (!strncmp(*variable, name, length) && (*variable)[length] == '=')
+			return *variable + length + 1;
+	return NULL;
+}
+
+static struct session *map_session(const char *path)
+{
+	struct session head;
+	void *memory = MAP_FAILED;
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0) {
+		/* hakrec is gone: nobody wants this process. */
+		if (errno != ENOENT)
+			complain("cannot open the session", errno);
+		return NULL;
+	}
+	if (pread(fd, &head, sizeof(head), 0) != sizeof(head) || head.magic != SESSION_MAGIC ||
+	    head.version != SESSION_VERSION)
+		complain("hakrec and libhakrec.so are of different versions", 0);
+	else
+		memory = mmap(NULL, head.bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
+			      fd, 0);
+	if (memory == MAP_FAILED && head.magic == SESSION_MAGIC && head.version == SESSION_VERSION)
+		complain("cannot map the session's memory", errno);
+	close(fd);
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+/* Length of the arguments, which lie one behind the other, each ended by NUL. */
+static size_t command_bytes(const char *const *arguments, size_t count)
+{
+	const char *end = arguments[0];
+
+	for (size_t i = 0; i < count && arguments[i] == end; i++)
+		end += strlen(end) + 1;
+	return (size_t)(end - arguments[0]);
+}
+
+static void tell_image(bool forked)
+{
+	const uintptr_t *words = stackbase_main();
+	const char *const *arguments = (const char *const *)(words + 1);
+	char program[PATH_MAX] = "";
+	ssize_t length = forked ? 0 : readlink("/proc/self/exe", program, sizeof(program) - 1);
+	struct note_image note = {.pid = getpid(), .parent_pid = getppid()};
+	struct notepad_part parts[3] = {{&note, offsetof(struct note_image, text)}};
+
+	if (length > 0) {
+		parts[1] = (struct notepad_part){program, (size_t)length};
+		note.program_bytes = (uint32_t)length;
+	}
+	if (!forked && words[0]) {
+		parts[2] = (struct notepad_part){arguments[0], command_bytes(arguments, words[0])};
+		note.command_bytes = (uint32_t)parts[2].bytes;
+	}
+	notepad_lock();
+	notepad_write(NOTE_IMAGE, parts, 3);
+	notepad_unlock();
+	if (!forked)
+		loaded_tell(program);
+}
+
+/* Makes the process known: its notes first. */
+static bool present(uint32_t number, uint32_t parent, bool forked)
+{
+	struct session_process *p = session_process(member.session, number);
+
+	member.process = p;
+	member.number = number;
+	atomic_store(&p->lanes, SESSION_NONE);
+	atomic_store(&p->threads, 0);
+	atomic_store(&p->late, 0);
+	atomic_store(&p->spare.top, 0);
+	atomic_store(&p->pid, getpid());
+	p->parent = parent;
+	first_lane = NULL;
+	if (!notepad_open())
+		return false;
+	tell_image(forked);
+	atomic_store(&p->state, PROCESS_LIVE);
+	session_arrive(member.session, number);
+	return true;
+}
+
+static void before_fork(void);
+static void after_fork_parent(void);
+static void after_fork_child(void);
+static void thread_exits(void *pen);
+
+static bool attach(void)
+{
+	const char *path;
+	uint32_t number;
+
+	if (attached_once)
+		return false;
+	attached_once = true;
+	stackbase_open();
+	main_thread = __builtin_thread_pointer();
+	path = first_environ(SESSION_ENV);
+	member.session = path ? map_session(path) : NULL;
+	if (!member.session || atomic_load(&member.session->closed))
+		return false;
+	number = session_take_process(member.session);
+	if (number == SESSION_NONE) {
+		complain("too many processes at once", 0);
+		return false;
+	}
+	atomic_store(&session_process(member.session, number)->announced, 0);
+	if (!clock_open(member.session) || !callsite_open(member.session) ||
+	    pthread_key_create(&exit_key, thread_exits) != 0 ||
+	    pthread_atfork(before_fork, after_fork_parent, after_fork_child) != 0) {
+		complain("no memory", 0);
+		return false;
+	}
+	if (member.session->mode & (SESSION_CONTEXT | SESSION_ADDRESS))
+		guest_site_mask = UINTPTR_MAX;
+	return present(number, SESSION_NONE, false);
+}
+
+/* ---- threads ---- */
+
+/*
+ * What a thread's first record must be above. While there was one thread its records passed by the
+ * clock's slots: whoever comes later starts above it. A thread that has exited goes on above its
+ * own records.
+ */
+static uint64_t first_clock(void)
+{
+	uint64_t clock = exit_clock;
+
+	if (first_lane) {
+		uint64_t first = first_lane->bias +
+				 atomic_load_explicit(&first_lane->count, memory_order_acquire);
+
+		clock = first > clock ? first : clock;
+	}
+	return clock;
+}
+
+static struct pen *begin_thread(void)
+{
+	bool late = guest_pen == &gone_pen;
+	struct pen *p;
+
+	if (!thread_number)
+		thread_number = atomic_fetch_add(&member.process->threads, 1) + 1;
+	if (late)
+		atomic_fetch_add(&member.process->late, 1);
+	p = pen_open(thread_number - 1, (uint64_t)syscall(SYS_gettid), first_clock());
+	if (!p)
+		return NULL;
+	if (!first_lane)
+		first_lane = p->track.lane;
+	if (member.session->mode & SESSION_CONTEXT)
+		p->begin = stackbase_find(__builtin_thread_pointer() == main_thread);
+	guest_pen = p;
+	if (!late)
+		pthread_setspecific(exit_key, p);
+	return p;
+}
+
+static void end_pen(struct pen *p)
+{
+	if (!p)
+		return;
+	end_pen(p->above);
+	pen_close(p);
+}
+
+/* Destructor of the thread's value of exit_key: acts in the last round, after the others. */
+static void thread_exits(void *pen)
+{
+	struct pen *p = pen;
+	int saved = errno;
+
+	if (p != guest_pen || !p->track.lane || member.off)
+		return;
+	if (++exit_rounds < PTHREAD_DESTRUCTOR_ITERATIONS) {
+		pthread_setspecific(exit_key, p);
+		return;
+	}
+	p->ready = 0;
+	pen_write(p, 0, record_head(RECORD_EXIT, p->thread), 0);
+	exit_clock = pen_clock(p);
+	guest_pen = &gone_pen;
+	end_pen(p);
+	errno = saved;
+}
+
+/* ---- forks ---- */
+
+static void before_fork(void)
+{
+	struct session *s = member.session;
+	struct pen *p = guest_pen;
+
+	child = SESSION_NONE;
+	if (!p->ready)
+		p = guest_enter(0, (uintptr_t)__builtin_frame_address(0));
+	if (!p || s->mode & SESSION_ALONE)
+		return;
+	p->ready = 0;
+	child = session_take_process(s);
+	if (child != SESSION_NONE) {
+		struct session_process *process = session_process(s, child);
+
+		process->parent = member.number;
+		atomic_store(&process->pid, 0);
+		atomic_store(&process->announced, 1);
+		atomic_store(&process->state, PROCESS_RESERVED);
+		pen_write(p, 0, record_head(RECORD_FORK, child), 0);
+	}
+	p->ready = 1;
+	fork_locked = notepad_lock();
+}
+
+static void unlock_after_fork(void)
+{
+	if (fork_locked)
+		notepad_unlock();
+	fork_locked = false;
+}
+
+static void after_fork_parent(void)
+{
+	child = SESSION_NONE;
+	unlock_after_fork();
+}
+
+static void after_fork_child(void)
+{
+	unlock_after_fork();
+	if (!member.session || member.off)
+		return;
+	if (member.session->mode & SESSION_ALONE)
+		member.off = true;
+	else if (child != SESSION_NONE)
+		atomic_store(&session_process(member.session, child)->pid, getpid());
+}
+
+/* The first call in a forked child: its pens are wiped. */
+static bool renew(void)
+{
+	uint32_t parent = member.number;
+	uint32_t number = child;
+
+	child = SESSION_NONE;
+	pen_forget();
+	guest_pen = &no_pen;
+	thread_number = 0;
+	if (member.session->mode & SESSION_ALONE || atomic_load(&member.session->closed))
+		return false;
+	if (number == SESSION_NONE) {
+		number = session_take_process(member.session);
+		if (number == SESSION_NONE)
+			return false;
+		atomic_store(&session_process(member.session, number)->announced, 0);
+	}
+	return present(number, parent, true);
+}
+
+/* ---- entering a hook ---- */
+
+/* True when the hook in progress was left by a jump or an exception: the stack is above it now. */
+static bool abandoned(const struct pen *p, uintptr_t frame)
+{
+	stack_t signals;
+
+	if (frame <= p->frame || !p->begin || frame > p->begin)
+		return false;
+	return sigaltstack(NULL, &signals) == 0 && !(signals.ss_flags & SS_ONSTACK);
+}
+
+/* A hook is in progress: is this call a part of it, or a signal handler's? */
+static struct pen *enter_again(struct pen *p, uintptr_t addr, uintptr_t frame)
+{
+	if (real_calls_from(addr))
+		return NULL;
+	if (abandoned(p, frame))
+		return p;
+	for (unsigned depth = 1; depth < PEN_DEPTH; depth++, p = p->above) {
+		pen_interrupt(p);
+		if (!p->above) {
+			struct pen *above = pen_open(p->thread, (uint64_t)syscall(SYS_gettid), 0);
+
+			if (!above)
+				break;
+			above->begin = p->begin;
+			p->above = above;
+			return above;
+		}
+		if (p->above->ready)
+			return p->above;
+	}
+	p->lost++;
+	return NULL;
+}
+
+static struct pen *enter_first(void)
+{
+	bool ready = member.session ? true : attach();
+
+	/* A pen of this thread without a lane was wiped: this is a forked child. */
+	if (ready && guest_pen != &no_pen && guest_pen != &gone_pen)
+		ready = renew();
+	if (!ready) {
+		member.off = true;
+		return NULL;
+	}
+	return begin_thread();
+}
+
+struct pen *guest_enter(uintptr_t addr, uintptr_t frame)
+{
+	struct pen *p = guest_pen;
+	int saved = errno;
+
+	if (working || member.off)
+		return NULL;
+	working = true;
+	p = p->track.lane ? enter_again(p, addr, frame) : enter_first();
+	working = false;
+	errno = saved;
+	return p;
+}

@@ -1,0 +1,112 @@
+/* hakrec: runs a program and records its allocations. */
+#include "drain.h"
+#include "facts.h"
+#include "host.h"
+#include "launch.h"
+#include "options.h"
+#include "report.h"
+#include "target.h"
+
+#include <err.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CANNOT_RUN 126 /* exit statuses of a program that could not be run, as in the shell */
+#define NOT_FOUND  127
+
+/* The library beside this program, or where it is installed. */
+static const char *find_library(void)
+{
+	static char path[PATH_MAX];
+	static const char *const places[] = {"libhakrec.so", "../lib/libhakrec.so"};
+	char self[PATH_MAX - 32];
+	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (length < 0)
+		err(1, "/proc/self/exe");
+	self[length] = 0;
+	*(strrchr(self, '/') + 1) = 0;
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+		snprintf(path, sizeof(path), "%s%s", self, places[i]);
+		if (access(path, R_OK) == 0)
+			return path;
+	}
+	errx(1, "libhakrec.so is neither beside hakrec nor in ../lib");
+}
+
+static void check_target(struct target *target, const char *name)
+{
+	int error = target_find(target, name);
+
+	if (error)
+		errx(error == -ENOENT   ? NOT_FOUND
+		     : error == -EACCES ? CANNOT_RUN
+					: 1,
+		     "%s", target->reason);
+}
+
+static void *run_drain(void *drain)
+{
+	drain_run(drain);
+	return NULL;
+}
+
+/* Starts the program and the drain, and waits until both are done. */
+static void record(struct drain *drain, struct launch *launch, const char *name)
+{
+	pthread_t thread;
+	int error = pthread_create(&thread, NULL, run_drain, drain);
+
+	if (error)
+		errx(1, "cannot start a thread: %s", strerror(error));
+	error = launch_begin(launch);
+	if (error)
+		errx(error == -ENOENT ? NOT_FOUND : CANNOT_RUN, "%s: %s", name, strerror(-error));
+	while (!launch->ended)
+		launch_wait(launch);
+	atomic_store(&drain->first_ended, true);
+	session_ring(drain->session);
+	pthread_join(thread, NULL);
+}
+
+int main(int argc, char **argv)
+{
+	struct options options;
+	struct target target;
+	struct host host;
+	struct launch launch;
+	struct drain drain = {0};
+	const char *library;
+	int error;
+
+	options_read(&options, argc, argv);
+	library = find_library();
+	check_target(&target, options.command[0]);
+	error = host_open(&host, options.mode);
+	if (error)
+		errx(1, "cannot make the shared memory: %s", strerror(-error));
+	error = launch_prepare(&launch, options.command, target.path, library, host.path);
+	if (error)
+		errx(1, "cannot make a process: %s", strerror(-error));
+	drain.session = host.session;
+	drain.first = launch.pid;
+	drain.max_bytes = options.max_bytes;
+	drain.add_facts = facts_add;
+	if (outputs_init(&drain.outputs, options.file, target.path, launch.pid))
+		errx(1, "%s", strerror(ENOMEM));
+	record(&drain, &launch, options.command[0]);
+	if (options.json)
+		report_json(stderr, &drain);
+	else if (!options.quiet)
+		report_lines(stderr, &drain);
+	error = report_failure(stderr, &drain);
+	drain_fini(&drain);
+	host_close(&host);
+	if (error)
+		return 1;
+	launch_mirror(&launch);
+}

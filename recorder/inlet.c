@@ -1,0 +1,65 @@
+#include "inlet.h"
+
+void inlet_open(struct inlet *in, struct session *s, uint32_t lane)
+{
+	*in = (struct inlet){
+		.session = s,
+		.lane = session_lane(s, lane),
+		.chunk = SESSION_NONE,
+		.thread = SESSION_NONE,
+	};
+}
+
+/* The chunk behind the last one; SESSION_NONE when there is none or the link makes no sense. */
+static uint32_t following(const struct inlet *in)
+{
+	const _Atomic uint32_t *link =
+		in->chunk == SESSION_NONE ? &in->lane->first : session_link(in->session, in->chunk);
+	/* Acquire: pairs with the producer's store when it extended the lane. */
+	uint32_t next = atomic_load_explicit(link, memory_order_acquire);
+
+	return next < in->session->chunks ? next : SESSION_NONE;
+}
+
+bool inlet_turn(struct inlet *in)
+{
+	uint32_t next = following(in);
+
+	if (next == SESSION_NONE) {
+		in->broken = true;
+		return false;
+	}
+	if (in->chunk != SESSION_NONE)
+		session_give_chunk(in->session, in->chunk);
+	in->chunk = next;
+	in->until += CHUNK_RECORDS;
+	return true;
+}
+
+void inlet_close(struct inlet *in)
+{
+	struct session *s = in->session;
+
+	for (uint32_t next; (next = following(in)) != SESSION_NONE; in->chunk = next)
+		if (in->chunk != SESSION_NONE)
+			session_give_chunk(s, in->chunk);
+	if (in->chunk != SESSION_NONE)
+		session_give_chunk(s, in->chunk);
+	session_give_lane(s, session_lane_number(s, in->lane));
+	*in = (struct inlet){0};
+}
+
+void inlet_prefix(struct inlet *in, const struct record *r)
+{
+	if (record_kind(r) == RECORD_JUMP) {
+		inlet_advance(in);
+		/* Clocks of a lane only rise. */
+		if (r->word[1] > in->clock)
+			in->clock = r->word[1];
+		return;
+	}
+	in->wide = true;
+	in->wide_size = r->word[1];
+	in->wide_align = record_addr(r);
+	inlet_advance(in);
+}

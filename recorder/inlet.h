@@ -1,0 +1,82 @@
+/*
+ * A lane as hakrec sees it: its records in order, each with its clock; chunks are given back as
+ * they are read. What a broken program may have scribbled into the lane is bounded, not trusted.
+ */
+#ifndef RECORDER_INLET_H
+#define RECORDER_INLET_H
+
+#include "record.h"
+
+struct inlet {
+	struct session *session;
+	struct session_lane *lane;
+	const struct record *head; /* next record; valid after inlet_ready() returned true */
+	uint64_t clock;            /* the next record's */
+	uint64_t at;               /* number of the next record */
+	uint64_t end;              /* records seen published */
+	uint64_t settled;          /* those seen the look before: all that they rest on is seen */
+	uint64_t until;            /* first record beyond chunk */
+	uint32_t chunk;            /* where the next record lies, SESSION_NONE: nothing yet */
+	bool broken;               /* the lane makes no sense: nothing more is read */
+
+	/* What records before said of the next one or of all that follow. */
+	bool wide;
+	uint64_t wide_size, wide_align;
+	uint32_t thread; /* index of the process's thread, SESSION_NONE: not said yet */
+	bool resizing;   /* a realloc's first half was read; the rest is the ledger's */
+	uint64_t old_addr, old_object, old_size, old_align;
+	bool waited; /* the next record had to wait */
+};
+
+void inlet_open(struct inlet *in, struct session *s, uint32_t lane);
+
+/* Gives all chunks back and the lane to any process; nobody writes it any more. */
+void inlet_close(struct inlet *in);
+
+/* Sees what was published since the last look. */
+static inline void inlet_look(struct inlet *in)
+{
+	in->settled = in->end;
+	/* Acquire: pairs with track_publish(). */
+	in->end = atomic_load_explicit(&in->lane->count, memory_order_acquire);
+}
+
+/* Next chunk of the lane. False: broken. */
+bool inlet_turn(struct inlet *in);
+
+/* The record at number at, which is below end. NULL: broken. */
+static inline const struct record *inlet_record(struct inlet *in)
+{
+	if (__builtin_expect(in->at >= in->until, 0) && !inlet_turn(in))
+		return NULL;
+	return session_chunk(in->session, in->chunk) + in->at % CHUNK_RECORDS;
+}
+
+/* Takes in a record that only says something of those that follow. */
+void inlet_prefix(struct inlet *in, const struct record *r);
+
+/* Moves past records that only prepare others. True: head is the next record to act on. */
+static inline bool inlet_ready(struct inlet *in)
+{
+	while (in->at < in->end && !in->broken) {
+		unsigned kind;
+
+		in->head = inlet_record(in);
+		if (!in->head)
+			return false;
+		kind = record_kind(in->head);
+		if (__builtin_expect(kind != RECORD_JUMP && kind != RECORD_WIDE, 1))
+			return true;
+		inlet_prefix(in, in->head);
+	}
+	return false;
+}
+
+/* The head is dealt with. */
+static inline void inlet_advance(struct inlet *in)
+{
+	in->at++;
+	in->clock++;
+}
+
+#endif

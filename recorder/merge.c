@@ -1,0 +1,182 @@
+#include "merge.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static int make_room(struct merge *m)
+{
+	size_t room = m->room ? m->room * 2 : 16;
+	struct inlet ***arrays[] = {&m->lanes, &m->heap, &m->waiting};
+
+	for (size_t i = 0; i < 3; i++) {
+		struct inlet **array = realloc(*arrays[i], room * sizeof(*array));
+
+		if (!array)
+			return -ENOMEM;
+		*arrays[i] = array;
+	}
+	m->room = room;
+	return 0;
+}
+
+int merge_add(struct merge *m, struct inlet *lane)
+{
+	if (m->count == m->room && make_room(m))
+		return -ENOMEM;
+	m->lanes[m->count++] = lane;
+	return 0;
+}
+
+void merge_fini(struct merge *m)
+{
+	for (size_t i = 0; i < m->count; i++) {
+		inlet_close(m->lanes[i]);
+		free(m->lanes[i]);
+	}
+	free(m->lanes);
+	free(m->heap);
+	free(m->waiting);
+	*m = (struct merge){0};
+}
+
+/* Lowers the top to where it belongs. */
+static void sink(struct merge *m)
+{
+	struct inlet *lane = m->heap[0];
+	size_t i = 0, child;
+
+	while ((child = 2 * i + 1) < m->heaped) {
+		if (child + 1 < m->heaped && m->heap[child + 1]->clock < m->heap[child]->clock)
+			child++;
+		if (lane->clock <= m->heap[child]->clock)
+			break;
+		m->heap[i] = m->heap[child];
+		i = child;
+	}
+	m->heap[i] = lane;
+}
+
+static void push(struct merge *m, struct inlet *lane)
+{
+	size_t i = m->heaped++;
+
+	for (; i && lane->clock < m->heap[(i - 1) / 2]->clock; i = (i - 1) / 2)
+		m->heap[i] = m->heap[(i - 1) / 2];
+	m->heap[i] = lane;
+}
+
+static void drop_top(struct merge *m)
+{
+	m->heap[0] = m->heap[--m->heaped];
+	if (m->heaped)
+		sink(m);
+}
+
+void merge_look(struct merge *m)
+{
+	for (size_t i = 0; i < m->count; i++)
+		inlet_look(m->lanes[i]);
+}
+
+/* The smallest clock of the other lanes. */
+static uint64_t second_clock(const struct merge *m)
+{
+	uint64_t clock = UINT64_MAX;
+
+	for (size_t i = 1; i < m->heaped && i < 3; i++)
+		if (m->heap[i]->clock < clock)
+			clock = m->heap[i]->clock;
+	return clock;
+}
+
+static void retry_waiting(struct merge *m)
+{
+	while (m->waits)
+		push(m, m->waiting[--m->waits]);
+}
+
+/* Deals with the top lane's records up to a clock, then puts it where it belongs. */
+static uint64_t run_top(struct merge *m, uint64_t clock)
+{
+	struct inlet *lane = m->heap[0];
+	uint64_t dealt = 0;
+	bool ready = true;
+
+	while (ready && lane->clock <= clock) {
+		if (m->deal(m->context, lane, false) == MERGE_WAIT) {
+			lane->waited = true;
+			drop_top(m);
+			m->waiting[m->waits++] = lane;
+			return dealt;
+		}
+		inlet_advance(lane);
+		dealt++;
+		ready = inlet_ready(lane);
+		if (__builtin_expect(m->waits, 0))
+			break;
+	}
+	if (ready)
+		sink(m);
+	else
+		drop_top(m);
+	if (dealt && m->waits)
+		retry_waiting(m);
+	return dealt;
+}
+
+/* The waiting lane of the smallest clock whose record is settled, or NULL. */
+static struct inlet *take_settled(struct merge *m)
+{
+	size_t found = m->waits;
+	struct inlet *lane;
+
+	for (size_t i = 0; i < m->waits; i++)
+		if (m->waiting[i]->at < m->waiting[i]->settled &&
+		    (found == m->waits || m->waiting[i]->clock < m->waiting[found]->clock))
+			found = i;
+	if (found == m->waits)
+		return NULL;
+	lane = m->waiting[found];
+	m->waiting[found] = m->waiting[--m->waits];
+	return lane;
+}
+
+static uint64_t run_heap(struct merge *m, uint64_t clock)
+{
+	uint64_t dealt = 0;
+
+	while (m->heaped && m->heap[0]->clock <= clock) {
+		uint64_t until = second_clock(m);
+
+		dealt += run_top(m, until < clock ? until : clock);
+	}
+	return dealt;
+}
+
+uint64_t merge_run(struct merge *m, uint64_t clock)
+{
+	struct inlet *lane;
+	uint64_t dealt;
+
+	m->heaped = m->waits = 0;
+	for (size_t i = 0; i < m->count; i++)
+		if (inlet_ready(m->lanes[i]))
+			push(m, m->lanes[i]);
+	dealt = run_heap(m, clock);
+	while ((lane = take_settled(m))) {
+		/* What it waits for may have a greater clock only when the clocks are wrong. */
+		m->waiting[m->waits++] = lane;
+		dealt += run_heap(m, UINT64_MAX);
+		lane = take_settled(m);
+		if (!lane)
+			break;
+		m->deal(m->context, lane, true);
+		inlet_advance(lane);
+		dealt++;
+		if (inlet_ready(lane))
+			push(m, lane);
+		retry_waiting(m);
+		dealt += run_heap(m, clock);
+	}
+	return dealt;
+}

@@ -1,0 +1,39 @@
+/*
+ * The lanes of one process merged into one order: by clock. A record that cannot be dealt with yet
+ * waits while the other lanes go on, until what it waits for has come, or cannot come any more.
+ *
+ * Why waiting ends: a record is *settled* when it was seen published one look ago. Whatever it
+ * rests on (the birth of the block it frees, ...) was published before it, so every lane's next
+ * look, the one just made, has seen that. A settled record that still waits when all that was seen
+ * is dealt with lacks what it waits for: it is forced.
+ */
+#ifndef RECORDER_MERGE_H
+#define RECORDER_MERGE_H
+
+#include "inlet.h"
+
+enum merge_verdict { MERGE_TAKEN, MERGE_WAIT };
+
+struct merge {
+	struct inlet **lanes; /* all */
+	size_t count, room;
+	struct inlet **heap; /* those with a record to deal with, smallest clock first */
+	size_t heaped;
+	struct inlet **waiting;
+	size_t waits;
+	/* Deals with the lane's head; a forced one must be taken. */
+	enum merge_verdict (*deal)(void *context, struct inlet *in, bool force);
+	void *context;
+};
+
+/* Returns 0 or -ENOMEM; the lane is the merge's from then on. */
+int merge_add(struct merge *m, struct inlet *lane);
+void merge_fini(struct merge *m);
+
+/* Sees what was published. */
+void merge_look(struct merge *m);
+
+/* Deals with what was seen, up to a clock, in order. Returns the number of records. */
+uint64_t merge_run(struct merge *m, uint64_t clock);
+
+#endif

@@ -1,0 +1,161 @@
+#include "pen.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+#define BLOCK_BYTES ((size_t)64 << 10)
+
+/* A run of pens; the first pen's place holds the link, which a fork wipes too. */
+struct block {
+	struct block *older;
+	size_t used;
+};
+
+static struct block *blocks; /* a chain, newest first */
+static struct pen *free_pens;
+static _Atomic uint32_t busy; /* lock of the two */
+
+static void lock(void)
+{
+	while (atomic_exchange_explicit(&busy, 1, memory_order_acquire))
+		__builtin_ia32_pause();
+}
+
+static void unlock(void)
+{
+	atomic_store_explicit(&busy, 0, memory_order_release);
+}
+
+static struct block *block_make(void)
+{
+	struct block *block =
+		mmap(NULL, BLOCK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (block == MAP_FAILED)
+		return NULL;
+	if (madvise(block, BLOCK_BYTES, MADV_WIPEONFORK) != 0) {
+		munmap(block, BLOCK_BYTES);
+		return NULL;
+	}
+	block->older = blocks;
+	block->used = 1;
+	blocks = block;
+	return block;
+}
+
+static struct pen *pen_take(void)
+{
+	struct pen *p;
+
+	lock();
+	p = free_pens;
+	if (p) {
+		free_pens = p->next;
+	} else {
+		struct block *block = blocks;
+
+		if (!block || (block->used + 1) * sizeof(*p) > BLOCK_BYTES)
+			block = block_make();
+		if (block)
+			p = (struct pen *)block + block->used++;
+	}
+	unlock();
+	return p;
+}
+
+static void pen_give(struct pen *p)
+{
+	lock();
+	p->next = free_pens;
+	free_pens = p;
+	unlock();
+}
+
+void pen_forget(void)
+{
+	/* The newest block is wiped and serves again; older ones, of programs with hundreds of
+	 * threads, stay unused. */
+	free_pens = NULL;
+	if (blocks)
+		*blocks = (struct block){.used = 1};
+	atomic_store(&busy, 0);
+}
+
+struct pen *pen_open(uint32_t thread, uint64_t tid, uint64_t clock)
+{
+	struct pen *p = pen_take();
+
+	if (!p)
+		return NULL;
+	*p = (struct pen){.thread = thread};
+	if (!track_open(&p->track)) {
+		pen_give(p);
+		return NULL;
+	}
+	clock_raise(clock);
+	pen_write(p, 0, record_head(RECORD_THREAD, thread), tid);
+	return p;
+}
+
+void pen_close(struct pen *p)
+{
+	track_close(&p->track);
+	pen_give(p);
+}
+
+struct record *pen_jump(struct pen *p, uint64_t clock)
+{
+	struct session_lane *lane = p->track.lane;
+	struct record *place = pen_place(p);
+
+	if (!place)
+		return NULL;
+	place->word[0] = record_head(RECORD_JUMP, 0);
+	place->word[1] = clock;
+	track_publish(&p->track);
+	place = pen_place(p);
+	if (place)
+		lane->bias = clock - atomic_load_explicit(&lane->count, memory_order_relaxed);
+	return place;
+}
+
+void pen_interrupt(struct pen *p)
+{
+	clock_raise(pen_clock(p));
+	p->interrupted = true;
+	atomic_store_explicit(&p->track.lane->limit, 0, memory_order_relaxed);
+}
+
+/* Lifts the tick above what the pens above p have written. */
+static void resume(struct pen *p)
+{
+	p->interrupted = false;
+	atomic_signal_fence(memory_order_seq_cst);
+	for (const struct pen *above = p->above; above; above = above->above)
+		clock_raise(pen_clock(above));
+}
+
+static struct record *confess(struct pen *p, struct record *place)
+{
+	place->word[0] = record_head(RECORD_LOST, 0);
+	place->word[1] = p->lost;
+	p->lost = 0;
+	track_publish(&p->track);
+	return pen_place(p);
+}
+
+struct record *pen_turn(struct pen *p)
+{
+	struct record *place;
+
+	if (!track_refill(&p->track)) {
+		p->lost++;
+		return NULL;
+	}
+	/* A handler that comes before the refill's last store has its poke undone, but not this. */
+	atomic_signal_fence(memory_order_seq_cst);
+	if (p->interrupted)
+		resume(p);
+	place = track_place(&p->track);
+	return p->lost ? confess(p, place) : place;
+}

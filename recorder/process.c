@@ -1,0 +1,380 @@
+#include "process.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- what a fork passes on ---- */
+
+void legacy_destroy(struct legacy *legacy)
+{
+	if (!legacy)
+		return;
+	objects_fini(&legacy->objects);
+	modules_fini(&legacy->modules);
+	sites_fini(&legacy->sites);
+	free(legacy->program);
+	free(legacy->command);
+	free(legacy);
+}
+
+struct legacy *legacy_create(const struct process *parent, uint32_t child)
+{
+	struct legacy *legacy = calloc(1, sizeof(*legacy));
+
+	if (!legacy)
+		return NULL;
+	legacy->child = child;
+	legacy->program = strdup(parent->program);
+	legacy->command = strdup(parent->command);
+	if (!legacy->program || !legacy->command ||
+	    objects_copy(&legacy->objects, &parent->ledger.objects) ||
+	    modules_copy(&legacy->modules, &parent->modules) ||
+	    sites_copy(&legacy->sites, &parent->sites)) {
+		legacy_destroy(legacy);
+		return NULL;
+	}
+	return legacy;
+}
+
+/* ---- notes ---- */
+
+static void take_image(struct process *p, const struct note_image *note, size_t bytes)
+{
+	p->parent_pid = note->parent_pid;
+	p->told = true;
+	if ((size_t)note->program_bytes + note->command_bytes > bytes - sizeof(*note) ||
+	    !note->program_bytes)
+		return;
+	free(p->program);
+	free(p->command);
+	p->program = strndup(note->text, note->program_bytes);
+	p->command = strndup("", 0);
+	if (note->command_bytes) {
+		char *command = malloc(note->command_bytes);
+
+		if (!command)
+			return;
+		memcpy(command, note->text + note->program_bytes, note->command_bytes);
+		for (uint32_t i = 0; i + 1 < note->command_bytes; i++)
+			if (!command[i])
+				command[i] = ' ';
+		command[note->command_bytes - 1] = 0;
+		free(p->command);
+		p->command = command;
+	}
+}
+
+static void take_module(struct process *p, const struct note_module *note, size_t bytes)
+{
+	struct module module = {.base_addr = note->base_addr,
+				.first_addr = note->first_addr,
+				.end_addr = note->end_addr};
+
+	if ((size_t)note->path_bytes + note->id_bytes > bytes - sizeof(*note) || !note->path_bytes)
+		return;
+	module.path = strndup(note->text, note->path_bytes);
+	if (module.path)
+		modules_add(&p->modules, &module, note->text + note->path_bytes, note->id_bytes);
+	free(module.path);
+}
+
+static void read_notes(struct process *p)
+{
+	const struct note_head *head;
+
+	while ((head = notebook_next(&p->notes))) {
+		const void *payload = head + 1;
+
+		if (head->kind == NOTE_IMAGE && head->bytes >= sizeof(struct note_image)) {
+			p->start_clock = head->clock;
+			take_image(p, payload, head->bytes);
+		} else if (head->kind == NOTE_MODULE && head->bytes >= sizeof(struct note_module)) {
+			take_module(p, payload, head->bytes);
+		} else if (head->kind == NOTE_SITE && head->bytes >= sizeof(struct note_site)) {
+			const struct note_site *site = payload;
+
+			sites_tell(&p->sites, site->site & 0xffffff, site->addr, site->height);
+		}
+	}
+}
+
+/* ---- records ---- */
+
+/* The first row of a site: defines it. */
+__attribute__((noinline, cold)) static uint32_t define_site(struct process *p, struct site *site)
+{
+	struct module *module = modules_find(&p->modules, site->addr);
+	struct trace_site definition = {
+		.module = TRACE_NO_MODULE, .height = site->height, .offset = site->addr};
+	int64_t number;
+
+	if (!site->addr)
+		return TRACE_NO_SITE;
+	if (!module) {
+		modules_refresh(&p->modules, p->pid);
+		module = modules_find(&p->modules, site->addr);
+	}
+	if (module && *module->path) {
+		number = modules_number(module, p->ledger.writer);
+		if (number < 0) {
+			p->ledger.error = (int)number;
+			return TRACE_NO_SITE;
+		}
+		definition.module = (uint32_t)number;
+		definition.offset = site->addr - module->base_addr;
+	}
+	number = trace_writer_site(p->ledger.writer, &definition);
+	if (number < 0) {
+		p->ledger.error = (int)number;
+		return TRACE_NO_SITE;
+	}
+	site->number = (uint32_t)number;
+	return site->number;
+}
+
+static inline uint32_t site_number(struct process *p, uint32_t site)
+{
+	if (__builtin_expect(site - 1 >= p->sites.count - 1, 0))
+		return TRACE_NO_SITE;
+	if (__builtin_expect(p->sites.all[site].number != TRACE_NO_SITE, 1))
+		return p->sites.all[site].number;
+	return define_site(p, p->sites.all + site);
+}
+
+/* The lane is a thread's from now on. The first thread's rows begin with what the process
+ * inherited.
+ */
+static void take_lane(struct process *p, struct inlet *in, uint32_t thread, uint64_t tid)
+{
+	struct ledger *l = &p->ledger;
+	int begun = crew_begin(&p->crew, l, p->pid, thread, tid, in->clock);
+	int error = begun < 0 ? begun : 0;
+
+	in->thread = error ? SESSION_NONE : thread;
+	if (begun > 0 && p->inherited.alive) {
+		error = ledger_inherit(l, &p->inherited, p->crew.all[thread].number);
+		objects_fini(&p->inherited);
+	}
+	if (begun > 0)
+		ledger_mark(l, TRACE_THREAD_START, in->clock, p->crew.all[thread].number, 0);
+	if (error && !l->error)
+		l->error = error;
+}
+
+/* The records that are not about a block. */
+__attribute__((noinline, cold)) static void deal_aside(struct process *p, struct inlet *in,
+						       unsigned kind)
+{
+	struct ledger *l = &p->ledger;
+	const struct record *r = in->head;
+
+	if (kind == RECORD_THREAD) {
+		take_lane(p, in, (uint32_t)record_addr(r), r->word[1]);
+	} else if (kind == RECORD_EXIT) {
+		crew_exit(&p->crew, l, p->pid, in->thread, in->clock, atomic_load(&p->shared->late),
+			  p->round);
+	} else if (kind == RECORD_FORK) {
+		struct legacy *legacy = legacy_create(p, (uint32_t)record_addr(r));
+
+		if (legacy) {
+			legacy->next = *p->forks;
+			*p->forks = legacy;
+		}
+	} else if (kind == RECORD_LOST && in->thread < p->crew.count) {
+		l->counts.lost += r->word[1];
+		ledger_mark(l, TRACE_LOST, in->clock, p->crew.all[in->thread].number, r->word[1]);
+	}
+}
+
+static struct ledger_call call_of(struct process *p, struct inlet *in, unsigned kind)
+{
+	const struct record *r = in->head;
+
+	return (struct ledger_call){
+		.clock = in->clock,
+		.addr = record_addr(r),
+		.size = __builtin_expect(in->wide, 0) ? in->wide_size : record_size(r),
+		.align = __builtin_expect(in->wide, 0) ? in->wide_align : record_align(r),
+		.thread = p->crew.all[in->thread].number,
+		.site = site_number(p, record_site(r)),
+		.kind = (uint8_t)kind,
+		.failed = record_failed(r),
+	};
+}
+
+static enum ledger_verdict deal_call(struct process *p, struct inlet *in, unsigned kind, bool force)
+{
+	struct ledger_call call = call_of(p, in, kind);
+	struct ledger_old old = {0};
+	enum ledger_verdict verdict;
+
+	switch (trace_class(kind)) {
+	case TRACE_CLASS_FREE:
+		return ledger_death(&p->ledger, &call, force);
+	case TRACE_CLASS_ALLOC:
+		return ledger_birth(&p->ledger, &call, force);
+	default:
+		if (in->resizing)
+			old = (struct ledger_old){in->old_addr, in->old_object, in->old_size,
+						  in->old_align};
+		verdict = ledger_resized(&p->ledger, &call, &old, force);
+		if (verdict == LEDGER_TAKEN)
+			in->resizing = false;
+		return verdict;
+	}
+}
+
+static enum ledger_verdict deal_old(struct process *p, struct inlet *in, bool force)
+{
+	struct ledger_old old;
+	enum ledger_verdict verdict = ledger_resize(&p->ledger, record_addr(in->head), &old, force);
+
+	if (verdict == LEDGER_TAKEN) {
+		in->resizing = true;
+		in->old_addr = old.addr;
+		in->old_object = old.number;
+		in->old_size = old.size;
+		in->old_align = old.align;
+	}
+	return verdict;
+}
+
+static enum merge_verdict deal(void *context, struct inlet *in, bool force)
+{
+	struct process *p = context;
+	unsigned kind = record_kind(in->head);
+	enum ledger_verdict verdict;
+
+	if (__builtin_expect(kind >= TRACE_MARKS && kind != RECORD_OLD, 0)) {
+		deal_aside(p, in, kind);
+		return MERGE_TAKEN;
+	}
+	if (__builtin_expect(in->thread >= p->crew.count, 0))
+		return MERGE_TAKEN;
+	verdict = kind == RECORD_OLD ? deal_old(p, in, force) : deal_call(p, in, kind, force);
+	if (verdict == LEDGER_UNFIT)
+		return MERGE_WAIT;
+	p->ledger.counts.late += in->waited;
+	in->waited = false;
+	in->wide = false;
+	return MERGE_TAKEN;
+}
+
+/* ---- the process ---- */
+
+struct process *process_create(struct session *s, uint32_t number, struct legacy *legacy)
+{
+	struct process *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->session = s;
+	p->shared = session_process(s, number);
+	p->number = number;
+	p->pid = atomic_load(&p->shared->pid);
+	p->pidfd = -1;
+	p->lanes = SESSION_NONE;
+	p->merge.deal = deal;
+	p->merge.context = p;
+	if (legacy) {
+		p->inherited = legacy->objects;
+		p->modules = legacy->modules;
+		p->sites = legacy->sites;
+		p->program = legacy->program;
+		p->command = legacy->command;
+		free(legacy);
+	} else {
+		p->program = strdup("");
+		p->command = strdup("");
+	}
+	notebook_open(&p->notes, s, atomic_load(&p->shared->notes));
+	return p;
+}
+
+bool process_meet(struct process *p)
+{
+	read_notes(p);
+	return p->told;
+}
+
+int process_begin(struct process *p, struct trace_writer *writer)
+{
+	p->begun = true;
+	return ledger_init(&p->ledger, writer, p->start_clock);
+}
+
+/* Lanes that the process opened since the last look. */
+static void meet_lanes(struct process *p)
+{
+	uint32_t newest = atomic_load_explicit(&p->shared->lanes, memory_order_acquire);
+	uint32_t notes = session_lane_number(p->session, p->notes.inlet.lane);
+
+	for (uint32_t lane = newest; lane != p->lanes && lane < p->session->lanes;
+	     lane = session_lane(p->session, lane)->older) {
+		struct inlet *in = lane == notes ? NULL : malloc(sizeof(*in));
+
+		if (!in)
+			continue;
+		inlet_open(in, p->session, lane);
+		if (merge_add(&p->merge, in))
+			free(in);
+	}
+	p->lanes = newest;
+}
+
+uint64_t process_drain(struct process *p, uint64_t clock)
+{
+	uint64_t dealt;
+
+	p->round++;
+	meet_lanes(p);
+	merge_look(&p->merge);
+	/* After the look: whatever a record refers to was told before. */
+	read_notes(p);
+	dealt = merge_run(&p->merge, clock);
+	if (p->crew.exiting)
+		crew_settle(&p->crew, &p->ledger, p->pid, p->round);
+	return dealt;
+}
+
+int process_end(struct process *p)
+{
+	struct ledger_counts *counts = &p->ledger.counts;
+	struct trace_totals totals;
+	int error;
+
+	/* The second look settles what the first one saw. */
+	process_drain(p, UINT64_MAX);
+	process_drain(p, UINT64_MAX);
+	crew_end(&p->crew, &p->ledger);
+	totals = (struct trace_totals){
+		.lost_events = counts->lost,
+		.late_events = counts->late,
+		.repaired_events = counts->repaired,
+		.duration_ns = p->ledger.last_ns,
+	};
+	error = trace_writer_close(p->ledger.writer, p->ledger.error ? NULL : &totals);
+	p->ledger.writer = NULL;
+	return p->ledger.error ? p->ledger.error : error;
+}
+
+void process_destroy(struct process *p)
+{
+	merge_fini(&p->merge);
+	notebook_close(&p->notes);
+	ledger_fini(&p->ledger);
+	objects_fini(&p->inherited);
+	crew_fini(&p->crew);
+	modules_fini(&p->modules);
+	sites_fini(&p->sites);
+	if (p->pidfd >= 0)
+		close(p->pidfd);
+	atomic_store(&p->shared->state, PROCESS_FREE);
+	session_give_process(p->session, p->number);
+	free(p->program);
+	free(p->command);
+	free(p->path);
+	free(p);
+}

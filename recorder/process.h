@@ -1,0 +1,72 @@
+/*
+ * One image of one recorded process: what it tells and calls, turned into its trace.
+ */
+#ifndef RECORDER_PROCESS_H
+#define RECORDER_PROCESS_H
+
+#include "crew.h"
+#include "merge.h"
+#include "notebook.h"
+#include "sites.h"
+
+/* What a forked child takes along, from the fork record until its first call. */
+struct legacy {
+	uint32_t child; /* its number in the session */
+	struct objects objects;
+	struct modules modules;
+	struct sites sites;
+	char *program, *command;
+	struct legacy *next;
+};
+
+struct process {
+	struct session *session;
+	struct session_process *shared;
+	uint32_t number; /* in the session */
+	pid_t pid;
+	pid_t parent_pid;
+	int pidfd;      /* -1: none */
+	bool gone;      /* ended, or replaced by another image */
+	char *program;  /* path of the executable */
+	char *command;  /* arguments, separated by blanks */
+	char *path;     /* of the trace */
+	bool first;     /* the process that hakrec started */
+	uint32_t image; /* how many images this process id had before */
+	uint32_t lanes; /* newest lane met */
+	uint64_t round;
+	struct notebook notes;
+	struct merge merge;
+	struct ledger ledger;
+	struct objects inherited; /* alive at the fork, until their rows are written */
+	struct crew crew;
+	struct modules modules;
+	struct sites sites;
+	struct legacy **forks; /* where to put what children take along */
+	uint64_t start_clock;
+	bool told;  /* its image note was read */
+	bool begun; /* its trace is open */
+};
+
+/* A process that presented itself; legacy (which it takes) of a forked one, else NULL. */
+struct process *process_create(struct session *s, uint32_t number, struct legacy *legacy);
+
+/* Reads the notes that a trace starts with. False: they are not all there. */
+bool process_meet(struct process *p);
+
+/* Takes over the writer and begins the trace. Returns 0 or a negative errno. */
+int process_begin(struct process *p, struct trace_writer *writer);
+
+/* Deals with what was published, up to a clock. Returns the number of records. */
+uint64_t process_drain(struct process *p, uint64_t clock);
+
+/* The process is gone: deals with all that is left and ends the trace. Returns the first error. */
+int process_end(struct process *p);
+
+/* Frees everything and gives what is shared back; after process_end(). */
+void process_destroy(struct process *p);
+
+/* What a child forked now would take along; NULL: no memory. */
+struct legacy *legacy_create(const struct process *parent, uint32_t child);
+void legacy_destroy(struct legacy *legacy);
+
+#endif

@@ -1,0 +1,278 @@
+#include "real.h"
+
+#include "bootstrap.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <link.h>
+#include <stdatomic.h>
+#include <string.h>
+
+/* This library's first byte and the end of its code, by the linker. */
+extern const char __ehdr_start[] __attribute__((visibility("hidden")));
+extern const char etext[] __attribute__((visibility("hidden")));
+
+/* A look-up is in progress in this thread. */
+static __thread bool looking __attribute__((tls_model("initial-exec")));
+
+/* Code of real functions: one range a module, from its first to its last one. */
+struct code {
+	uintptr_t first, end;
+	const void *module;
+};
+
+#define CODES 8
+static struct code codes[CODES];
+
+bool real_calls_from(uintptr_t addr)
+{
+	for (unsigned i = 0; i < CODES && codes[i].end; i++)
+		if (addr - codes[i].first < codes[i].end - codes[i].first)
+			return true;
+	return false;
+}
+
+static void code_add(const void *module, uintptr_t first, uintptr_t end)
+{
+	for (unsigned i = 0; i < CODES; i++) {
+		struct code *code = codes + i;
+
+		if (code->end && code->module != module)
+			continue;
+		if (!code->end || first < code->first)
+			code->first = first;
+		if (end > code->end)
+			code->end = end;
+		code->module = module;
+		return;
+	}
+}
+
+static void code_note(const void *function)
+{
+	Dl_info info;
+	const ElfW(Sym) *symbol = NULL;
+
+	if (!dladdr1(function, &info, (void **)&symbol, RTLD_DL_SYMENT))
+		return;
+	/* A return address may follow a function's last byte. */
+	code_add(info.dli_fbase, (uintptr_t)function,
+		 (uintptr_t)function + (symbol ? symbol->st_size : 0) + 1);
+}
+
+/* The symbol in any module that is loaded but not in the global scope: a plug-in brought the C++
+ * library along. */
+static void *find_anywhere(const char *symbol)
+{
+	void *self = dlopen(NULL, RTLD_LAZY | RTLD_NOLOAD);
+	struct link_map *map = NULL;
+	void *found = NULL;
+
+	if (!self || dlinfo(self, RTLD_DI_LINKMAP, &map) != 0)
+		return NULL;
+	for (; map && !found; map = map->l_next) {
+		void *module = *map->l_name ? dlopen(map->l_name, RTLD_LAZY | RTLD_NOLOAD) : NULL;
+
+		if (!module)
+			continue;
+		found = dlsym(module, symbol);
+		if ((uintptr_t)found - (uintptr_t)__ehdr_start < (size_t)(etext - __ehdr_start))
+			found = NULL;
+		dlclose(module);
+	}
+	dlclose(self);
+	return found;
+}
+
+static void *find(const char *symbol)
+{
+	void *found = dlsym(RTLD_NEXT, symbol);
+
+	if (!found)
+		found = find_anywhere(symbol);
+	if (found)
+		code_note(found);
+	return found;
+}
+
+/* Sets one field of real. False when nobody has the function. */
+static bool look_up(void **field, const char *symbol)
+{
+	int saved = errno;
+	void *found = NULL;
+
+	if (!looking) {
+		looking = true;
+		found = find(symbol);
+		if (found)
+			*field = found;
+		looking = false;
+	}
+	errno = saved;
+	return found != NULL;
+}
+
+/* ---- what serves a call made by the look-up, or one of a function that nobody has ---- */
+
+static void *spare_ALLOC PARAMETERS_ALLOC
+{
+	return bootstrap_alloc(size, 0);
+}
+
+static void *spare_CALLOC PARAMETERS_CALLOC
+{
+	return size && count > SIZE_MAX / size ? NULL : bootstrap_alloc(count * size, 0);
+}
+
+static void *spare_REALLOC PARAMETERS_REALLOC
+{
+	void *copy = bootstrap_alloc(size, 0);
+
+	if (copy && ptr) {
+		size_t old = bootstrap_owns(ptr) ? bootstrap_size(ptr) : 0;
+
+		memcpy(copy, ptr, old < size ? old : size);
+	}
+	return copy;
+}
+
+static void *spare_REALLOCARRAY PARAMETERS_REALLOCARRAY
+{
+	return size && count > SIZE_MAX / size ? NULL : spare_REALLOC(ptr, count * size);
+}
+
+static void *spare_MEMALIGN PARAMETERS_MEMALIGN
+{
+	return bootstrap_alloc(size, align);
+}
+
+static int spare_POSIX_MEMALIGN PARAMETERS_POSIX_MEMALIGN
+{
+	*out = bootstrap_alloc(size, align);
+	return *out ? 0 : ENOMEM;
+}
+
+static void spare_FREE PARAMETERS_FREE
+{
+	(void)ptr;
+}
+
+#define SPARE_NEW(shape, align)                                                                    \
+	static void *spare_##shape PARAMETERS_##shape                                              \
+	{                                                                                          \
+		return real.memalign(align, size);                                                 \
+	}
+#define SPARE_DELETE(shape)                                                                        \
+	static void spare_##shape PARAMETERS_##shape                                               \
+	{                                                                                          \
+		real.free(ptr);                                                                    \
+	}
+
+/* clang-format off */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+SPARE_NEW(NEW, 16)
+SPARE_NEW(NEW_NOTHROW, 16)
+SPARE_NEW(NEW_ALIGNED, align)
+SPARE_NEW(NEW_ALIGNED_NOTHROW, align)
+SPARE_DELETE(DELETE)
+SPARE_DELETE(DELETE_SIZED)
+SPARE_DELETE(DELETE_NOTHROW)
+SPARE_DELETE(DELETE_ALIGNED)
+SPARE_DELETE(DELETE_SIZED_ALIGNED)
+SPARE_DELETE(DELETE_ALIGNED_NOTHROW)
+#pragma GCC diagnostic pop
+/* clang-format on */
+
+/* ---- once bootstrap has given memory, what comes back may be its own ---- */
+
+static struct real beyond; /* the functions that these stand before */
+
+static void filter_free(void *ptr)
+{
+	if (!bootstrap_owns(ptr))
+		beyond.free(ptr);
+}
+
+static void *filter_realloc(void *ptr, size_t size)
+{
+	void *moved;
+
+	if (!bootstrap_owns(ptr))
+		return beyond.realloc(ptr, size);
+	moved = real.malloc(size);
+	if (moved) {
+		size_t old = bootstrap_size(ptr);
+
+		memcpy(moved, ptr, old < size ? old : size);
+	}
+	return moved;
+}
+
+static void *filter_reallocarray(void *ptr, size_t count, size_t size)
+{
+	if (!bootstrap_owns(ptr))
+		return beyond.reallocarray(ptr, count, size);
+	if (size && count > SIZE_MAX / size) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	return filter_realloc(ptr, count * size);
+}
+
+/* All C functions at once, so that bootstrap is in use for the shortest time. False when a look-up
+ * is in progress. */
+static bool look_up_c(void)
+{
+	int saved = errno;
+
+	if (looking)
+		return false;
+	looking = true;
+	code_add(__ehdr_start, (uintptr_t)__ehdr_start, (uintptr_t)etext);
+#define FIND(id, number, symbol, shape, name)                                                      \
+	{                                                                                          \
+		void *found = find(#symbol);                                                       \
+                                                                                                   \
+		real.symbol = found ? found : spare_##shape;                                       \
+	}
+	TRACE_CALLS_C(FIND)
+#undef FIND
+	if (bootstrap_used()) {
+		beyond = real;
+		real.free = filter_free;
+		real.realloc = filter_realloc;
+		real.reallocarray = filter_reallocarray;
+	}
+	looking = false;
+	errno = saved;
+	return true;
+}
+
+/* ---- the first call of each function ---- */
+
+#define FIRST_C(id, number, symbol, shape, name)                                                   \
+	static RESULT_##shape first_##symbol PARAMETERS_##shape                                    \
+	{                                                                                          \
+		if (look_up_c())                                                                   \
+			return real.symbol ARGUMENTS_##shape;                                      \
+		return spare_##shape ARGUMENTS_##shape;                                            \
+	}
+TRACE_CALLS_C(FIRST_C)
+#undef FIRST_C
+
+#define FIRST_CXX(id, number, symbol, shape, name)                                                 \
+	static RESULT_##shape first_##symbol PARAMETERS_##shape                                    \
+	{                                                                                          \
+		if (look_up((void **)&real.symbol, #symbol))                                       \
+			return real.symbol ARGUMENTS_##shape;                                      \
+		return spare_##shape ARGUMENTS_##shape;                                            \
+	}
+TRACE_CALLS_CXX(FIRST_CXX)
+#undef FIRST_CXX
+
+struct real real = {
+#define FIRST(id, number, symbol, shape, name) .symbol = first_##symbol,
+	TRACE_CALLS(FIRST)
+#undef FIRST
+};

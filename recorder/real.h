@@ -1,0 +1,26 @@
+/*
+ * The functions that the hooks stand before: what the program would have called without us. Each
+ * is looked up when first called; a call made by the look-up itself is served by bootstrap.
+ */
+#ifndef RECORDER_REAL_H
+#define RECORDER_REAL_H
+
+#include "shapes.h"
+#include "traces/calls.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct real {
+#define REAL_FIELD(id, number, symbol, shape, name) RESULT_##shape(*symbol) PARAMETERS_##shape;
+	TRACE_CALLS(REAL_FIELD)
+#undef REAL_FIELD
+};
+
+extern struct real real;
+
+/* True when a return address lies in the code of real functions or of this library: the caller is
+ * a part of a call that is being recorded already. */
+bool real_calls_from(uintptr_t addr);
+
+#endif

@@ -1,0 +1,74 @@
+/*
+ * What the 16 bytes of a record mean.
+ *
+ *   word 0   63        62      61      56 55   48 47                0
+ *            [unused] [failed] [align    ] [kind ] [address           ]
+ *   word 1   63             40 39                                   0
+ *            [site           ] [size                                 ]
+ *
+ * kind is a call of traces/calls.h or one of enum record_kind; align is the binary logarithm of
+ * the alignment plus one, 0 for none. Each record has a clock: that of the record before plus one,
+ * unless a RECORD_JUMP in between says otherwise. A size or alignment that does not fit stands in
+ * full in a RECORD_WIDE before.
+ */
+#ifndef RECORDER_RECORD_H
+#define RECORDER_RECORD_H
+
+#include "session.h"
+#include "traces/trace.h"
+
+#define RECORD_ADDR_BITS 48
+#define RECORD_SIZE_BITS 40
+#define RECORD_SITE_BITS 24
+#define RECORD_ADDR_MAX  (((uint64_t)1 << RECORD_ADDR_BITS) - 1)
+#define RECORD_SIZE_MAX  (((uint64_t)1 << RECORD_SIZE_BITS) - 1)
+#define RECORD_FAILED    ((uint64_t)1 << 62)
+
+/* Kinds that no trace has. */
+enum record_kind {
+	RECORD_JUMP = 128,   /* word 1: the next record's clock */
+	RECORD_WIDE = 129,   /* address: the next call's alignment; word 1: its size */
+	RECORD_OLD = 130,    /* a realloc of this address begins; its result follows */
+	RECORD_THREAD = 131, /* the lane is now this thread's: address its number, word 1 its tid */
+	RECORD_EXIT = 132,   /* the lane's thread ends */
+	RECORD_FORK = 133,   /* address: the child's number in the session */
+	RECORD_LOST = 134,   /* word 1: calls of this thread dropped here */
+	RECORD_UNMAP = 135,  /* code was unmapped: addresses may get another meaning */
+};
+
+static inline uint64_t record_head(unsigned kind, uint64_t addr)
+{
+	return addr | (uint64_t)kind << RECORD_ADDR_BITS;
+}
+
+static inline unsigned record_kind(const struct record *r)
+{
+	return (uint8_t)(r->word[0] >> RECORD_ADDR_BITS);
+}
+
+static inline uint64_t record_addr(const struct record *r)
+{
+	return r->word[0] & RECORD_ADDR_MAX;
+}
+
+static inline bool record_failed(const struct record *r)
+{
+	return r->word[0] & RECORD_FAILED;
+}
+
+static inline uint64_t record_align(const struct record *r)
+{
+	return (uint64_t)1 << (r->word[0] >> 56 & 63) >> 1;
+}
+
+static inline uint64_t record_size(const struct record *r)
+{
+	return r->word[1] & RECORD_SIZE_MAX;
+}
+
+static inline uint32_t record_site(const struct record *r)
+{
+	return (uint32_t)(r->word[1] >> RECORD_SIZE_BITS);
+}
+
+#endif

@@ -1,0 +1,60 @@
+#include "report.h"
+
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <string.h>
+
+void report_lines(FILE *out, const struct drain *d)
+{
+	for (size_t i = 0; i < d->n_results; i++) {
+		const struct drain_result *r = d->results + i;
+		const struct ledger_counts *c = &r->counts;
+
+		fprintf(out, "hakrec: %s: %" PRIu64 " events, %u threads, ", r->path, c->events,
+			r->threads);
+		if (c->events)
+			fprintf(out, "%.2f bytes per event, ",
+				(double)r->bytes / (double)c->events);
+		fprintf(out, "%" PRIu64 " lost\n", c->lost);
+	}
+}
+
+static void add(struct json_object *line, const char *key, uint64_t value)
+{
+	json_object_object_add(line, key, json_object_new_uint64(value));
+}
+
+void report_json(FILE *out, const struct drain *d)
+{
+	for (size_t i = 0; i < d->n_results; i++) {
+		const struct drain_result *r = d->results + i;
+		struct json_object *line = json_object_new_object();
+
+		json_object_object_add(line, "trace", json_object_new_string(r->path));
+		add(line, "events", r->counts.events);
+		add(line, "threads", r->threads);
+		add(line, "file_bytes", r->bytes);
+		add(line, "lost_events", r->counts.lost);
+		add(line, "late_events", r->counts.late);
+		add(line, "repaired_events", r->counts.repaired);
+		add(line, "foreign_frees", r->counts.foreign);
+		add(line, "peak_live_bytes", r->counts.peak_live_bytes);
+		json_object_object_add(line, "complete", json_object_new_boolean(!r->error));
+		fprintf(out, "%s\n",
+			json_object_to_json_string_ext(
+				line, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+		json_object_put(line);
+	}
+}
+
+bool report_failure(FILE *out, const struct drain *d)
+{
+	for (size_t i = 0; i < d->n_results; i++)
+		if (d->results[i].error)
+			fprintf(out, "hakrec: %s: recording stopped: %s\n", d->results[i].path,
+				strerror(-d->results[i].error));
+	if (!d->n_results && !d->error)
+		fprintf(out, "hakrec: the program could not be recorded: it did not load "
+			     "libhakrec.so\n");
+	return d->error || !d->n_results;
+}

@@ -1,0 +1,164 @@
+/*
+ * The memory that hakrec shares with the programs it records: the whole contract of the two sides.
+ *
+ * A *lane* is one producer's stream of records: a chain of chunks and the count of the records
+ * published. A lane belongs to one process; one thread at a time writes it, hakrec reads it. A
+ * process also has one lane of *notes*, messages (note.h) cut into pieces of a record's size.
+ * Everything is referred to by number, never by pointer: each process maps the memory elsewhere.
+ */
+#ifndef RECORDER_SESSION_H
+#define RECORDER_SESSION_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SESSION_MAGIC   0x316365726b6168ull
+#define SESSION_VERSION 1
+#define SESSION_ENV     "HAKREC_SESSION" /* in the environment: a path that opens the memory */
+#define SESSION_NONE    UINT32_MAX
+#define CHUNK_RECORDS   256u
+#define CHUNK_SHIFT     8
+#define CHUNK_BYTES     4096u
+#define SESSION_PAGE    4096u
+
+/* 16 bytes in a lane; record.h gives them meaning. */
+struct record {
+	uint64_t word[2];
+};
+
+enum session_mode {
+	SESSION_CONTEXT = 1, /* sites are return address and stack height */
+	SESSION_ADDRESS = 2, /* sites are return addresses */
+	SESSION_EXACT = 4,   /* each record has its own time */
+	SESSION_LOSSY = 8,   /* drop records rather than wait for memory */
+	SESSION_ALONE = 16,  /* do not follow children */
+};
+
+/* A stack of numbers linked through an array: tag in the upper half against ABA. */
+struct session_stack {
+	_Atomic uint64_t top;
+};
+
+enum process_state {
+	PROCESS_FREE,
+	PROCESS_RESERVED, /* forked, no call yet */
+	PROCESS_LIVE,     /* its notes lane is there */
+};
+
+struct session_process {
+	_Alignas(128) _Atomic uint32_t state;
+	_Atomic int32_t pid;
+	uint32_t parent;            /* process it was forked from, SESSION_NONE: an exec'd image */
+	_Atomic uint32_t announced; /* a fork record in a lane of parent stands for this fork */
+	_Atomic uint32_t lanes;     /* newest of its lanes, linked by session_lane.older */
+	_Atomic uint32_t notes;     /* number of the lane of its notes */
+	_Atomic uint32_t threads;   /* numbers given out to threads */
+	_Atomic uint32_t late;      /* calls made by threads whose exit record was written */
+	struct session_stack spare; /* lanes that no thread uses, linked by session_lane.next */
+	uint32_t next;              /* on the stack of free or arrived processes */
+};
+
+struct session_lane {
+	/* Written by the producer; hakrec may lower limit to 0. */
+	_Alignas(128) _Atomic uint64_t count; /* records published */
+	_Atomic uint64_t limit;               /* the producer takes its slow path from this count */
+	uint64_t end;                         /* count at which the last chunk is full */
+	uint64_t bias;                        /* clock of record n is bias + n */
+	uint32_t chunk;                       /* that record count goes to */
+	_Atomic uint32_t first;               /* first chunk ever, SESSION_NONE: none yet */
+	uint32_t process;
+	uint32_t older; /* lane of the same process made before, SESSION_NONE: none */
+	uint32_t next;  /* on the stack of free or spare lanes */
+};
+
+struct session {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t mode;
+	uint64_t bytes; /* of the whole memory */
+	uint32_t processes, lanes, chunks;
+	uint32_t chunks_wanted; /* chunks beyond this many only for a lane's first */
+	uint64_t processes_at, lanes_at, links_at, chunks_at; /* offsets */
+	uint64_t start_ns;                                    /* CLOCK_MONOTONIC of clock 0 */
+	uint64_t tsc_start, tsc_scale; /* clock = (tsc - tsc_start) * tsc_scale >> 32 */
+	int32_t hakrec;                /* its process id */
+
+	/* Read at every call. */
+	_Alignas(128) _Atomic uint64_t tick; /* a recent clock */
+	_Atomic uint32_t closed;             /* hakrec takes nothing any more */
+
+	_Alignas(128) struct session_stack free_chunks;
+	_Atomic uint32_t chunks_made; /* chunks above this one were never used */
+	_Atomic uint32_t starving;    /* producers that wait for a chunk; futex: freed */
+	_Atomic uint32_t freed;
+
+	_Alignas(128) struct session_stack free_lanes;
+	_Atomic uint32_t lanes_made;
+	struct session_stack free_processes;
+	_Atomic uint32_t processes_made;
+	struct session_stack arrivals; /* live processes that hakrec has not met */
+
+	_Alignas(128) _Atomic uint32_t bell; /* futex: rung for a hakrec that sleeps */
+	_Atomic uint32_t asleep;
+	_Atomic uint32_t beat; /* counts while hakrec is well */
+};
+
+static inline void *session_at(const struct session *s, uint64_t offset)
+{
+	return (char *)(uintptr_t)s + offset;
+}
+
+static inline struct session_process *session_process(const struct session *s, uint32_t number)
+{
+	return (struct session_process *)session_at(s, s->processes_at) + number;
+}
+
+static inline struct session_lane *session_lane(const struct session *s, uint32_t number)
+{
+	return (struct session_lane *)session_at(s, s->lanes_at) + number;
+}
+
+static inline uint32_t session_lane_number(const struct session *s, const struct session_lane *lane)
+{
+	return (uint32_t)(lane - session_lane(s, 0));
+}
+
+/* The link of a chunk: the next one of its lane, or of the stack of free chunks. */
+static inline _Atomic uint32_t *session_link(const struct session *s, uint32_t chunk)
+{
+	return (_Atomic uint32_t *)session_at(s, s->links_at) + chunk;
+}
+
+static inline struct record *session_chunk(const struct session *s, uint32_t chunk)
+{
+	return (struct record *)session_at(s, s->chunks_at + (uint64_t)chunk * CHUNK_BYTES);
+}
+
+/* Clock now: nanoseconds since the session began. */
+uint64_t session_now(const struct session *s);
+
+/*
+ * Each takes a number or returns SESSION_NONE. A chunk, and a lane's first: beyond the wanted
+ * number only when first is true.
+ */
+uint32_t session_take_chunk(struct session *s, bool first);
+uint32_t session_take_lane(struct session *s);
+uint32_t session_take_process(struct session *s);
+void session_give_chunk(struct session *s, uint32_t chunk);
+void session_give_lane(struct session *s, uint32_t lane);
+void session_give_process(struct session *s, uint32_t process);
+
+/* Lanes that a process keeps for its next thread. */
+uint32_t session_take_spare(struct session *s, struct session_process *p);
+void session_give_spare(struct session *s, struct session_process *p, uint32_t lane);
+
+/* A process presents itself to hakrec; hakrec takes them one by one. */
+void session_arrive(struct session *s, uint32_t process);
+uint32_t session_take_arrival(struct session *s);
+
+/* Wakes hakrec when it sleeps. */
+void session_ring(struct session *s);
+
+#endif

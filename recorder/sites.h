@@ -1,0 +1,28 @@
+/* The sites of one process: what its numbers mean, and the trace's numbers for them. */
+#ifndef RECORDER_SITES_H
+#define RECORDER_SITES_H
+
+#include "modules.h"
+
+struct site {
+	uint64_t addr; /* return address; 0: not told */
+	uint32_t height;
+	uint32_t number; /* in the trace, TRACE_NO_SITE: not defined yet */
+};
+
+struct sites {
+	struct site *all;
+	size_t count; /* numbers below this one are there */
+	size_t room;
+};
+
+int sites_copy(struct sites *to, const struct sites *from);
+void sites_fini(struct sites *s);
+
+/* The process says what its number means. Returns 0 or -ENOMEM. */
+int sites_tell(struct sites *s, uint32_t site, uint64_t addr, uint32_t height);
+
+/* Forgets the trace's numbers: addresses may mean other code from now on. */
+void sites_forget(struct sites *s);
+
+#endif

@@ -1,0 +1,144 @@
+#include "track.h"
+
+#include "doze.h"
+#include "member.h"
+
+#include <errno.h>
+#include <signal.h>
+
+#define TICK_STALE_NS 50000
+#define STARVE_NS     100000000
+#define DEAD_AFTER    20 /* naps without a beat of hakrec before asking whether it lives */
+
+struct member member;
+
+/* Keeps the tick fresh when hakrec does not get a processor. */
+static void raise_tick(struct session *s)
+{
+	uint64_t now = session_now(s);
+	uint64_t tick = atomic_load_explicit(&s->tick, memory_order_relaxed);
+
+	while (now > tick + TICK_STALE_NS)
+		if (atomic_compare_exchange_weak_explicit(
+			    &s->tick, &tick, now, memory_order_relaxed, memory_order_relaxed))
+			break;
+}
+
+/* hakrec has shown no sign of life for a while: ask the kernel. */
+static bool hakrec_died(struct session *s)
+{
+	return kill(s->hakrec, 0) != 0 && errno == ESRCH;
+}
+
+static uint32_t wait_for_chunk(struct session *s)
+{
+	uint32_t beat = atomic_load(&s->beat);
+	uint32_t chunk = SESSION_NONE;
+	unsigned naps = 0;
+
+	atomic_fetch_add(&s->starving, 1);
+	while (!atomic_load(&s->closed)) {
+		uint32_t freed = atomic_load(&s->freed);
+
+		chunk = session_take_chunk(s, false);
+		if (chunk != SESSION_NONE)
+			break;
+		session_ring(s);
+		doze(&s->freed, freed, STARVE_NS);
+		if (atomic_load(&s->beat) != beat) {
+			beat = atomic_load(&s->beat);
+			naps = 0;
+		} else if (++naps >= DEAD_AFTER && hakrec_died(s)) {
+			atomic_store(&s->closed, 1);
+		}
+	}
+	atomic_fetch_sub(&s->starving, 1);
+	return chunk;
+}
+
+static uint32_t obtain_chunk(struct session *s, bool first, bool patient)
+{
+	uint32_t chunk = session_take_chunk(s, first);
+
+	if (chunk == SESSION_NONE && (patient || !(s->mode & SESSION_LOSSY)))
+		chunk = wait_for_chunk(s);
+	return chunk;
+}
+
+static bool extend(struct session *s, struct track *t)
+{
+	struct session_lane *lane = t->lane;
+	bool first = atomic_load(&lane->first) == SESSION_NONE;
+	uint32_t chunk = obtain_chunk(s, first, t->patient);
+
+	if (chunk == SESSION_NONE)
+		return false;
+	atomic_store_explicit(session_link(s, chunk), SESSION_NONE, memory_order_relaxed);
+	if (first)
+		atomic_store_explicit(&lane->first, chunk, memory_order_release);
+	else
+		atomic_store_explicit(session_link(s, lane->chunk), chunk, memory_order_release);
+	lane->chunk = chunk;
+	lane->end += CHUNK_RECORDS;
+	t->chunk = session_chunk(s, chunk);
+	return true;
+}
+
+bool track_refill(struct track *t)
+{
+	struct session *s = member.session;
+	struct session_lane *lane = t->lane;
+	int saved = errno;
+	bool room = true;
+
+	raise_tick(s);
+	if (atomic_load(&s->asleep))
+		session_ring(s);
+	if (atomic_load(&s->closed)) {
+		member.off = true;
+		room = false;
+	} else if (atomic_load(&lane->count) >= lane->end) {
+		room = extend(s, t);
+	}
+	if (room)
+		atomic_store_explicit(&lane->limit, lane->end, memory_order_relaxed);
+	errno = saved;
+	return room;
+}
+
+bool track_open(struct track *t)
+{
+	struct session *s = member.session;
+	uint32_t number = session_take_spare(s, member.process);
+	struct session_lane *lane;
+
+	if (number != SESSION_NONE) {
+		lane = session_lane(s, number);
+		t->lane = lane;
+		t->chunk = lane->chunk == SESSION_NONE ? NULL : session_chunk(s, lane->chunk);
+		return true;
+	}
+	number = session_take_lane(s);
+	if (number == SESSION_NONE)
+		return false;
+	lane = session_lane(s, number);
+	atomic_store(&lane->count, 0);
+	atomic_store(&lane->limit, 0);
+	atomic_store(&lane->first, SESSION_NONE);
+	lane->end = lane->bias = 0;
+	lane->chunk = SESSION_NONE;
+	lane->process = member.number;
+	lane->older = atomic_load(&member.process->lanes);
+	while (!atomic_compare_exchange_weak(&member.process->lanes, &lane->older, number))
+		;
+	t->lane = lane;
+	t->chunk = NULL;
+	return true;
+}
+
+void track_close(struct track *t)
+{
+	session_give_spare(member.session, member.process,
+			   session_lane_number(member.session, t->lane));
+	t->lane = NULL;
+}

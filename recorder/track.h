@@ -1,0 +1,46 @@
+/*
+ * A lane as its producer sees it: where to write, and a new chunk when the last one is full.
+ * Async-signal-safe as long as one lane has one writer at a time.
+ */
+#ifndef RECORDER_TRACK_H
+#define RECORDER_TRACK_H
+
+#include "session.h"
+
+struct track {
+	struct session_lane *lane; /* NULL: none */
+	struct record *chunk;      /* the one that record lane->count goes to */
+	bool patient;              /* waits for memory in a lossy session too */
+};
+
+/* Takes a lane for the process: one that an ended thread left, or a new one. False: none left. */
+bool track_open(struct track *t);
+
+/* Leaves the lane for the process's next thread. */
+void track_close(struct track *t);
+
+/* The slow path of a count that reached the limit. False: the record must be dropped. */
+bool track_refill(struct track *t);
+
+/* Place of the next record, NULL when it must be dropped; track_publish() makes it seen. */
+static inline struct record *track_place(struct track *t)
+{
+	uint64_t count = atomic_load_explicit(&t->lane->count, memory_order_relaxed);
+
+	if (__builtin_expect(count >= atomic_load_explicit(&t->lane->limit, memory_order_relaxed),
+			     0) &&
+	    !track_refill(t))
+		return NULL;
+	return t->chunk + count % CHUNK_RECORDS;
+}
+
+static inline void track_publish(struct track *t)
+{
+	uint64_t count = atomic_load_explicit(&t->lane->count, memory_order_relaxed);
+
+	/* Release: pairs with hakrec's acquire; what it sees counted it sees written, and what was
+	 * published before by whoever handed us the block it sees too. */
+	atomic_store_explicit(&t->lane->count, count + 1, memory_order_release);
+}
+
+#endif

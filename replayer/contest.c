@@ -1,0 +1,185 @@
+#include "contest.h"
+
+#include "launch.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct allocator null_allocator = {.name = "null", .null = true};
+
+/* Kinds of C++ operators. */
+#define CXX_KINDS (~0ull << TRACE_NEW)
+
+struct hall {
+	struct contest *contest;
+	struct launcher launcher;
+	struct run_outcome outcome;
+	bool progress; /* to a terminal */
+};
+
+static struct run_order order_of(const struct request *request, const struct allocator *allocator)
+{
+	struct run_order order = {
+		.schedule = request->schedule,
+		.touch = allocator->null ? RUN_TOUCH_NONE : request->touch,
+		.check = request->check && !allocator->null,
+		.baton = request->baton,
+		.null = allocator->null,
+		.hakmem = allocator->hakmem,
+		.sites = allocator->hakmem && request->hakmem && strstr(request->hakmem, "rules="),
+	};
+
+	strcpy(order.library, allocator->path);
+	return order;
+}
+
+/* Did the run do what the trace says? */
+static bool proven(const struct hall *hall, const struct allocator *allocator)
+{
+	const struct planner_result *plan = hall->contest->plan;
+	const struct run_outcome *outcome = &hall->outcome;
+
+	if (outcome->digest == plan->digest && outcome->order_digest == plan->order_digest)
+		return true;
+	fprintf(stderr,
+		"hakreplay: %s: the run's digest is %016llx (order %016llx), the trace's is "
+		"%016llx "
+		"(order %016llx): it did not do what was recorded\n",
+		allocator->name, (unsigned long long)outcome->digest,
+		(unsigned long long)outcome->order_digest, (unsigned long long)plan->digest,
+		(unsigned long long)plan->order_digest);
+	return false;
+}
+
+static void show_faults(const struct run_outcome *outcome, const struct allocator *allocator)
+{
+	size_t shown = sizeof(outcome->faults) / sizeof(*outcome->faults);
+
+	for (size_t i = 0; i < outcome->check_errors && i < shown; i++)
+		fprintf(stderr, "hakreplay: %s: check: %s\n", allocator->name, outcome->faults[i]);
+	if (outcome->check_errors > shown)
+		fprintf(stderr, "hakreplay: %s: check: %llu more\n", allocator->name,
+			(unsigned long long)outcome->check_errors - shown);
+}
+
+/* One run; false when it does not count. */
+static bool run(struct hall *hall, const struct allocator *allocator, uint64_t repeat)
+{
+	const struct request *request = hall->contest->request;
+	struct run_order order = order_of(request, allocator);
+	int error;
+
+	if (hall->progress)
+		fprintf(stderr, "\r\033[K%llu/%llu %s", (unsigned long long)repeat + 1,
+			(unsigned long long)request->repeat, allocator->name);
+	error = launch_run(&hall->launcher, allocator, &order, &hall->outcome);
+	if (hall->progress)
+		fprintf(stderr, "\r\033[K");
+	if (error)
+		fprintf(stderr, "hakreplay: %s\n", hall->launcher.error);
+	show_faults(&hall->outcome, allocator);
+	hall->contest->baton |= hall->outcome.baton;
+	if (request->schedule == RUN_LOCKSTEP)
+		hall->outcome.peak_live_bytes = hall->contest->plan->peak_live_bytes;
+	return !error && proven(hall, allocator);
+}
+
+static double ns_per_op(const struct hall *hall)
+{
+	uint64_t ops = hall->contest->plan->ops;
+
+	return ops ? (double)hall->outcome.wall_ns / (double)ops : NAN;
+}
+
+static int note(struct contestant *c, const struct hall *hall)
+{
+	const struct run_outcome *outcome = &hall->outcome;
+
+	c->check_errors += outcome->check_errors;
+	c->surprises = outcome->surprises;
+	if (outcome->peak_live_bytes > c->peak_live_bytes)
+		c->peak_live_bytes = outcome->peak_live_bytes;
+	memcpy(c->notes, outcome->notes, sizeof(c->notes));
+	if (sample_add(&c->ns_per_op, ns_per_op(hall)) ||
+	    sample_add(&c->peak_rss_bytes, (double)outcome->peak_rss_bytes) ||
+	    sample_add(&c->minor_faults, (double)outcome->minor_faults))
+		return -ENOMEM;
+	return 0;
+}
+
+/* Every allocator once, after the loop's own cost. */
+static int round_hold(struct hall *hall, uint64_t repeat,
+		      int (*keep)(const struct contest_run *run, void *context), void *context)
+{
+	struct contest *contest = hall->contest;
+	double loop = NAN;
+	int error;
+
+	if (run(hall, &null_allocator, repeat)) {
+		loop = ns_per_op(hall);
+		error = sample_add(&contest->loop_ns_per_op, loop);
+		if (error)
+			return error;
+	} else {
+		contest->failed = true;
+	}
+	for (size_t i = 0; i < contest->count; i++) {
+		struct contestant *c = &contest->contestants[i];
+		struct contest_run kept = {contest, c->allocator, &hall->outcome, repeat, 0, loop};
+
+		if (c->failed)
+			continue;
+		c->failed = !run(hall, c->allocator, repeat);
+		contest->failed |= c->failed || hall->outcome.check_errors;
+		if (c->failed) {
+			c->check_errors += hall->outcome.check_errors;
+			continue;
+		}
+		kept.ns_per_op = ns_per_op(hall);
+		error = note(c, hall);
+		if (!error)
+			error = keep(&kept, context);
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+int contest_hold(struct contest *contest, const struct allocators *allocators,
+		 int (*keep)(const struct contest_run *run, void *context), void *context)
+{
+	struct hall hall = {
+		.contest = contest,
+		.launcher = {.plan_fd = contest->plan->file.fd,
+			     .cxx = contest->survey->kinds & CXX_KINDS,
+			     .hakmem_options = contest->request->hakmem},
+		.progress = isatty(STDERR_FILENO),
+	};
+	int error = launch_init(&hall.launcher);
+
+	contest->count = allocators->count;
+	contest->contestants = calloc(allocators->count + 1, sizeof(*contest->contestants));
+	if (!contest->contestants)
+		error = -ENOMEM;
+	for (size_t i = 0; !error && i < allocators->count; i++)
+		contest->contestants[i].allocator = &allocators->list[i];
+	for (uint64_t repeat = 0; !error && repeat < contest->request->repeat; repeat++)
+		error = round_hold(&hall, repeat, keep, context);
+	launch_fini(&hall.launcher);
+	return error;
+}
+
+void contest_fini(struct contest *contest)
+{
+	for (size_t i = 0; contest->contestants && i < contest->count; i++) {
+		sample_fini(&contest->contestants[i].ns_per_op);
+		sample_fini(&contest->contestants[i].peak_rss_bytes);
+		sample_fini(&contest->contestants[i].minor_faults);
+	}
+	free(contest->contestants);
+	sample_fini(&contest->loop_ns_per_op);
+}

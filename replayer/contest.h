@@ -1,0 +1,60 @@
+/*
+ * The comparison: every allocator runs the same plan, in turn, as many times as asked; each run is
+ * proven by its digest before it counts.
+ */
+#ifndef REPLAYER_CONTEST_H
+#define REPLAYER_CONTEST_H
+
+#include "allocators.h"
+#include "planner.h"
+#include "request.h"
+#include "run.h"
+#include "sample.h"
+#include "survey.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* One allocator's results. */
+struct contestant {
+	const struct allocator *allocator;
+	bool failed; /* a run of it came to no end, or did something else */
+	struct sample ns_per_op;
+	struct sample peak_rss_bytes;
+	struct sample minor_faults;
+	uint64_t peak_live_bytes;
+	uint64_t check_errors;
+	uint64_t surprises;
+	char notes[sizeof(((struct run_outcome *)0)->notes)];
+};
+
+struct contest {
+	const struct request *request;
+	const struct survey *survey;
+	const struct planner_result *plan;
+	struct contestant *contestants;
+	size_t count;
+	struct sample loop_ns_per_op; /* on the null allocator */
+	bool baton;
+	bool failed; /* any of them, or a check found something */
+};
+
+/* One run that counts, for who wants to keep it. */
+struct contest_run {
+	const struct contest *contest;
+	const struct allocator *allocator;
+	const struct run_outcome *outcome;
+	uint64_t repeat;
+	double ns_per_op;
+	double loop_ns_per_op;
+};
+
+/*
+ * Runs everything; calls keep after each run that counts. Complaints go to stderr. Returns 0, or a
+ * negative errno when the contest could not be held at all; contest_fini() in any case.
+ */
+int contest_hold(struct contest *contest, const struct allocators *allocators,
+		 int (*keep)(const struct contest_run *run, void *context), void *context);
+void contest_fini(struct contest *contest);
+
+#endif

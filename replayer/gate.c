@@ -1,0 +1,154 @@
+#include "gate.h"
+
+#include "futex.h"
+
+#include <immintrin.h>
+#include <stdalign.h>
+#include <stdbool.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define POINTS 256 /* where sleepers wait for objects, by slot */
+
+/*
+ * The sleeper raises `sleepers`, then looks at the slot; the announcer stores the slot, then looks
+ * at `sleepers`: with a full fence in between on both sides at least one sees the other.
+ */
+struct point {
+	alignas(64) _Atomic uint32_t sleepers;
+	_Atomic uint32_t turn;
+};
+
+enum epoch_state { EPOCH_OPEN, EPOCH_OPEN_WITH_SLEEPERS, EPOCH_DONE };
+
+struct epoch {
+	_Atomic uint32_t left;  /* threads that have not done their work in it */
+	_Atomic uint32_t state; /* enum epoch_state */
+};
+
+static struct point points[POINTS];
+static struct epoch *epochs;
+static uint32_t n_epochs;
+static uint32_t window;
+static alignas(64) _Atomic uint32_t done; /* every epoch below is complete */
+static alignas(64) _Atomic int64_t live;
+static _Atomic int64_t live_peak;
+static unsigned spins;
+
+bool gate_init(const struct plan *plan)
+{
+	const uint32_t *left = (const void *)((const char *)plan + plan->epochs_offset);
+	size_t bytes = plan->epochs * sizeof(*epochs);
+
+	/* Spinning pays only where the other thread can run meanwhile. */
+	spins = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? 400 : 0;
+	window = plan->window;
+	n_epochs = plan->epochs;
+	if (!bytes)
+		return true;
+	epochs = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (epochs == MAP_FAILED)
+		return false;
+	for (uint32_t e = 0; e < n_epochs; e++)
+		atomic_init(&epochs[e].left, left[e]);
+	return true;
+}
+
+static struct point *point_of(const struct slot *slot)
+{
+	return &points[(uintptr_t)slot / sizeof(*slot) % POINTS];
+}
+
+static bool slot_holds(const struct slot *slot, uint64_t identity)
+{
+	return atomic_load_explicit(&slot->identity, memory_order_acquire) == identity;
+}
+
+void gate_wait(const struct slot *slot, uint64_t identity)
+{
+	struct point *point;
+
+	for (unsigned i = 0; i < spins; i++) {
+		if (slot_holds(slot, identity))
+			return;
+		_mm_pause();
+	}
+	point = point_of(slot);
+	atomic_fetch_add(&point->sleepers, 1);
+	for (;;) {
+		uint32_t turn = atomic_load(&point->turn);
+
+		if (slot_holds(slot, identity))
+			break;
+		futex_wait(&point->turn, turn);
+	}
+	atomic_fetch_sub(&point->sleepers, 1);
+}
+
+void gate_announce(const struct slot *slot)
+{
+	struct point *point = point_of(slot);
+
+	atomic_thread_fence(memory_order_seq_cst);
+	if (atomic_load_explicit(&point->sleepers, memory_order_relaxed)) {
+		atomic_fetch_add(&point->turn, 1);
+		futex_wake_all(&point->turn);
+	}
+}
+
+/* Moves `done` over every complete epoch, waking who waits for it. */
+static void epochs_advance(void)
+{
+	uint32_t e = atomic_load(&done);
+
+	while (e < n_epochs && !atomic_load(&epochs[e].left)) {
+		if (!atomic_compare_exchange_strong(&done, &e, e + 1))
+			continue;
+		if (atomic_exchange(&epochs[e].state, EPOCH_DONE) == EPOCH_OPEN_WITH_SLEEPERS)
+			futex_wake_all(&epochs[e].state);
+		e++;
+	}
+}
+
+static void epoch_wait(struct epoch *epoch)
+{
+	for (unsigned i = 0; i < spins; i++) {
+		if (atomic_load_explicit(&epoch->state, memory_order_acquire) == EPOCH_DONE)
+			return;
+		_mm_pause();
+	}
+	for (;;) {
+		uint32_t state = EPOCH_OPEN;
+
+		atomic_compare_exchange_strong(&epoch->state, &state, EPOCH_OPEN_WITH_SLEEPERS);
+		if (state == EPOCH_DONE)
+			return;
+		futex_wait(&epoch->state, EPOCH_OPEN_WITH_SLEEPERS);
+	}
+}
+
+void gate_pass(uint32_t leave, uint32_t enter)
+{
+	if (leave != PLAN_NONE && atomic_fetch_sub(&epochs[leave].left, 1) == 1)
+		epochs_advance();
+	if (enter != PLAN_NONE && enter >= window)
+		epoch_wait(&epochs[enter - window]);
+}
+
+void gate_fold(int64_t live_bytes, uint64_t peak_bytes)
+{
+	int64_t before = atomic_fetch_add_explicit(&live, live_bytes, memory_order_relaxed);
+	int64_t peak = before + (int64_t)peak_bytes;
+	int64_t highest = atomic_load_explicit(&live_peak, memory_order_relaxed);
+
+	while (peak > highest &&
+	       !atomic_compare_exchange_weak_explicit(&live_peak, &highest, peak,
+						      memory_order_relaxed, memory_order_relaxed))
+		;
+}
+
+uint64_t gate_peak_bytes(void)
+{
+	return (uint64_t)atomic_load(&live_peak);
+}

@@ -1,0 +1,33 @@
+/*
+ * Where threads of a parallel replay wait for each other: for an object to be born, and for the
+ * skew window to move on. Waiting spins a little, then sleeps; every wait is for something earlier
+ * in the recorded order, so there is always a thread that can go on.
+ */
+#ifndef REPLAYER_GATE_H
+#define REPLAYER_GATE_H
+
+#include "plan.h"
+#include "slot.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Before any other call. False when memory lacks. */
+bool gate_init(const struct plan *plan);
+
+/* Waits until the slot holds that object. */
+void gate_wait(const struct slot *slot, uint64_t identity);
+
+/* An object that may be waited for has been stored in the slot. */
+void gate_announce(const struct slot *slot);
+
+/* Leaves one epoch and enters a later one, waiting for the window; either may be PLAN_NONE. */
+void gate_pass(uint32_t leave, uint32_t enter);
+
+/* Adds to the live bytes; peak: how far above the start they stood on the way. */
+void gate_fold(int64_t live_bytes, uint64_t peak_bytes);
+
+/* The most live bytes so far. */
+uint64_t gate_peak_bytes(void);
+
+#endif

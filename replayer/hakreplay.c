@@ -1,0 +1,99 @@
+/* hakreplay: replays a trace on several allocators, each in fresh processes, and compares them. */
+#include "allocators.h"
+#include "contest.h"
+#include "ledger.h"
+#include "planner.h"
+#include "request.h"
+#include "survey.h"
+#include "table.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+__attribute__((format(printf, 1, 2))) static int complain(const char *format, ...)
+{
+	va_list args;
+
+	fputs("hakreplay: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	return 1;
+}
+
+static int compare(const struct request *request, const struct survey *survey,
+		   const struct planner_result *plan, const struct allocators *allocators)
+{
+	struct contest contest = {.request = request, .survey = survey, .plan = plan};
+	struct ledger ledger;
+	int failed = ledger_open(&ledger, request->json);
+
+	if (failed)
+		return complain("%s: %s", request->json, strerror(-failed));
+	failed = contest_hold(&contest, allocators, ledger_keep, &ledger);
+	if (failed)
+		complain("%s", strerror(-failed));
+	else
+		table_print(stdout, &contest);
+	failed |= ledger_close(&ledger) | contest.failed;
+	contest_fini(&contest);
+	return !!failed;
+}
+
+/* Why a trace cannot be replayed. */
+static int refuse(const struct trace *trace, const struct survey *survey, int error)
+{
+	if (*survey->cut)
+		return complain("%s; --partial replays what is whole", survey->cut);
+	return complain("%s", *trace_error(trace) ? trace_error(trace) : strerror(-error));
+}
+
+static int replay(const struct request *request, struct trace *trace,
+		  const struct allocators *allocators)
+{
+	struct planner_options options = {request->schedule, request->skew, request->check};
+	struct planner_result plan;
+	struct survey survey;
+	int error = survey_make(&survey, trace, request->partial);
+	int status;
+
+	if (error) {
+		status = refuse(trace, &survey, error);
+		survey_fini(&survey);
+		return status;
+	}
+	if (*survey.cut)
+		complain("%s; its whole part is replayed", survey.cut);
+	error = planner_make(&plan, trace, &survey, &options);
+	if (error)
+		status = complain("%s: %s", request->trace, plan.error);
+	else
+		status = compare(request, &survey, &plan, allocators);
+	planner_fini(&plan);
+	survey_fini(&survey);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct allocators allocators;
+	struct request request;
+	struct trace *trace;
+	int status = 1;
+
+	request_parse(&request, argc, argv);
+	if (allocators_find(&allocators, request.allocators)) {
+		complain("%s", allocators.error);
+	} else if (trace_open(&trace, request.trace)) {
+		complain("%s", trace ? trace_error(trace) : strerror(ENOMEM));
+		trace_close(trace);
+	} else {
+		status = replay(&request, trace, &allocators);
+		trace_close(trace);
+	}
+	allocators_fini(&allocators);
+	return status;
+}

@@ -1,0 +1,163 @@
+#include "launch.h"
+
+#include "image.h"
+#include "memfile.h"
+
+#include <errno.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/personality.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define IMAGE_FD 5 /* in the runner; exec needs it open, and tools that load the program again */
+
+extern char **environ;
+
+static int image_write(int fd)
+{
+	size_t bytes = (size_t)(image_end - image_begin);
+
+	for (size_t done = 0; done < bytes;) {
+		ssize_t n = write(fd, image_begin + done, bytes - done);
+
+		if (n < 0)
+			return -errno;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+int launch_init(struct launcher *l)
+{
+	int persona = personality(0xffffffff);
+
+	/* Equal runs then see equal addresses. A kernel that forbids it costs only that. */
+	if (persona != -1)
+		personality((unsigned long)persona | ADDR_NO_RANDOMIZE);
+	l->image_fd = memfile_make("hakreplay runner");
+	return l->image_fd < 0 ? l->image_fd : image_write(l->image_fd);
+}
+
+void launch_fini(struct launcher *l)
+{
+	if (l->image_fd >= 0)
+		close(l->image_fd);
+}
+
+static bool is_ours(const char *variable, bool hakmem_options)
+{
+	return !strncmp(variable, "LD_PRELOAD=", 11) ||
+	       (hakmem_options && !strncmp(variable, "HAKMEM_OPTIONS=", 15));
+}
+
+/* The caller's environment with the preloaded libraries and hakmem's options; free() it whole. */
+static char **environment_make(const struct launcher *l, const struct allocator *allocator)
+{
+	const char *options = allocator->hakmem ? l->hakmem_options : NULL;
+	size_t text_bytes = PATH_MAX + 64 + (options ? strlen(options) : 0) + 32;
+	size_t n = 0;
+	char **list;
+	char *text;
+
+	while (environ[n])
+		n++;
+	list = malloc((n + 3) * sizeof(*list) + text_bytes);
+	if (!list)
+		return NULL;
+	text = (char *)(list + n + 3);
+	n = 0;
+	for (char **variable = environ; *variable; variable++)
+		if (!is_ours(*variable, options))
+			list[n++] = *variable;
+	if (*allocator->path || l->cxx) {
+		list[n++] = text;
+		text += sprintf(text, "LD_PRELOAD=%s%s%s", allocator->path,
+				*allocator->path && l->cxx ? ":" : "",
+				l->cxx ? "libstdc++.so.6" : "") +
+			1;
+	}
+	if (options) {
+		list[n++] = text;
+		sprintf(text, "HAKMEM_OPTIONS=%s", options);
+	}
+	list[n] = NULL;
+	return list;
+}
+
+static int spawn(const struct launcher *l, const struct allocator *allocator, int run_fd,
+		 pid_t *pid)
+{
+	char name[] = "hakreplay-run";
+	char *arguments[] = {name, NULL};
+	char **environment = environment_make(l, allocator);
+	posix_spawn_file_actions_t actions;
+	char path[32];
+	int error;
+
+	if (!environment)
+		return -ENOMEM;
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_adddup2(&actions, run_fd, RUN_FD);
+	posix_spawn_file_actions_adddup2(&actions, l->plan_fd, RUN_PLAN_FD);
+	posix_spawn_file_actions_adddup2(&actions, l->image_fd, IMAGE_FD);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", IMAGE_FD);
+	error = posix_spawn(pid, path, &actions, NULL, arguments, environment);
+	posix_spawn_file_actions_destroy(&actions);
+	free(environment);
+	return -error;
+}
+
+/* The reason why a runner came to no end. */
+static int explain(struct launcher *l, const struct allocator *allocator,
+		   const struct run_outcome *outcome, int status)
+{
+	const char *where = atomic_load(&outcome->state) == RUN_BEGUN ? "before" : "during";
+
+	if (atomic_load(&outcome->state) == RUN_REFUSED)
+		snprintf(l->error, sizeof(l->error), "%s: %s", allocator->name, outcome->failure);
+	else if (WIFSIGNALED(status))
+		snprintf(l->error, sizeof(l->error), "%s: ended by signal %d (%s) %s the replay",
+			 allocator->name, WTERMSIG(status), strsignal(WTERMSIG(status)), where);
+	else
+		snprintf(l->error, sizeof(l->error),
+			 "%s: the runner ended with status %d %s the replay", allocator->name,
+			 WEXITSTATUS(status), where);
+	return -ECHILD;
+}
+
+int launch_run(struct launcher *l, const struct allocator *allocator, const struct run_order *order,
+	       struct run_outcome *outcome)
+{
+	int fd = memfile_make("hakreplay run");
+	struct run *run = MAP_FAILED;
+	int status, error = 0;
+	pid_t pid;
+
+	if (fd >= 0 && !ftruncate(fd, sizeof(*run)))
+		run = mmap(NULL, sizeof(*run), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (run == MAP_FAILED) {
+		error = -errno;
+		goto out;
+	}
+	run->order = *order;
+	error = spawn(l, allocator, fd, &pid);
+	if (error)
+		goto out;
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	memcpy(outcome, &run->outcome, sizeof(*outcome));
+	if (status || outcome->state != RUN_DONE)
+		error = explain(l, allocator, outcome, status);
+out:
+	if (error && error != -ECHILD)
+		snprintf(l->error, sizeof(l->error), "%s: the runner does not start: %s",
+			 allocator->name, strerror(-error));
+	if (run != MAP_FAILED)
+		munmap(run, sizeof(*run));
+	if (fd >= 0)
+		close(fd);
+	return error;
+}

@@ -1,0 +1,168 @@
+#include "lockstep.h"
+
+#include "crew.h"
+#include "digest.h"
+#include "engine.h"
+#include "futex.h"
+#include "identity.h"
+#include "setting.h"
+
+/* States of a worker's thread, all changed by whoever has the turn. */
+enum { UNBORN, PARKED, HOLDER, LEAVING };
+
+/* The turns, and how far they have been executed; touched only by whoever has the turn. */
+static struct {
+	const uint32_t *turns;
+	uint64_t left;
+	uint64_t order;         /* digest of the total order */
+	struct worker *leaving; /* baton: ended, and its thread still to be joined */
+} relay;
+
+static struct worker *turn_worker(uint32_t turn)
+{
+	return &crew.workers[turn >> PLAN_TURN_SHIFT];
+}
+
+static void state_set(struct worker *worker, uint32_t state)
+{
+	atomic_store(&worker->state, state);
+	futex_wake(&worker->state, 1);
+}
+
+static void state_await_change(struct worker *worker, uint32_t from)
+{
+	while (atomic_load(&worker->state) == from)
+		futex_wait(&worker->state, from);
+}
+
+/* Announces that the thread stands ready, and sleeps until it is wanted. */
+static void park(struct worker *worker)
+{
+	state_set(worker, PARKED);
+	state_await_change(worker, PARKED);
+}
+
+static void take_turn(struct worker *worker)
+{
+	engine_run(worker, *relay.turns & PLAN_TURN_MAX);
+	relay.order = digest_join(relay.order, worker->number, worker->digest);
+	relay.turns++;
+	relay.left--;
+}
+
+/* ---- one OS thread with every worker's identity ---- */
+
+static void *stand_in_body(void *context)
+{
+	struct worker *worker = context;
+
+	worker->thread_pointer = identity_read();
+	park(worker);
+	return NULL;
+}
+
+static void stand_in_spawn(uint32_t thread)
+{
+	struct worker *worker = &crew.workers[thread];
+
+	crew_create(worker, stand_in_body);
+	state_await_change(worker, UNBORN);
+}
+
+/* The worker's own thread takes its identity back and ends, while the caller is the first one. */
+static void stand_in_leave(struct worker *worker)
+{
+	state_set(worker, LEAVING);
+	pthread_join(worker->thread, NULL);
+}
+
+static void run_identities(void)
+{
+	struct worker *current = crew.first;
+
+	current->thread_pointer = identity_read();
+	while (relay.left) {
+		struct worker *worker = turn_worker(*relay.turns);
+
+		if (worker != current)
+			identity_write(worker->thread_pointer);
+		current = worker;
+		take_turn(worker);
+		if (worker->ended) {
+			current = crew.first;
+			identity_write(current->thread_pointer);
+			stand_in_leave(worker);
+		}
+	}
+	identity_write(crew.first->thread_pointer);
+}
+
+/* ---- real threads and a baton ---- */
+
+static void take_turns(struct worker *worker)
+{
+	while (relay.left && turn_worker(*relay.turns) == worker && !worker->ended)
+		take_turn(worker);
+}
+
+static void *baton_body(void *context)
+{
+	struct worker *worker = context;
+
+	park(worker);
+	for (;;) {
+		struct worker *next = crew.first;
+
+		take_turns(worker);
+		if (worker->ended)
+			relay.leaving = worker;
+		else if (relay.left)
+			next = turn_worker(*relay.turns);
+		atomic_store(&worker->state, PARKED);
+		state_set(next, HOLDER);
+		if (worker->ended)
+			return NULL;
+		state_await_change(worker, PARKED);
+	}
+}
+
+static void baton_spawn(uint32_t thread)
+{
+	struct worker *worker = &crew.workers[thread];
+
+	crew_create(worker, baton_body);
+	state_await_change(worker, UNBORN);
+}
+
+static void run_baton(void)
+{
+	struct worker *first = crew.first;
+
+	for (;;) {
+		if (relay.leaving)
+			pthread_join(relay.leaving->thread, NULL);
+		relay.leaving = NULL;
+		take_turns(first);
+		if (!relay.left)
+			return;
+		atomic_store(&first->state, PARKED);
+		state_set(turn_worker(*relay.turns), HOLDER);
+		state_await_change(first, PARKED);
+	}
+}
+
+void lockstep_init(bool baton)
+{
+	setting.spawn = baton ? baton_spawn : stand_in_spawn;
+	relay.turns = crew_array(crew.plan->turns_offset);
+	relay.left = crew.plan->turns;
+}
+
+uint64_t lockstep_run(void)
+{
+	if (setting.spawn == baton_spawn)
+		run_baton();
+	else
+		run_identities();
+	return relay.order;
+}

@@ -1,0 +1,18 @@
+/* Reads the clocks and the kernel's counters of this process, without allocating. */
+#ifndef REPLAYER_METER_H
+#define REPLAYER_METER_H
+
+#include "run.h"
+
+/*
+ * The runner's own memory is mapped and resident between these two calls: what they see appear is
+ * not the allocator's. The second one also forgets the peak of resident memory so far.
+ */
+void meter_own_begin(void);
+void meter_own_end(void);
+
+/* The clocks run between these two, which fill the outcome. */
+void meter_start(void);
+void meter_stop(struct run_outcome *outcome);
+
+#endif

@@ -1,0 +1,117 @@
+#include "planfile.h"
+
+#include "memfile.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define PAGE 4096
+
+/*
+ * Entries that one row may need at most: fold (2), wait, epoch, the call and its operand; and
+ * entries for each thread started: epoch, fold (2), start.
+ */
+#define CELLS_PER_ROW   6
+#define CELLS_PER_SPAWN 4
+#define CELLS_AT_END    (8 + PLAN_PADDING)
+
+/* Takes the next bytes of the file, from a page of their own. */
+static uint64_t region(uint64_t *end, uint64_t bytes)
+{
+	uint64_t begin = *end;
+
+	*end += (bytes + PAGE - 1) / PAGE * PAGE;
+	return begin;
+}
+
+/* Address space for a stream: what it does not use stays a hole. */
+static uint64_t stream_bytes(const struct survey *survey, uint32_t number)
+{
+	uint64_t cells = CELLS_AT_END;
+
+	if (number < survey->n_threads) {
+		const struct survey_thread *thread = &survey->threads[number];
+
+		cells += CELLS_PER_ROW * thread->rows + CELLS_PER_SPAWN * thread->spawns;
+	} else if (number == PLAN_INHERITED(survey->n_threads)) {
+		cells += 2 * survey->inherited;
+	} else {
+		cells += 2 * (survey->calls + survey->inherited);
+	}
+	return cells * sizeof(struct plan_op);
+}
+
+static struct plan layout(const struct survey *survey, uint32_t epochs, uint32_t sites)
+{
+	uint32_t n = PLAN_STREAMS(survey->n_threads);
+	struct plan plan = {.magic = PLAN_MAGIC,
+			    .threads = survey->n_threads,
+			    .main = survey->main,
+			    .running = survey->running,
+			    .epochs = epochs,
+			    .sites = sites};
+
+	region(&plan.bytes, sizeof(plan));
+	plan.streams_offset = region(&plan.bytes, n * sizeof(struct plan_stream));
+	plan.turns_offset = region(&plan.bytes, (survey->calls + 2ull * survey->running) * 4);
+	plan.epochs_offset = region(&plan.bytes, epochs * sizeof(uint32_t));
+	plan.keys_offset = region(&plan.bytes, sites * sizeof(uint64_t));
+	return plan;
+}
+
+int planfile_open(struct planfile *file, const struct survey *survey, uint32_t epochs,
+		  uint32_t sites)
+{
+	struct plan plan = layout(survey, epochs, sites);
+	uint64_t begin = plan.bytes;
+	uint32_t n = PLAN_STREAMS(survey->n_threads);
+
+	*file = (struct planfile){.fd = memfile_make("hakreplay plan")};
+	for (uint32_t i = 0; i < n; i++)
+		region(&plan.bytes, stream_bytes(survey, i));
+	file->streams = calloc(n, sizeof(*file->streams));
+	if (!file->streams)
+		return -ENOMEM;
+	if (file->fd < 0)
+		return file->fd;
+	if (ftruncate(file->fd, (off_t)plan.bytes))
+		return -errno;
+	file->plan = mmap(NULL, plan.bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file->fd, 0);
+	if (file->plan == MAP_FAILED)
+		return -errno;
+	*file->plan = plan;
+	file->turns = (void *)((char *)file->plan + plan.turns_offset);
+	file->epochs = (void *)((char *)file->plan + plan.epochs_offset);
+	file->keys = (void *)((char *)file->plan + plan.keys_offset);
+	for (uint32_t i = 0; i < n; i++) {
+		file->streams[i].begin = (void *)((char *)file->plan + begin);
+		file->streams[i].next = file->streams[i].begin;
+		region(&begin, stream_bytes(survey, i));
+	}
+	return 0;
+}
+
+void planfile_finish(struct planfile *file)
+{
+	struct plan *plan = file->plan;
+	struct plan_stream *streams = (void *)((char *)plan + plan->streams_offset);
+
+	for (uint32_t i = 0; i < PLAN_STREAMS(plan->threads); i++) {
+		const struct stream *stream = &file->streams[i];
+
+		streams[i] = (struct plan_stream){
+			.offset = (uint64_t)((char *)stream->begin - (char *)plan),
+			.entries = stream->entries,
+			.cells = (uint64_t)(stream->next - stream->begin),
+		};
+	}
+}
+
+void planfile_close(struct planfile *file)
+{
+	if (file->plan && file->plan != MAP_FAILED)
+		munmap(file->plan, file->plan->bytes);
+	if (file->fd >= 0)
+		close(file->fd);
+	free(file->streams);
+}

@@ -1,0 +1,542 @@
+#include "planner.h"
+
+#include "digest.h"
+#include "shape.h"
+#include "slots.h"
+#include "traces/live.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EPOCHS_PER_WINDOW 8
+#define FOLD_CALLS        64          /* calls after which live bytes are told to the others ... */
+#define FOLD_BYTES        (64 * 1024) /* ... or earlier, after a change of so many bytes */
+#define SEEN              16 /* threads of which a thread remembers how far it has seen them */
+
+/* What a live object carries, besides what live.h knows. */
+struct place {
+	struct plan_op *op; /* of its birth */
+	uint32_t slot;
+	uint32_t stream; /* of its birth */
+	uint32_t birth;  /* number in that stream */
+	uint32_t epoch;
+};
+
+struct planner_thread {
+	uint64_t digest;
+	uint32_t births;
+	uint32_t epoch; /* entered, PLAN_NONE: none */
+	bool started;
+	/* Since the last fold. */
+	unsigned calls;
+	int64_t live_bytes;
+	int64_t peak_bytes;
+	struct {
+		uint32_t stream;
+		uint32_t births; /* so many are known to be done */
+	} seen[SEEN];
+};
+
+struct planner {
+	struct planner_result *result;
+	const struct survey *survey;
+	const struct planner_options *options;
+	struct planner_thread *threads; /* by stream */
+	struct slots slots;
+	struct live live;
+	uint64_t row;
+	uint64_t epoch_rows; /* 0: no epochs */
+	uint64_t turns;
+	uint32_t n_sites;
+};
+
+static struct stream *stream_of(struct planner *p, uint32_t thread)
+{
+	return &p->result->file.streams[thread];
+}
+
+static bool parallel(const struct planner *p)
+{
+	return p->options->schedule == RUN_PARALLEL;
+}
+
+/* ---- lockstep: turns ---- */
+
+static void turn_close(struct planner *p)
+{
+	uint32_t thread;
+
+	if (!p->turns)
+		return;
+	thread = p->result->file.turns[p->turns - 1] >> PLAN_TURN_SHIFT;
+	p->result->order_digest =
+		digest_join(p->result->order_digest, thread, p->threads[thread].digest);
+}
+
+/* The next entry of the total order is one of that thread's. Before the digest learns of it. */
+static void turn_add(struct planner *p, uint32_t thread)
+{
+	uint32_t *next = &p->result->file.turns[p->turns];
+
+	if (parallel(p) || thread >= p->survey->n_threads)
+		return;
+	if (p->turns && next[-1] >> PLAN_TURN_SHIFT == thread &&
+	    (next[-1] & PLAN_TURN_MAX) < PLAN_TURN_MAX) {
+		next[-1]++;
+		return;
+	}
+	turn_close(p);
+	*next = thread << PLAN_TURN_SHIFT | 1;
+	p->turns++;
+}
+
+/* ---- parallel: folds, epochs, waits ---- */
+
+static void fold(struct planner *p, uint32_t thread)
+{
+	struct planner_thread *t = &p->threads[thread];
+	uint64_t delta = (uint64_t)t->live_bytes;
+	uint64_t peak = (uint64_t)t->peak_bytes;
+
+	if (!parallel(p) || !t->calls)
+		return;
+	stream_put(stream_of(p, thread), (uint32_t)delta, (uint32_t)(delta >> 32),
+		   PLAN_FOLD | PLAN_SPECIAL);
+	stream_put_operand(stream_of(p, thread),
+			   (struct plan_operand){(uint32_t)(peak >> 32), (uint32_t)peak});
+	t->calls = 0;
+	t->live_bytes = t->peak_bytes = 0;
+}
+
+/* A call changed the live bytes. */
+static void live_change(struct planner *p, uint32_t thread, uint64_t died, uint64_t born)
+{
+	struct planner_thread *t = &p->threads[thread];
+
+	t->live_bytes += (int64_t)(born - died);
+	if (t->live_bytes > t->peak_bytes)
+		t->peak_bytes = t->live_bytes;
+	if (++t->calls >= FOLD_CALLS || llabs(t->live_bytes) >= FOLD_BYTES)
+		fold(p, thread);
+}
+
+static uint32_t epoch_now(const struct planner *p)
+{
+	return p->epoch_rows ? (uint32_t)(p->row / p->epoch_rows) : 0;
+}
+
+static void epoch_pass(struct planner *p, uint32_t thread, uint32_t enter)
+{
+	struct planner_thread *t = &p->threads[thread];
+
+	if (!p->epoch_rows || t->epoch == enter)
+		return;
+	fold(p, thread);
+	stream_put(stream_of(p, thread), t->epoch, enter, PLAN_EPOCH | PLAN_SPECIAL);
+	if (enter != PLAN_NONE)
+		p->result->file.epochs[enter]++;
+	t->epoch = enter;
+}
+
+/* Is it certain, when a thread comes to this row, that the object has been born? */
+static bool surely_born(const struct planner *p, const struct planner_thread *t, uint32_t thread,
+			const struct place *place)
+{
+	return !p->epoch_rows || place->stream == thread || place->stream >= p->survey->n_threads ||
+	       place->epoch + EPOCHS_PER_WINDOW <= epoch_now(p) ||
+	       (t->seen[place->stream % SEEN].stream == place->stream &&
+		t->seen[place->stream % SEEN].births > place->birth);
+}
+
+static void wait_for(struct planner *p, uint32_t thread, const struct place *place)
+{
+	struct planner_thread *t = &p->threads[thread];
+
+	if (surely_born(p, t, thread, place))
+		return;
+	place->op->code |= PLAN_AWAITED;
+	stream_put(stream_of(p, thread), place->slot, place->birth,
+		   PLAN_WAIT | PLAN_SPECIAL | place->stream << PLAN_SITE_SHIFT);
+	t->seen[place->stream % SEEN].stream = place->stream;
+	t->seen[place->stream % SEEN].births = place->birth + 1;
+}
+
+/* ---- calls ---- */
+
+struct call {
+	const struct trace_event *event;
+	uint32_t stream;
+	uint32_t slot;
+	uint32_t flags;
+	uint64_t size;
+	uint64_t detail;
+	uint64_t identity; /* the digest's */
+};
+
+/* Writes the entry of a call; returns it. */
+static struct plan_op *call_put(struct planner *p, const struct call *call)
+{
+	const struct trace_event *event = call->event;
+	unsigned kind = event->kind == TRACE_INHERITED
+				? event->align ? TRACE_MEMALIGN : TRACE_MALLOC
+				: event->kind;
+	uint32_t site = event->site < p->n_sites ? event->site : PLAN_NO_SITE;
+	uint32_t code = kind | site << PLAN_SITE_SHIFT;
+	bool special = shape_changes(kind) || shape_aligned(kind) || call->flags ||
+		       call->size > UINT32_MAX;
+	struct stream *stream = stream_of(p, call->stream);
+	struct planner_thread *t = &p->threads[call->stream];
+	uint64_t detail = special ? digest_detail(call->detail, call->flags) : 0;
+	struct plan_op *op;
+
+	turn_add(p, call->stream);
+	op = stream_put(stream, call->slot, (uint32_t)call->size,
+			code | (special ? PLAN_SPECIAL : 0));
+	if (special)
+		stream_put_operand(stream, (struct plan_operand){
+						   .size_high = (uint32_t)(call->size >> 32),
+						   .detail = (uint32_t)call->detail,
+						   .old_high = (uint16_t)(call->detail >> 32),
+						   .flags = (uint16_t)call->flags,
+					   });
+	t->digest = digest_next(t->digest, digest_term(code, call->size, detail, call->identity));
+	p->result->failed += !!(call->flags & PLAN_FAILED);
+	p->result->foreign += !!(call->flags & PLAN_FOREIGN);
+	p->result->ops += event->kind != TRACE_INHERITED && !(call->flags & PLAN_FOREIGN);
+	return op;
+}
+
+static int trace_fault(struct planner *p, const char *what, uint64_t object)
+{
+	snprintf(p->result->error, sizeof(p->result->error),
+		 "row %llu: object %llu %s; `haktrace verify` tells more",
+		 (unsigned long long)p->row, (unsigned long long)object, what);
+	return -EBADMSG;
+}
+
+static uint64_t place_identity(const struct place *place)
+{
+	return plan_identity(place->stream, place->birth);
+}
+
+/* Notes where the object just born lives. */
+static int birth_note(struct planner *p, const struct call *call, struct plan_op *op)
+{
+	struct planner_thread *t = &p->threads[call->stream];
+	struct place *place;
+	int error = live_birth(&p->live, call->event);
+
+	if (error)
+		return error == -ENOMEM
+			       ? error
+			       : trace_fault(p, "is not the next one", call->event->object);
+	place = live_payload(live_find(&p->live, call->event->object));
+	*place = (struct place){op, call->slot, call->stream, t->births++, epoch_now(p)};
+	return 0;
+}
+
+static int plan_birth(struct planner *p, const struct trace_event *event, uint32_t stream)
+{
+	struct call call = {
+		.event = event, .stream = stream, .size = event->size, .detail = event->align};
+	int64_t slot;
+	int error;
+
+	if (event->object == TRACE_NONE) {
+		call.flags = PLAN_FAILED;
+		call_put(p, &call);
+		return 0;
+	}
+	slot = slots_take(&p->slots, stream, epoch_now(p));
+	if (slot < 0)
+		return (int)slot;
+	call.slot = (uint32_t)slot;
+	call.identity = plan_identity(stream, p->threads[stream].births);
+	error = birth_note(p, &call, call_put(p, &call));
+	if (!error)
+		live_change(p, stream, 0, event->size);
+	return error;
+}
+
+static int plan_death(struct planner *p, const struct trace_event *event)
+{
+	struct live_object *object = live_find(&p->live, event->old_object);
+	struct call call = {.event = event, .stream = event->thread};
+	struct place place;
+
+	if (event->old_object == TRACE_NONE) {
+		call.flags = PLAN_FOREIGN;
+		call_put(p, &call);
+		return 0;
+	}
+	if (!object)
+		return trace_fault(p, "is freed but not alive", event->old_object);
+	place = *(struct place *)live_payload(object);
+	wait_for(p, event->thread, &place);
+	call.slot = place.slot;
+	call.size = object->size;
+	call.detail = shape_aligned(event->kind) ? object->align : 0;
+	call.identity = place_identity(&place);
+	call_put(p, &call);
+	live_change(p, event->thread, object->size, 0);
+	live_death(&p->live, event->old_object);
+	return slots_give(&p->slots, place.slot, event->thread, epoch_now(p));
+}
+
+/* A realloc without an old object: of NULL, or of a foreign block, whose place it then takes. */
+static int plan_change_of_none(struct planner *p, const struct trace_event *event)
+{
+	bool born = event->object != TRACE_NONE;
+	struct call call = {.event = event, .stream = event->thread, .size = event->size};
+	int64_t slot = 0;
+	int error = 0;
+
+	if (!born && event->flags & TRACE_FOREIGN)
+		call.flags = PLAN_FOREIGN;
+	else if (!born)
+		call.flags = PLAN_FROM_NULL |
+			     (event->flags & TRACE_FAILED ? PLAN_FAILED : PLAN_TO_NOTHING);
+	else
+		call.flags = PLAN_FROM_NULL;
+	if (born)
+		slot = slots_take(&p->slots, event->thread, epoch_now(p));
+	if (slot < 0)
+		return (int)slot;
+	call.slot = (uint32_t)slot;
+	if (born)
+		call.identity = digest_pair(
+			0, plan_identity(event->thread, p->threads[event->thread].births));
+	else
+		call.identity = digest_pair(0, 0);
+	if (born)
+		error = birth_note(p, &call, call_put(p, &call));
+	else
+		call_put(p, &call);
+	if (!error && born)
+		live_change(p, event->thread, 0, event->size);
+	return error;
+}
+
+/* Does to the living what a realloc does; `call` is complete but for its entry. */
+static int change_note(struct planner *p, const struct call *call, uint64_t old_size)
+{
+	const struct trace_event *event = call->event;
+	struct plan_op *op = call_put(p, call);
+
+	if (call->flags & PLAN_FAILED)
+		return 0;
+	live_death(&p->live, event->old_object);
+	if (call->flags & PLAN_TO_NOTHING) {
+		live_change(p, call->stream, old_size, 0);
+		return slots_give(&p->slots, call->slot, call->stream, epoch_now(p));
+	}
+	live_change(p, call->stream, old_size, event->size);
+	return birth_note(p, call, op);
+}
+
+static int plan_change(struct planner *p, const struct trace_event *event)
+{
+	struct live_object *object = live_find(&p->live, event->old_object);
+	struct call call = {.event = event, .stream = event->thread, .size = event->size};
+	struct place place;
+	uint64_t born = 0;
+
+	if (event->old_object == TRACE_NONE)
+		return plan_change_of_none(p, event);
+	if (!object)
+		return trace_fault(p, "is reallocated but not alive", event->old_object);
+	place = *(struct place *)live_payload(object);
+	wait_for(p, event->thread, &place);
+	if (event->flags & TRACE_FAILED)
+		call.flags = PLAN_FAILED;
+	else if (event->object == TRACE_NONE)
+		call.flags = PLAN_TO_NOTHING;
+	else
+		born = plan_identity(event->thread, p->threads[event->thread].births);
+	call.slot = place.slot;
+	call.detail = object->size;
+	call.identity = digest_pair(place_identity(&place), born);
+	return change_note(p, &call, object->size);
+}
+
+/* ---- threads ---- */
+
+static void verb_put(struct planner *p, uint32_t thread, uint32_t verb, uint32_t slot)
+{
+	struct planner_thread *t = &p->threads[thread];
+
+	turn_add(p, thread);
+	stream_put(stream_of(p, thread), slot, 0, verb | PLAN_SPECIAL);
+	t->digest = digest_next(t->digest, digest_term(verb, slot, 0, 0));
+}
+
+static void thread_start(struct planner *p, uint32_t thread)
+{
+	uint32_t creator = p->survey->threads[thread].creator;
+
+	if (p->threads[thread].started)
+		return;
+	p->threads[thread].started = true;
+	if (thread == p->survey->main)
+		return;
+	epoch_pass(p, creator, epoch_now(p));
+	verb_put(p, creator, PLAN_SPAWN, thread);
+}
+
+static void thread_end(struct planner *p, uint32_t thread)
+{
+	const struct survey_thread *t = &p->survey->threads[thread];
+
+	if (thread == p->survey->main || !t->exits || p->row != t->last_row)
+		return;
+	epoch_pass(p, thread, PLAN_NONE);
+	fold(p, thread);
+	verb_put(p, thread, PLAN_EXIT, 0);
+}
+
+static int plan_row(struct planner *p, const struct trace_event *event)
+{
+	int error = 0;
+
+	if (event->kind == TRACE_INHERITED)
+		return plan_birth(p, event, PLAN_INHERITED(p->survey->n_threads));
+	if (event->kind > TRACE_THREAD_EXIT)
+		return 0;
+	thread_start(p, event->thread);
+	epoch_pass(p, event->thread, epoch_now(p));
+	if (event->kind < TRACE_MARKS && shape_changes(event->kind))
+		error = plan_change(p, event);
+	else if (event->kind < TRACE_MARKS && shape_frees(event->kind))
+		error = plan_death(p, event);
+	else if (event->kind < TRACE_MARKS)
+		error = plan_birth(p, event, event->thread);
+	if (!error)
+		thread_end(p, event->thread);
+	return error;
+}
+
+static int plan_rows(struct planner *p, struct trace *trace)
+{
+	const struct trace_batch *batch;
+	struct trace_cursor *cursor;
+	int got = trace_cursor_open(&cursor, trace, NULL);
+
+	if (got)
+		return got;
+	while (p->row < p->survey->rows && (got = trace_cursor_next(cursor, &batch)) > 0) {
+		for (size_t i = 0; got > 0 && i < batch->rows; i++, p->row++) {
+			struct trace_event event = trace_batch_event(batch, i);
+			int error = plan_row(p, &event);
+
+			got = error ? error : got;
+		}
+		if (got < 0)
+			break;
+	}
+	trace_cursor_close(cursor);
+	return got < 0 ? got : 0;
+}
+
+/* ---- the whole ---- */
+
+/* Lists what is alive, so that it can be verified. */
+static void survivors_put(struct planner *p)
+{
+	struct stream *stream = stream_of(p, PLAN_SURVIVORS(p->survey->n_threads));
+
+	for (uint64_t i = 0; i < p->live.next; i++) {
+		struct live_object *object = live_find(&p->live, i);
+		const struct place *place = object ? live_payload(object) : NULL;
+
+		if (!object)
+			continue;
+		stream_put(stream, place->slot, (uint32_t)object->size,
+			   PLAN_SURVIVOR | PLAN_SPECIAL);
+		stream_put_operand(
+			stream, (struct plan_operand){.size_high = (uint32_t)(object->size >> 32)});
+	}
+}
+
+static void finish(struct planner *p)
+{
+	struct planner_result *r = p->result;
+	uint32_t inherited = PLAN_INHERITED(p->survey->n_threads);
+
+	for (uint32_t i = 0; i <= inherited; i++) {
+		epoch_pass(p, i, PLAN_NONE);
+		fold(p, i);
+	}
+	turn_close(p);
+	for (uint32_t i = 0; i <= inherited; i++)
+		r->digest = digest_join(r->digest, i, p->threads[i].digest);
+	if (p->options->survivors)
+		survivors_put(p);
+	r->peak_live_bytes = p->live.peak_bytes;
+	r->file.plan->kinds = p->survey->kinds | 1ull << TRACE_MALLOC | 1ull << TRACE_MEMALIGN;
+	r->file.plan->slots = p->slots.used;
+	r->file.plan->window = EPOCHS_PER_WINDOW;
+	r->file.plan->turns = p->turns;
+	planfile_finish(&r->file);
+}
+
+static int start(struct planner *p, struct trace *trace)
+{
+	const struct survey *survey = p->survey;
+	const struct trace_site *sites;
+	uint32_t n = PLAN_STREAMS(survey->n_threads);
+	uint64_t epochs;
+	int error;
+
+	p->n_sites = (uint32_t)trace_sites(trace, &sites);
+	if (p->n_sites > PLAN_MAX_SITES || survey->n_threads > PLAN_MAX_THREADS)
+		return -E2BIG;
+	/* One thread waits for nobody. */
+	if (parallel(p) && survey->running > 1)
+		p->epoch_rows = (p->options->skew + EPOCHS_PER_WINDOW - 1) / EPOCHS_PER_WINDOW;
+	epochs = p->epoch_rows ? survey->rows / p->epoch_rows + 1 : 0;
+	if (epochs >= PLAN_NONE)
+		return -E2BIG;
+	error = planfile_open(&p->result->file, survey, (uint32_t)epochs, p->n_sites);
+	if (error)
+		return error;
+	for (uint32_t i = 0; i < p->n_sites; i++)
+		p->result->file.keys[i] = trace_site_key(trace, i);
+	p->threads = calloc(n, sizeof(*p->threads));
+	if (!p->threads)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n; i++) {
+		p->threads[i].epoch = PLAN_NONE;
+		for (unsigned k = 0; k < SEEN; k++)
+			p->threads[i].seen[k].stream = PLAN_NONE;
+	}
+	live_init(&p->live, sizeof(struct place));
+	return slots_init(&p->slots, n, p->epoch_rows ? EPOCHS_PER_WINDOW : 0);
+}
+
+int planner_make(struct planner_result *result, struct trace *trace, const struct survey *survey,
+		 const struct planner_options *options)
+{
+	struct planner p = {.result = result, .survey = survey, .options = options};
+	int error;
+
+	*result = (struct planner_result){.file.fd = -1};
+	error = start(&p, trace);
+	if (!error)
+		error = plan_rows(&p, trace);
+	if (!error)
+		finish(&p);
+	else if (!*result->error)
+		snprintf(result->error, sizeof(result->error), "%s",
+			 error == -EBADMSG ? trace_error(trace) : strerror(-error));
+	live_fini(&p.live);
+	slots_fini(&p.slots);
+	free(p.threads);
+	return error;
+}
+
+void planner_fini(struct planner_result *result)
+{
+	planfile_close(&result->file);
+}

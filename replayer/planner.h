@@ -1,0 +1,34 @@
+/*
+ * Compiles a trace into a plan for one schedule, and computes from the trace's rows what the runner
+ * must come to: both digests and the peak of live bytes.
+ */
+#ifndef REPLAYER_PLANNER_H
+#define REPLAYER_PLANNER_H
+
+#include "planfile.h"
+#include "run.h"
+#include "survey.h"
+
+struct planner_options {
+	enum run_schedule schedule;
+	uint64_t skew;  /* parallel: rows that one thread may be ahead of another; at least 1 */
+	bool survivors; /* list what is alive at the end, for --check */
+};
+
+struct planner_result {
+	struct planfile file;
+	uint64_t ops;     /* calls that are executed */
+	uint64_t foreign; /* calls that are not: their block was not allocated in the trace */
+	uint64_t failed;  /* calls that failed when recorded */
+	uint64_t peak_live_bytes;
+	uint64_t digest;
+	uint64_t order_digest; /* lockstep */
+	char error[256];       /* what is wrong with the trace */
+};
+
+/* Returns 0 or a negative errno, with `error` set; planner_fini() in any case. */
+int planner_make(struct planner_result *result, struct trace *trace, const struct survey *survey,
+		 const struct planner_options *options);
+void planner_fini(struct planner_result *result);
+
+#endif

@@ -1,0 +1,139 @@
+#include "request.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *argp_program_version = "hakreplay " HAK_VERSION;
+
+enum { CHECK = 256, BATON, PARTIAL, HAKMEM, JSON };
+
+static const struct argp_option rows[] = {
+	{"alloc", 'a', "NAME[,NAME...]", 0,
+	 "Allocators: hakmem, glibc, jemalloc, tcmalloc, mimalloc, null, a library's path, or "
+	 "NAME=PATH. Default: all that are found",
+	 0},
+	{"schedule", 's', "lockstep|parallel", 0,
+	 "lockstep: the recorded total order exactly; parallel (default): real threads", 0},
+	{"repeat", 'n', "N", 0, "Runs of each allocator (default 5), interleaved", 0},
+	{"touch", 't', "none|first|pages|all", 0,
+	 "How much of each block is written: pages (default) means blocks below 128 KiB whole and "
+	 "one byte of each page of larger ones",
+	 0},
+	{"skew", 'k', "N", 0,
+	 "parallel: no thread runs further ahead of another than N rows of the recorded order "
+	 "(default 4096)",
+	 0},
+	{"check", CHECK, NULL, 0,
+	 "Fill every block and verify it: overlap, alignment, zeroing, realloc's copy", 0},
+	{"hakmem", HAKMEM, "KEY=VALUE,...", 0, "HAKMEM_OPTIONS for hakmem", 0},
+	{"json", JSON, "FILE", 0, "Append one JSON object per allocator and repeat", 0},
+	{"partial", PARTIAL, NULL, 0, "Replay the whole part of a damaged trace", 0},
+	{"baton", BATON, NULL, 0,
+	 "lockstep: hand each turn from real thread to real thread, as under valgrind", 0},
+	{0},
+};
+
+static const char *const schedules[] = {"lockstep", "parallel", NULL};
+static const char *const touches[] = {"none", "first", "pages", "all", NULL};
+
+const char *request_schedule_name(enum run_schedule schedule)
+{
+	return schedules[schedule];
+}
+
+const char *request_touch_name(enum run_touch touch)
+{
+	return touches[touch];
+}
+
+/* Number of a word in a list that NULL ends. */
+static unsigned choice(struct argp_state *state, const char *option, const char *word,
+		       const char *const *words)
+{
+	for (unsigned i = 0; words[i]; i++)
+		if (!strcmp(words[i], word))
+			return i;
+	argp_error(state, "--%s: no such choice: %s", option, word);
+	return 0;
+}
+
+static uint64_t number(struct argp_state *state, const char *option, const char *text)
+{
+	char *end;
+	unsigned long long value;
+
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	if (errno || end == text || *end || *text == '-' || value < 1 || value > UINT32_MAX)
+		argp_error(state, "--%s: not a number from 1 to %u: %s", option, UINT32_MAX, text);
+	return value;
+}
+
+static error_t parse(int key, char *word, struct argp_state *state)
+{
+	struct request *request = state->input;
+
+	switch (key) {
+	case 'a':
+		request->allocators = word;
+		return 0;
+	case 's':
+		request->schedule = choice(state, "schedule", word, schedules);
+		return 0;
+	case 'n':
+		request->repeat = number(state, "repeat", word);
+		return 0;
+	case 't':
+		request->touch = choice(state, "touch", word, touches);
+		return 0;
+	case 'k':
+		request->skew = number(state, "skew", word);
+		return 0;
+	case CHECK:
+		request->check = true;
+		return 0;
+	case BATON:
+		request->baton = true;
+		return 0;
+	case PARTIAL:
+		request->partial = true;
+		return 0;
+	case HAKMEM:
+		request->hakmem = word;
+		return 0;
+	case JSON:
+		request->json = word;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (request->trace)
+			argp_error(state, "one trace at a time");
+		request->trace = word;
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "which trace?");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+void request_parse(struct request *request, int argc, char **argv)
+{
+	static const struct argp argp = {
+		.options = rows,
+		.parser = parse,
+		.args_doc = "TRACE",
+		.doc = "Replays a trace on several allocators and compares them.",
+	};
+
+	argp_err_exit_status = 2;
+	*request = (struct request){
+		.schedule = RUN_PARALLEL,
+		.touch = RUN_TOUCH_PAGES,
+		.repeat = REQUEST_REPEAT,
+		.skew = REQUEST_SKEW,
+	};
+	argp_parse(&argp, argc, argv, 0, NULL, request);
+}

@@ -1,0 +1,33 @@
+/* What the user asks for on hakreplay's command line. */
+#ifndef REPLAYER_REQUEST_H
+#define REPLAYER_REQUEST_H
+
+#include "run.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define REQUEST_SKEW   4096
+#define REQUEST_REPEAT 5
+
+struct request {
+	const char *trace;
+	const char *allocators; /* NULL: all that are found */
+	enum run_schedule schedule;
+	enum run_touch touch;
+	uint64_t repeat;
+	uint64_t skew;
+	bool check;
+	bool baton;
+	bool partial;
+	const char *hakmem; /* options; NULL: those of the environment */
+	const char *json;   /* file to append to; NULL: none */
+};
+
+/* Parses the command line; wrong usage ends the program with status 2. */
+void request_parse(struct request *request, int argc, char **argv);
+
+const char *request_schedule_name(enum run_schedule schedule);
+const char *request_touch_name(enum run_touch touch);
+
+#endif

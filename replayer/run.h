@@ -1,0 +1,82 @@
+/*
+ * One run: what hakreplay asks of a runner process and what it gets back, in shared memory, so that
+ * the runner neither parses nor prints anything and a crash loses nothing that was known.
+ */
+#ifndef REPLAYER_RUN_H
+#define REPLAYER_RUN_H
+
+#include "allocator/hakmem.h"
+
+#include <limits.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Descriptors that the runner inherits. */
+#define RUN_FD      3
+#define RUN_PLAN_FD 4
+
+enum run_schedule { RUN_LOCKSTEP, RUN_PARALLEL };
+
+/* How much of a block is written when it is born; a grown block's new part likewise. */
+enum run_touch {
+	RUN_TOUCH_NONE,
+	RUN_TOUCH_FIRST, /* one byte */
+	RUN_TOUCH_PAGES, /* blocks below RUN_LARGE_BYTES whole, of others one byte a page */
+	RUN_TOUCH_ALL,
+};
+
+#define RUN_LARGE_BYTES (128 * 1024)
+
+enum run_state {
+	RUN_BEGUN,   /* and nothing more heard: the runner died */
+	RUN_STARTED, /* the allocator is proven, the clock was started */
+	RUN_DONE,
+	RUN_REFUSED, /* `failure` says why */
+};
+
+/* The order. */
+struct run_order {
+	enum run_schedule schedule;
+	enum run_touch touch;
+	bool check;
+	bool baton;             /* lockstep between real threads, whatever the processor can do */
+	bool null;              /* the built-in null allocator */
+	bool hakmem;            /* the allocator is to be hakmem: it has counters */
+	bool sites;             /* calls go through hak_malloc_at and friends */
+	char library[PATH_MAX]; /* resolved path of the preloaded library; "": the C library's own
+				 */
+};
+
+/* The outcome. */
+struct run_outcome {
+	_Atomic enum run_state state;
+	bool baton;
+	char failure[512];
+	char notes[512];           /* substitutions made, lines */
+	char path[PATH_MAX];       /* of the library whose malloc answered; "" for null */
+	char build_id[2 * 64 + 1]; /* "" when it has none */
+	uint64_t wall_ns;
+	uint64_t cpu_ns;
+	uint64_t
+		peak_rss_bytes; /* anonymous memory at the peak, less what the runner itself maps */
+	uint64_t peak_live_bytes;
+	uint64_t minor_faults;
+	uint64_t major_faults;
+	uint64_t voluntary_switches;
+	uint64_t involuntary_switches;
+	uint64_t digest;
+	uint64_t order_digest; /* only lockstep */
+	uint64_t surprises;    /* calls that failed when recorded and did not now */
+	bool stats_known;
+	struct hak_stats stats;
+	_Atomic uint64_t check_errors;
+	char faults[8][256]; /* the first check errors */
+};
+
+struct run {
+	struct run_order order;
+	struct run_outcome outcome;
+};
+
+#endif

@@ -1,0 +1,175 @@
+/*
+ * The runner: the process in which one allocator executes one plan. It inherits two memory files,
+ * the run (what to do, what came of it) and the plan; nothing of its own comes from the allocator
+ * under test. Its program is part of hakreplay's and has no other library than the C library.
+ */
+#include "crew.h"
+#include "digest.h"
+#include "engine.h"
+#include "failure.h"
+#include "gate.h"
+#include "identity.h"
+#include "lockstep.h"
+#include "meter.h"
+#include "parallel.h"
+#include "plan.h"
+#include "resolution.h"
+#include "run.h"
+#include "setting.h"
+#include "watch.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#define PAGE 4096
+
+static struct run *run_map(void)
+{
+	void *run = mmap(NULL, sizeof(struct run), PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_POPULATE, RUN_FD, 0);
+
+	if (run == MAP_FAILED)
+		_exit(2); /* there is nobody to tell */
+	return run;
+}
+
+static const struct plan *plan_map(void)
+{
+	const struct plan *head = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, RUN_PLAN_FD, 0);
+	const struct plan *plan;
+
+	if (head == MAP_FAILED || head->magic != PLAN_MAGIC)
+		failure("no plan at descriptor %d", RUN_PLAN_FD);
+	plan = mmap(NULL, head->bytes, PROT_READ, MAP_SHARED, RUN_PLAN_FD, 0);
+	if (plan == MAP_FAILED)
+		failure("a plan of %llu bytes cannot be mapped", (unsigned long long)head->bytes);
+	munmap((void *)head, PAGE);
+	return plan;
+}
+
+/* Makes an array of the plan resident, so that reading it faults no more. */
+static void plan_fetch(const struct plan *plan, uint64_t offset, uint64_t bytes)
+{
+	const volatile char *at = (const char *)plan + offset / PAGE * PAGE;
+	const volatile char *end = (const char *)plan + offset + bytes;
+
+	for (; at < end; at += PAGE)
+		(void)*at;
+}
+
+static void plan_fetch_all(const struct plan *plan)
+{
+	const struct plan_stream *streams =
+		(const void *)((const char *)plan + plan->streams_offset);
+
+	plan_fetch(plan, plan->streams_offset, PLAN_STREAMS(plan->threads) * sizeof(*streams));
+	plan_fetch(plan, plan->turns_offset, plan->turns * sizeof(uint32_t));
+	plan_fetch(plan, plan->keys_offset, plan->sites * sizeof(uint64_t));
+	for (uint32_t i = 0; i < PLAN_STREAMS(plan->threads); i++)
+		plan_fetch(plan, streams[i].offset,
+			   (streams[i].cells + PLAN_PADDING) * sizeof(struct plan_op));
+}
+
+static struct slot *slots_map(uint32_t n)
+{
+	size_t bytes = (n + 1) * sizeof(struct slot);
+	struct slot *slots = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	if (slots == MAP_FAILED)
+		failure("no memory for %u live objects", n);
+	return slots;
+}
+
+static void setting_make(const struct plan *plan, const struct run_order *order)
+{
+	setting.slots = slots_map(plan->slots);
+	setting.touch = order->touch;
+	setting.check = order->check;
+	setting.keys = order->sites ? (const void *)((const char *)plan + plan->keys_offset) : NULL;
+	crew_init(plan);
+	if (!gate_init(plan))
+		failure("no memory for %u epochs", plan->epochs);
+}
+
+/* valgrind's processor has no thread pointer to swap. */
+static bool baton_needed(void)
+{
+	const char *preload = getenv("LD_PRELOAD");
+
+	return !identity_possible() || (preload && strstr(preload, "vgpreload"));
+}
+
+/* No handler of anybody's may run with another thread's identity. What ends the process may. */
+static void signals_block(void)
+{
+	static const int fatal[] = {SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGSEGV,
+				    SIGBUS, SIGABRT, SIGILL,  SIGFPE};
+	sigset_t all;
+
+	sigfillset(&all);
+	for (size_t i = 0; i < sizeof(fatal) / sizeof(*fatal); i++)
+		sigdelset(&all, fatal[i]);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+}
+
+static void digest_all(const struct plan *plan, struct run_outcome *outcome)
+{
+	uint64_t digest = 0;
+
+	for (uint32_t i = 0; i <= PLAN_INHERITED(plan->threads); i++)
+		digest = digest_join(digest, i, crew.workers[i].digest);
+	outcome->digest = digest;
+}
+
+static void execute(const struct plan *plan, struct run *run)
+{
+	struct run_outcome *outcome = &run->outcome;
+	struct worker *inherited = &crew.workers[PLAN_INHERITED(plan->threads)];
+
+	engine_run(inherited, inherited->entries);
+	if (run->order.schedule == RUN_LOCKSTEP) {
+		outcome->baton = run->order.baton || baton_needed();
+		lockstep_init(outcome->baton);
+		meter_start();
+		outcome->order_digest = lockstep_run();
+	} else {
+		parallel_init();
+		meter_start();
+		parallel_run();
+	}
+	meter_stop(outcome);
+}
+
+int main(void)
+{
+	struct run *run = run_map();
+	const struct plan *plan;
+	struct worker *survivors;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_NAME, "hakreplay-run");
+	signals_block();
+	failure_init(&run->outcome);
+	watch_init(&run->outcome);
+	plan = plan_map();
+	resolution_make(run, plan->kinds);
+	meter_own_begin();
+	plan_fetch_all(plan);
+	setting_make(plan, &run->order);
+	meter_own_end();
+	atomic_store(&run->outcome.state, RUN_STARTED);
+	execute(plan, run);
+	resolution_stats(run);
+	survivors = &crew.workers[PLAN_SURVIVORS(plan->threads)];
+	engine_run(survivors, survivors->entries);
+	run->outcome.peak_live_bytes = gate_peak_bytes();
+	run->outcome.surprises = setting.surprises;
+	digest_all(plan, &run->outcome);
+	atomic_store(&run->outcome.state, RUN_DONE);
+	_exit(0);
+}

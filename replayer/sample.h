@@ -1,0 +1,23 @@
+/* Repeated measurements of one thing. */
+#ifndef REPLAYER_SAMPLE_H
+#define REPLAYER_SAMPLE_H
+
+#include <stddef.h>
+
+struct sample {
+	double *values;
+	size_t count;
+	size_t size;
+};
+
+/* Adds one; 0 or -ENOMEM. */
+int sample_add(struct sample *sample, double value);
+void sample_fini(struct sample *sample);
+
+/* The middle value, mean of the two middle ones; NAN of nothing. */
+double sample_median(const struct sample *sample);
+
+/* Half the distance from the least to the greatest, over the median; NAN of fewer than two. */
+double sample_spread(const struct sample *sample);
+
+#endif

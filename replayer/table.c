@@ -1,0 +1,149 @@
+#include "table.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#define CELL 32
+
+/* 1234567 as 1,234,567. */
+static const char *grouped(char *cell, double value)
+{
+	char digits[CELL];
+	int n = snprintf(digits, sizeof(digits), "%.0f", value);
+	char *to = cell;
+
+	for (int i = 0; i < n; i++) {
+		if (i && (n - i) % 3 == 0)
+			*to++ = ',';
+		*to++ = digits[i];
+	}
+	*to = 0;
+	return cell;
+}
+
+static const char *bytes(char *cell, double value)
+{
+	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+	unsigned unit = 0;
+
+	while (value >= 1024 && unit < 4) {
+		value /= 1024;
+		unit++;
+	}
+	snprintf(cell, CELL, unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
+	return cell;
+}
+
+/* A number, or "-" when there is none. */
+static const char *figure(char *cell, const char *format, double value)
+{
+	if (isfinite(value))
+		snprintf(cell, CELL, format, value);
+	else
+		strcpy(cell, "-");
+	return cell;
+}
+
+static double baseline(const struct contest *contest)
+{
+	for (size_t i = 0; i < contest->count; i++)
+		if (!strcmp(contest->contestants[i].allocator->name, "glibc"))
+			return sample_median(&contest->contestants[i].ns_per_op);
+	return NAN;
+}
+
+static void head_print(FILE *out, const struct contest *contest)
+{
+	const struct request *request = contest->request;
+	const struct planner_result *plan = contest->plan;
+	char a[CELL], b[CELL];
+
+	fprintf(out, "%s: %s calls, %u threads, %s alive at the peak\n", request->trace,
+		grouped(a, (double)plan->ops), contest->survey->running,
+		bytes(b, (double)plan->peak_live_bytes));
+	fprintf(out, "%s%s, touch %s%s, %" PRIu64 " repeat%s",
+		request_schedule_name(request->schedule), contest->baton ? " by baton" : "",
+		request_touch_name(request->touch), request->check ? ", check" : "",
+		request->repeat, request->repeat == 1 ? "" : "s");
+	if (request->schedule == RUN_PARALLEL)
+		fprintf(out, ", skew %" PRIu64, request->skew);
+	fprintf(out, "; digest %016" PRIx64 "\n\n", plan->digest);
+}
+
+static void row_print(FILE *out, const struct contest *contest, const struct contestant *c,
+		      int width)
+{
+	double ns = sample_median(&c->ns_per_op);
+	double rss = sample_median(&c->peak_rss_bytes);
+	double live = (double)c->peak_live_bytes;
+	char cell[CELL];
+
+	fprintf(out, "%-*s", width, c->allocator->name);
+	if (!c->ns_per_op.count) {
+		fprintf(out, "  failed\n");
+		return;
+	}
+	fprintf(out, " %8s", figure(cell, "%.1f", ns));
+	fprintf(out, " %7s", figure(cell, "%.1f%%", 100 * sample_spread(&c->ns_per_op)));
+	fprintf(out, " %8s", figure(cell, "%.1f", ns - sample_median(&contest->loop_ns_per_op)));
+	fprintf(out, " %9s", figure(cell, "%.2fx", ns / baseline(contest)));
+	fprintf(out, " %11s", c->allocator->null ? "-" : bytes(cell, rss));
+	fprintf(out, " %9s", figure(cell, "%.2f", live && !c->allocator->null ? rss / live : NAN));
+	fprintf(out, " %10s", grouped(cell, sample_median(&c->minor_faults)));
+	if (contest->request->check && !c->allocator->null)
+		fprintf(out, " %6s", grouped(cell, (double)c->check_errors));
+	fprintf(out, "%s\n", c->failed ? "  failed" : "");
+}
+
+static void foot_print(FILE *out, const struct contest *contest)
+{
+	const struct contestant *c = contest->contestants;
+	double recorded = (double)contest->plan->peak_live_bytes;
+	double most = 0;
+
+	fprintf(out,
+		"\nns/op: median wall time per call; +-: half the range; net: without the replay's "
+		"own "
+		"%.1f ns\n",
+		sample_median(&contest->loop_ns_per_op));
+	fprintf(out, "peak RSS: anonymous memory less the replay's own; overhead: peak RSS / peak "
+		     "live bytes\n");
+	for (size_t i = 0; i < contest->count; i++)
+		most = fmax(most, fabs((double)c[i].peak_live_bytes / recorded - 1));
+	if (contest->request->schedule == RUN_PARALLEL && recorded && most)
+		fprintf(out,
+			"replayed peaks of live bytes are within %.1f %% of the recorded one\n",
+			100 * most);
+	for (size_t i = 0; i < contest->count; i++)
+		for (const char *line = c[i].notes; *line; line += strcspn(line, "\n") + 1)
+			fprintf(out, "%s: %.*s\n", c[i].allocator->name, (int)strcspn(line, "\n"),
+				line);
+	for (size_t i = 0; i < contest->count; i++)
+		if (c[i].surprises)
+			fprintf(out, "%s: %" PRIu64 " calls succeeded that failed when recorded\n",
+				c[i].allocator->name, c[i].surprises);
+	if (contest->plan->foreign)
+		fprintf(out, "%" PRIu64 " calls on blocks allocated elsewhere were left out\n",
+			contest->plan->foreign);
+	if (contest->survey->lost)
+		fprintf(out, "the recorder lost %" PRIu64 " calls\n", contest->survey->lost);
+}
+
+void table_print(FILE *out, const struct contest *contest)
+{
+	int width = 9;
+
+	for (size_t i = 0; i < contest->count; i++) {
+		int length = (int)strlen(contest->contestants[i].allocator->name);
+
+		width = length > width ? length : width;
+	}
+	head_print(out, contest);
+	fprintf(out, "%-*s %8s %7s %8s %9s %11s %9s %10s%s\n", width, "allocator", "ns/op", "+-",
+		"net", "vs glibc", "peak RSS", "overhead", "faults",
+		contest->request->check ? " errors" : "");
+	for (size_t i = 0; i < contest->count; i++)
+		row_print(out, contest, &contest->contestants[i], width);
+	foot_print(out, contest);
+}

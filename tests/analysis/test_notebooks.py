@@ -1,0 +1,47 @@
+"""Notebooks run from top to bottom, on a small trace and on the sample that they name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from conftest import ROOT
+from handmade import event_lines, random_rows, scribe
+from nbclient import NotebookClient
+
+FOLDER = ROOT / "analysis/notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+
+
+def execute(path: Path) -> nbformat.NotebookNode:
+    """Runs a notebook; a cell that raises is an error."""
+    notebook: nbformat.NotebookNode = nbformat.read(path, as_version=4)
+    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": FOLDER}}).execute()
+    return notebook
+
+
+def figures(notebook: nbformat.NotebookNode) -> int:
+    """How many plotly figures it shows."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    return sum("application/vnd.plotly.v1+json" in output.get("data", {}) for output in outputs)
+
+
+def test_there_are_notebooks() -> None:
+    assert [path.name for path in NOTEBOOKS] == ["01_workload.ipynb"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_on_a_small_trace(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    head = ["thread 1 0 -1 a"] * 3 + [f"site -1 {n} 0" for n in range(5)] + ["stack 2 -1 2 -1 99"]
+    lines = [*head, *event_lines(random_rows(5, 3000)), "end 99999 0 0 0"]
+    monkeypatch.setenv("HAK_TRACE", str(scribe(tmp_path / "a.zst", lines)))
+    assert figures(execute(path)) == 3
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_on_its_own_sample(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not list((ROOT / "traces/samples").glob("*.zst")):
+        pytest.skip("no sample traces")
+    monkeypatch.delenv("HAK_TRACE", raising=False)
+    assert figures(execute(path)) == 3
