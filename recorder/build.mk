@@ -2,7 +2,7 @@
 LIBHAKREC_SOURCES := $(addprefix recorder/,session.c bootstrap.c real.c track.c notepad.c clock.c pen.c \
 	callsite.c stackbase.c loaded.c guest.c hooks.c)
 HAKREC_SOURCES := $(addprefix recorder/,session.c host.c inlet.c notebook.c objects.c ledger.c crew.c \
-	elffile.c modules.c sites.c merge.c process.c outputs.c drain.c facts.c target.c launch.c \
+	elffile.c modules.c sites.c merge.c process.c outputs.c results.c drain.c facts.c target.c launch.c \
 	options.c report.c hakrec.c)
 
 CFLAGS_recorder/hooks := -fno-builtin

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define NAP_NS    500000
@@ -17,26 +16,6 @@
 #define IDLE_NAPS 4 /* rounds without a record before sleeping until called */
 
 /* ---- one process's end ---- */
-
-static void note_result(struct drain *d, struct process *p, int error)
-{
-	struct drain_result *results =
-		realloc(d->results, (d->n_results + 1) * sizeof(*d->results));
-	struct stat status;
-
-	if (error && !d->error)
-		d->error = error;
-	if (!results)
-		return;
-	d->results = results;
-	results[d->n_results++] = (struct drain_result){
-		.path = strdup(p->path),
-		.error = error,
-		.threads = p->crew.count,
-		.bytes = stat(p->path, &status) == 0 ? (uint64_t)status.st_size : 0,
-		.counts = p->ledger.counts,
-	};
-}
 
 static void end_process(struct drain *d, size_t index, bool replaced)
 {
@@ -56,7 +35,7 @@ static void end_process(struct drain *d, size_t index, bool replaced)
 				free(earlier);
 			}
 		}
-		note_result(d, p, error);
+		results_add(&d->results, p->path, error, p->crew.count, &p->ledger.counts);
 	}
 	process_destroy(p);
 	d->processes[index] = d->processes[--d->count];
@@ -105,10 +84,10 @@ static void begin_trace(struct drain *d, struct process *p)
 		error = process_begin(p, writer);
 	if (!error)
 		return;
-	if (!d->error)
+	if (!d->results.error)
 		fprintf(stderr, "hakrec: %s\n",
 			writer ? trace_writer_error(writer) : strerror(-error));
-	d->error = d->error ? d->error : error;
+	d->results.error = d->results.error ? d->results.error : error;
 	if (writer)
 		trace_writer_close(writer, NULL);
 	atomic_store(&d->session->closed, 1);
@@ -338,11 +317,7 @@ void drain_run(struct drain *d)
 
 void drain_fini(struct drain *d)
 {
-	for (size_t i = 0; i < d->n_results; i++) {
-		free(d->results[i].path);
-		free(d->results[i].message);
-	}
-	free(d->results);
+	results_fini(&d->results);
 	while (d->legacies) {
 		struct legacy *next = d->legacies->next;
 

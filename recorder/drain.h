@@ -7,16 +7,7 @@
 
 #include "outputs.h"
 #include "process.h"
-
-/* How one trace came out. */
-struct drain_result {
-	char *path;
-	int error; /* a negative errno: it ends where that happened */
-	char *message;
-	uint32_t threads;
-	uint64_t bytes;
-	struct ledger_counts counts;
-};
+#include "results.h"
 
 struct drain {
 	struct session *session;
@@ -34,9 +25,7 @@ struct drain {
 	struct legacy *legacies;
 	uint32_t *strangers; /* arrivals whose fork record is not read yet */
 	size_t n_strangers;
-	struct drain_result *results;
-	size_t n_results;
-	int error; /* the first of any trace */
+	struct results results;
 };
 
 /* Until every process is gone. */

@@ -1,5 +1,7 @@
 #include "facts.h"
 
+#include "session.h"
+
 #include <gnu/libc-version.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -50,38 +52,37 @@ static void add_machine(struct trace_writer *writer)
 	add_cpu(writer);
 }
 
-static void add_start(struct trace_writer *writer, const struct process *p)
+static void add_start(struct trace_writer *writer, uint64_t age_ns)
 {
 	struct timespec now;
-	uint64_t ago = session_now(p->session) - p->start_clock;
 	uint64_t ns;
 	struct tm utc;
 	time_t seconds;
 	char text[64];
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec - ago;
+	ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec - age_ns;
 	seconds = (time_t)(ns / 1000000000u);
 	gmtime_r(&seconds, &utc);
 	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &utc);
 	trace_writer_fact(writer, "start", text);
 }
 
-void facts_add(struct trace_writer *writer, const struct process *p)
+void facts_add(struct trace_writer *writer, const struct facts *facts)
 {
-	uint32_t mode = p->session->mode;
+	uint32_t mode = facts->mode;
 
 	trace_writer_fact(writer, "recorder", "hakrec " HAK_VERSION);
-	trace_writer_fact(writer, "backend", "preload");
-	trace_writer_fact(writer, "program", p->program);
-	trace_writer_fact(writer, "command", p->command);
-	add_number(writer, "pid", p->pid);
-	add_number(writer, "parent_pid", p->parent_pid);
+	trace_writer_fact(writer, "backend", facts->backend);
+	trace_writer_fact(writer, "program", facts->program);
+	trace_writer_fact(writer, "command", facts->command);
+	add_number(writer, "pid", facts->pid);
+	add_number(writer, "parent_pid", facts->parent_pid);
 	trace_writer_fact(writer, "clock", mode & SESSION_EXACT ? "exact" : "coarse");
 	trace_writer_fact(writer, "site",
 			  mode & SESSION_CONTEXT   ? "context"
 			  : mode & SESSION_ADDRESS ? "address"
 						   : "none");
-	add_start(writer, p);
+	add_start(writer, facts->age_ns);
 	add_machine(writer);
 }

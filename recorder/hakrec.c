@@ -49,6 +49,21 @@ static void check_target(struct target *target, const char *name)
 		     "%s", target->reason);
 }
 
+static void add_facts(struct trace_writer *writer, const struct process *p)
+{
+	struct facts facts = {
+		.backend = "preload",
+		.program = p->program,
+		.command = p->command,
+		.pid = p->pid,
+		.parent_pid = p->parent_pid,
+		.mode = p->session->mode,
+		.age_ns = session_now(p->session) - p->start_clock,
+	};
+
+	facts_add(writer, &facts);
+}
+
 static void *run_drain(void *drain)
 {
 	drain_run(drain);
@@ -95,15 +110,15 @@ int main(int argc, char **argv)
 	drain.session = host.session;
 	drain.first = launch.pid;
 	drain.max_bytes = options.max_bytes;
-	drain.add_facts = facts_add;
+	drain.add_facts = add_facts;
 	if (outputs_init(&drain.outputs, options.file, target.path, launch.pid))
 		errx(1, "%s", strerror(ENOMEM));
 	record(&drain, &launch, options.command[0]);
 	if (options.json)
-		report_json(stderr, &drain);
+		report_json(stderr, &drain.results);
 	else if (!options.quiet)
-		report_lines(stderr, &drain);
-	error = report_failure(stderr, &drain);
+		report_lines(stderr, &drain.results);
+	error = report_failure(stderr, &drain.results);
 	drain_fini(&drain);
 	host_close(&host);
 	if (error)

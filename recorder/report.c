@@ -4,10 +4,10 @@
 #include <json-c/json.h>
 #include <string.h>
 
-void report_lines(FILE *out, const struct drain *d)
+void report_lines(FILE *out, const struct results *results)
 {
-	for (size_t i = 0; i < d->n_results; i++) {
-		const struct drain_result *r = d->results + i;
+	for (size_t i = 0; i < results->count; i++) {
+		const struct result *r = results->all + i;
 		const struct ledger_counts *c = &r->counts;
 
 		fprintf(out, "hakrec: %s: %" PRIu64 " events, %u threads, ", r->path, c->events,
@@ -24,10 +24,10 @@ static void add(struct json_object *line, const char *key, uint64_t value)
 	json_object_object_add(line, key, json_object_new_uint64(value));
 }
 
-void report_json(FILE *out, const struct drain *d)
+void report_json(FILE *out, const struct results *results)
 {
-	for (size_t i = 0; i < d->n_results; i++) {
-		const struct drain_result *r = d->results + i;
+	for (size_t i = 0; i < results->count; i++) {
+		const struct result *r = results->all + i;
 		struct json_object *line = json_object_new_object();
 
 		json_object_object_add(line, "trace", json_object_new_string(r->path));
@@ -47,14 +47,14 @@ void report_json(FILE *out, const struct drain *d)
 	}
 }
 
-bool report_failure(FILE *out, const struct drain *d)
+bool report_failure(FILE *out, const struct results *results)
 {
-	for (size_t i = 0; i < d->n_results; i++)
-		if (d->results[i].error)
-			fprintf(out, "hakrec: %s: recording stopped: %s\n", d->results[i].path,
-				strerror(-d->results[i].error));
-	if (!d->n_results && !d->error)
+	for (size_t i = 0; i < results->count; i++)
+		if (results->all[i].error)
+			fprintf(out, "hakrec: %s: recording stopped: %s\n", results->all[i].path,
+				strerror(-results->all[i].error));
+	if (!results->count && !results->error)
 		fprintf(out, "hakrec: the program could not be recorded: it did not load "
 			     "libhakrec.so\n");
-	return d->error || !d->n_results;
+	return results->error || !results->count;
 }
