@@ -1,11 +1,13 @@
+include recorder/ebpf/build.mk
+
 # libhakrec.so goes into the recorded program, hakrec is the program around it.
 LIBHAKREC_SOURCES := $(addprefix recorder/,session.c bootstrap.c real.c track.c notepad.c clock.c pen.c \
 	callsite.c stackbase.c loaded.c guest.c hooks.c)
 HAKREC_SOURCES := $(addprefix recorder/,session.c host.c inlet.c notebook.c objects.c ledger.c crew.c \
 	elffile.c modules.c sites.c merge.c process.c outputs.c results.c drain.c facts.c target.c launch.c \
-	options.c report.c hakrec.c)
+	options.c report.c hakrec.c) $(EBPF_SOURCES)
 
 CFLAGS_recorder/hooks := -fno-builtin
 
 $(eval $(call shared,hakrec,$(LIBHAKREC_SOURCES)))
-$(eval $(call program,hakrec,$(HAKREC_SOURCES),$(BUILD)/libhaktrace.a -lzstd -ljson-c))
+$(eval $(call program,hakrec,$(HAKREC_SOURCES),$(BUILD)/libhaktrace.a -lzstd -ljson-c $(EBPF_LIBRARIES)))

@@ -1,5 +1,6 @@
 /* hakrec: runs a program and records its allocations. */
 #include "drain.h"
+#include "ebpf/ebpf.h"
 #include "facts.h"
 #include "host.h"
 #include "launch.h"
@@ -38,15 +39,34 @@ static const char *find_library(void)
 	errx(1, "libhakrec.so is neither beside hakrec nor in ../lib");
 }
 
-static void check_target(struct target *target, const char *name)
+/*
+ * Preloading works for the program, or the eBPF backend records it and this does not return, or
+ * hakrec says why neither does.
+ */
+static void choose_backend(const struct options *options, struct target *target)
 {
-	int error = target_find(target, name);
+	int error = target_find(target, options->command[0]);
+	char reason[256];
 
-	if (error)
+	if (error && error != -ENOTSUP)
 		errx(error == -ENOENT   ? NOT_FOUND
 		     : error == -EACCES ? CANNOT_RUN
 					: 1,
 		     "%s", target->reason);
+	if (options->backend == BACKEND_EBPF) {
+		if (!ebpf_possible(reason, sizeof(reason)))
+			errx(1, "%s", reason);
+		ebpf_run(options, target);
+	}
+	if (!error)
+		return;
+	if (options->backend == BACKEND_PRELOAD)
+		errx(1, "%s; try --backend ebpf", target->reason);
+	if (!ebpf_possible(reason, sizeof(reason)))
+		errx(1, "%s; and %s", target->reason, reason);
+	if (!options->quiet)
+		warnx("%s; recording with eBPF", target->reason);
+	ebpf_run(options, target);
 }
 
 static void add_facts(struct trace_writer *writer, const struct process *p)
@@ -62,6 +82,15 @@ static void add_facts(struct trace_writer *writer, const struct process *p)
 	};
 
 	facts_add(writer, &facts);
+}
+
+static _Noreturn void attach(const struct options *options)
+{
+	char reason[256];
+
+	if (!ebpf_possible(reason, sizeof(reason)))
+		errx(1, "%s", reason);
+	ebpf_attach(options);
 }
 
 static void *run_drain(void *drain)
@@ -99,8 +128,10 @@ int main(int argc, char **argv)
 	int error;
 
 	options_read(&options, argc, argv);
+	if (options.pid)
+		attach(&options);
+	choose_backend(&options, &target);
 	library = find_library();
-	check_target(&target, options.command[0]);
 	error = host_open(&host, options.mode);
 	if (error)
 		errx(1, "cannot make the shared memory: %s", strerror(-error));

@@ -50,7 +50,7 @@ static _Noreturn void become(char **command, const char *path, const char *libra
 	if (read(gate, &go, 1) != 1)
 		_exit(127);
 	close(gate);
-	error = set_environment(library, session_path);
+	error = library ? set_environment(library, session_path) : 0;
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (!error) {
 		execv(path, command);
@@ -111,7 +111,9 @@ static void reap(struct launch *l)
 	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED)) > 0) {
 		if (pid != l->pid)
 			continue;
-		if (WIFSTOPPED(status)) {
+		if (WIFSTOPPED(status) && l->own_stops && WSTOPSIG(status) == SIGSTOP) {
+			continue;
+		} else if (WIFSTOPPED(status)) {
 			/* The shell shall see the job stopped, and start both again. */
 			raise(SIGSTOP);
 			kill(pid, SIGCONT);

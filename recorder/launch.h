@@ -9,12 +9,14 @@ struct launch {
 	pid_t pid;
 	int status; /* as waitpid() tells, when ended */
 	bool ended;
-	int go; /* written to let the program begin */
+	bool own_stops; /* hakrec itself stops the program and lets it go on */
+	int go;         /* written to let the program begin */
 };
 
 /*
  * Blocks the signals that launch_wait() passes on, becomes the reaper of orphans, and makes the
- * process, which waits before it becomes the program. Returns 0 or a negative errno.
+ * process, which waits before it becomes the program. library NULL: nothing is preloaded. Returns 0
+ * or a negative errno.
  */
 int launch_prepare(struct launch *l, char **command, const char *path, const char *library,
 		   const char *session_path);

@@ -88,18 +88,16 @@ static int check_elf(struct target *t, const struct elffile *file)
 	if (stat(t->image, &status) == 0 && status.st_mode & (S_ISUID | S_ISGID) &&
 	    (geteuid() != status.st_uid || status.st_mode & S_ISGID))
 		return refuse(t, -ENOTSUP,
-			      "%s is setuid or setgid, so nothing can be preloaded into it; "
-			      "record it as its owner from a copy without that bit",
+			      "%s is setuid or setgid, so nothing can be preloaded into it",
 			      t->image);
 	if (!interpreter)
 		return refuse(t, -ENOTSUP,
-			      "%s is statically linked, so nothing can be preloaded into it; "
-			      "recording it takes the eBPF backend, which is not in this build",
+			      "%s is statically linked, so nothing can be preloaded into it",
 			      t->image);
 	if (!strstr(interpreter, "ld-linux"))
 		return refuse(t, -ENOTSUP,
-			      "%s is linked to another C library than glibc (its loader is %s); "
-			      "recording it takes the eBPF backend, which is not in this build",
+			      "%s is linked to another C library than glibc (its loader is %s), "
+			      "so nothing can be preloaded into it",
 			      t->image, interpreter);
 	return 0;
 }

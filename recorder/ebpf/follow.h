@@ -1,0 +1,56 @@
+/*
+ * The eBPF backend: follows one program, started for it or already running, and its children, and
+ * writes their traces.
+ */
+#ifndef RECORDER_FOLLOW_H
+#define RECORDER_FOLLOW_H
+
+#include "threads.h"
+#include "tracer.h"
+
+#include "recorder/outputs.h"
+#include "recorder/results.h"
+
+#define FOLLOW_RING_BYTES ((uint64_t)64 << 20)
+
+struct follow {
+	/* Set by the caller. */
+	uint32_t mode;       /* enum session_mode */
+	uint64_t ring_bytes; /* a power of two */
+	bool lossless;
+	uint64_t max_bytes; /* of one trace, 0: any */
+	struct outputs outputs;
+
+	_Atomic bool stop; /* set from outside: end all traces now */
+	struct results results;
+	char error[256]; /* why it could not begin or go on */
+
+	struct tracer *tracer;
+	struct codefiles files;
+	struct tracee **tracees;
+	size_t count, room;
+	struct threads threads;
+	uint64_t start_ns, clock; /* CLOCK_MONOTONIC; ns since */
+	uint64_t lost;            /* calls whose place in a trace is known */
+	uint32_t functions;       /* that probes were put on */
+	bool probe_failed;
+	bool full;      /* a trace has reached its size */
+	uint32_t taken; /* calls, for the pace */
+};
+
+/* Loads the programs into the kernel. Returns 0 or a negative errno; error says why. */
+int follow_open(struct follow *f);
+
+/* A child of this process that will become the program. */
+int follow_start(struct follow *f, pid_t pid);
+
+/* A running process. */
+int follow_attach(struct follow *f, pid_t pid);
+
+/* Until every process is gone, or stop is set. */
+void follow_run(struct follow *f);
+
+/* Takes everything out of the kernel; results stay. */
+void follow_close(struct follow *f);
+
+#endif

@@ -1,0 +1,344 @@
+#include "tracee.h"
+
+#include "traces/sitekey.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct tracee *tracee_create(pid_t pid, struct codefiles *files)
+{
+	struct tracee *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->pid = pid;
+	t->files = files;
+	t->program = strdup("");
+	t->command = strdup("");
+	if (!t->program || !t->command || callers_init(&t->callers)) {
+		tracee_destroy(t);
+		return NULL;
+	}
+	return t;
+}
+
+struct tracee *tracee_fork(const struct tracee *parent, pid_t pid)
+{
+	struct tracee *t = tracee_create(pid, parent->files);
+	const struct objects *alive = parent->begun ? &parent->ledger.objects : &parent->inherited;
+
+	if (!t)
+		return NULL;
+	free(t->program);
+	free(t->command);
+	t->program = strdup(parent->program);
+	t->command = strdup(parent->command);
+	t->parent_pid = parent->pid;
+	t->sites = parent->sites;
+	t->heights = parent->heights;
+	if (!t->program || !t->command || modules_copy(&t->modules, &parent->modules) ||
+	    (alive->alive && objects_copy(&t->inherited, alive))) {
+		tracee_destroy(t);
+		return NULL;
+	}
+	return t;
+}
+
+/* The whole of a small file of /proc; NULL when it cannot be read. */
+static char *read_proc(pid_t pid, const char *name, size_t *bytes)
+{
+	size_t room = 4096, filled = 0;
+	char *text = malloc(room + 1);
+	char path[64];
+	ssize_t got;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	while (fd >= 0 && text && (got = read(fd, text + filled, room - filled)) > 0) {
+		filled += (size_t)got;
+		if (filled == room) {
+			char *more = realloc(text, room * 2 + 1);
+
+			if (!more)
+				break;
+			text = more;
+			room *= 2;
+		}
+	}
+	if (fd >= 0)
+		close(fd);
+	*bytes = filled;
+	if (!text || !filled) {
+		free(text);
+		return NULL;
+	}
+	text[filled] = 0;
+	return text;
+}
+
+void tracee_identify(struct tracee *t)
+{
+	char link[64], path[PATH_MAX];
+	size_t bytes;
+	char *status = read_proc(t->pid, "stat", &bytes);
+	char *command = read_proc(t->pid, "cmdline", &bytes);
+	ssize_t length;
+	int parent;
+
+	if (status && strrchr(status, ')') &&
+	    sscanf(strrchr(status, ')'), ") %*c %d", &parent) == 1)
+		t->parent_pid = parent;
+	free(status);
+	snprintf(link, sizeof(link), "/proc/%d/exe", (int)t->pid);
+	length = readlink(link, path, sizeof(path) - 1);
+	if (length > 0) {
+		path[length] = 0;
+		free(t->program);
+		t->program = strdup(path);
+	}
+	if (!command)
+		return;
+	for (size_t i = 0; i + 1 < bytes; i++)
+		if (!command[i])
+			command[i] = ' ';
+	free(t->command);
+	t->command = command;
+}
+
+void tracee_map(struct tracee *t, const struct codefile *file, uint64_t begin, uint64_t end,
+		uint64_t offset)
+{
+	struct module module = {.path = file->path};
+	const uint8_t *id = NULL;
+	size_t id_bytes = 0;
+	uint64_t addr;
+
+	if (callers_forget(&t->callers, begin, end) && !t->ledger.error)
+		t->ledger.error = -ENOMEM;
+	if (!file->is_elf || !elffile_addr(&file->elf, offset, &addr))
+		return;
+	module.base_addr = begin - addr;
+	elffile_extent(&file->elf, &module.first_addr, &module.end_addr);
+	module.first_addr += module.base_addr;
+	module.end_addr += module.base_addr;
+	id = elffile_build_id(&file->elf, &id_bytes);
+	if (modules_add(&t->modules, &module, id, id_bytes) && !t->ledger.error)
+		t->ledger.error = -ENOMEM;
+}
+
+int tracee_begin(struct tracee *t, struct trace_writer *writer, uint64_t clock)
+{
+	t->begun = true;
+	return ledger_init(&t->ledger, writer, clock);
+}
+
+/* ---- threads ---- */
+
+static struct trace_thread thread_definition(const struct tracee_thread *thread)
+{
+	return (struct trace_thread){thread->tid, thread->name, thread->start_ns, TRACE_NONE};
+}
+
+/* The thread's first row. The very first one's rows begin with what the process inherited. */
+__attribute__((noinline, cold)) static void
+thread_begin(struct tracee *t, struct tracee_thread *thread, uint64_t clock)
+{
+	struct ledger *l = &t->ledger;
+	struct trace_thread definition;
+	int64_t number;
+
+	thread->begun = true;
+	thread->start_ns = clock > l->start_clock ? clock - l->start_clock : 0;
+	definition = thread_definition(thread);
+	number = trace_writer_thread(l->writer, &definition);
+	if (number < 0) {
+		l->error = l->error ? l->error : (int)number;
+		return;
+	}
+	thread->number = (uint32_t)number;
+	t->threads++;
+	if (t->inherited.alive) {
+		int error = ledger_inherit(l, &t->inherited, thread->number);
+
+		l->error = l->error ? l->error : error;
+		objects_fini(&t->inherited);
+		t->inherited = (struct objects){0};
+	}
+	ledger_mark(l, TRACE_THREAD_START, clock, thread->number, 0);
+}
+
+void tracee_exit(struct tracee *t, struct tracee_thread *thread, const char *name, uint64_t clock)
+{
+	struct trace_thread definition;
+
+	if (!thread->begun)
+		return;
+	if (name)
+		memcpy(thread->name, name, sizeof(thread->name));
+	ledger_mark(&t->ledger, TRACE_THREAD_EXIT, clock, thread->number, 0);
+	definition = thread_definition(thread);
+	definition.exit_ns = t->ledger.last_ns;
+	if (!t->ledger.error)
+		t->ledger.error =
+			trace_writer_thread_update(t->ledger.writer, thread->number, &definition);
+}
+
+void tracee_lost(struct tracee *t, struct tracee_thread *thread, uint64_t count, uint64_t clock)
+{
+	if (!thread->begun)
+		thread_begin(t, thread, clock);
+	t->ledger.counts.lost += count;
+	ledger_mark(&t->ledger, TRACE_LOST, clock, thread->number, count);
+}
+
+/* ---- calls ---- */
+
+/* The first row of a site: defines it. */
+__attribute__((noinline, cold)) static uint32_t site_define(struct tracee *t, struct caller *caller)
+{
+	struct module *module = modules_find(&t->modules, caller->addr);
+	struct trace_site site = {
+		.module = TRACE_NO_MODULE, .height = caller->height, .offset = caller->addr};
+	int64_t number;
+
+	if (!module && modules_refresh(&t->modules, t->pid) == 0)
+		module = modules_find(&t->modules, caller->addr);
+	if (module && *module->path) {
+		number = modules_number(module, t->ledger.writer);
+		if (number >= 0) {
+			site.module = (uint32_t)number;
+			site.offset = caller->addr - module->base_addr;
+		}
+	}
+	number = trace_writer_site(t->ledger.writer, &site);
+	if (number < 0) {
+		t->ledger.error = t->ledger.error ? t->ledger.error : (int)number;
+		return TRACE_NO_SITE;
+	}
+	return caller->site = (uint32_t)number;
+}
+
+/* By which name the call at this place asked for a function that has several. */
+__attribute__((noinline, cold)) static void caller_ask(struct tracee *t, struct caller *caller)
+{
+	struct module *module = modules_find(&t->modules, caller->addr);
+	struct codefile *file = module ? codefiles_at(t->files, module->path) : NULL;
+
+	caller->asked = true;
+	if (file && file->is_elf)
+		caller->called =
+			(uint8_t)entrances_called(&file->symbols, caller->addr - module->base_addr);
+}
+
+static struct ledger_call call_of(struct tracee *t, const struct tracee_thread *thread,
+				  const struct ring_head *m, uint64_t clock)
+{
+	const struct ring_free *told = (const struct ring_free *)m;
+	struct ledger_call call = {
+		.clock = clock,
+		.addr = told->addr,
+		.thread = thread->number,
+		.site = TRACE_NO_SITE,
+		.kind = m->kind,
+		.failed = m->flags & RING_FAILED,
+	};
+	uint32_t height = t->heights && thread->stack_begin
+				  ? site_height(thread->stack_begin, told->frame)
+				  : 0;
+	struct caller *caller;
+
+	if (!told->caller)
+		return call;
+	caller = callers_place(&t->callers, told->caller, height);
+	if (!caller) {
+		t->ledger.error = -ENOMEM;
+		return call;
+	}
+	if (__builtin_expect(t->files->aliases[m->kind] != 0, 0)) {
+		if (!caller->asked)
+			caller_ask(t, caller);
+		if (caller->called && t->files->aliases[m->kind] >> caller->called & 1)
+			call.kind = caller->called;
+	}
+	if (t->sites)
+		call.site = __builtin_expect(caller->site != TRACE_NO_SITE, 1)
+				    ? caller->site
+				    : site_define(t, caller);
+	return call;
+}
+
+/*
+ * Each call fits what was before, or something before was not seen: a call that was dropped, or
+ * made before the recording began. So all are forced.
+ */
+void tracee_call(struct tracee *t, struct tracee_thread *thread, const struct ring_head *m,
+		 uint64_t clock)
+{
+	const struct ring_alloc *alloc = (const struct ring_alloc *)m;
+	struct ledger_call call;
+
+	if (__builtin_expect(!thread->begun, 0))
+		thread_begin(t, thread, clock);
+	if (m->kind == RING_OLD) {
+		ledger_resize(&t->ledger, alloc->call.addr, &thread->old, true);
+		thread->resizing = true;
+		return;
+	}
+	call = call_of(t, thread, m, clock);
+	switch (trace_class(m->kind)) {
+	case TRACE_CLASS_FREE:
+		ledger_death(&t->ledger, &call, true);
+		break;
+	case TRACE_CLASS_ALLOC:
+		call.size = alloc->size;
+		call.align = alloc->align;
+		ledger_birth(&t->ledger, &call, true);
+		break;
+	default:
+		call.size = alloc->size;
+		if (alloc->align && !thread->resizing)
+			ledger_resize(&t->ledger, alloc->align, &thread->old, true);
+		if (!alloc->align)
+			thread->old = (struct ledger_old){0};
+		thread->resizing = false;
+		ledger_resized(&t->ledger, &call, &thread->old, true);
+	}
+}
+
+/* ---- the end ---- */
+
+int tracee_end(struct tracee *t, const char *end)
+{
+	struct ledger_counts *counts = &t->ledger.counts;
+	struct trace_totals totals = {
+		.lost_events = counts->lost,
+		.late_events = counts->late,
+		.repaired_events = counts->repaired,
+		.duration_ns = t->ledger.last_ns,
+	};
+	int error;
+
+	if (end)
+		trace_writer_fact(t->ledger.writer, "end", end);
+	error = trace_writer_close(t->ledger.writer, t->ledger.error ? NULL : &totals);
+	t->ledger.writer = NULL;
+	return t->ledger.error ? t->ledger.error : error;
+}
+
+void tracee_destroy(struct tracee *t)
+{
+	ledger_fini(&t->ledger);
+	objects_fini(&t->inherited);
+	modules_fini(&t->modules);
+	callers_fini(&t->callers);
+	free(t->program);
+	free(t->command);
+	free(t->path);
+	free(t);
+}

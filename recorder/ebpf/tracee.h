@@ -1,0 +1,79 @@
+/*
+ * One image of one process as the kernel part tells of it: its calls, in the order of the ring,
+ * turned into its trace. The trace begins with the first call.
+ */
+#ifndef RECORDER_TRACEE_H
+#define RECORDER_TRACEE_H
+
+#include "callers.h"
+#include "codefile.h"
+#include "ring.h"
+
+#include "recorder/ledger.h"
+#include "recorder/modules.h"
+
+struct tracee {
+	pid_t pid, parent_pid;
+	bool first;     /* the process that hakrec started or was told to attach to */
+	uint32_t image; /* how many images this process had before */
+	char *program;  /* path of the executable */
+	char *command;  /* arguments, separated by blanks */
+	char *path;     /* of the trace, once it is begun */
+	bool begun;
+	bool heights; /* sites are return address and stack height */
+	bool sites;
+	struct codefiles *files;
+	struct ledger ledger;
+	struct objects inherited; /* alive at the fork, until their rows are written */
+	struct modules modules;
+	struct callers callers;
+	uint32_t threads; /* in the trace */
+};
+
+struct tracee_thread {
+	uint32_t tid;
+	uint32_t pid; /* of its own process */
+	struct tracee *tracee;
+	struct tracee_thread *host; /* not NULL: shares the memory of this one's process (vfork) */
+	uint32_t guests;            /* threads whose host this is */
+	uint64_t stack_begin;       /* 0: not known */
+	uint32_t number;            /* in the trace, when begun */
+	bool begun;
+	bool resizing;
+	struct ledger_old old; /* of the realloc in progress */
+	uint64_t start_ns;
+	char name[RING_NAME_BYTES];
+	struct tracee_thread *next; /* in its bucket */
+};
+
+/* NULL: no memory. */
+struct tracee *tracee_create(pid_t pid, struct codefiles *files);
+
+/* A process forked from another: it has all that the parent has now. NULL: no memory. */
+struct tracee *tracee_fork(const struct tracee *parent, pid_t pid);
+
+/* Reads the program's path and arguments from /proc. */
+void tracee_identify(struct tracee *t);
+
+/* A file's code is mapped at [begin, end) from an offset in the file on. */
+void tracee_map(struct tracee *t, const struct codefile *file, uint64_t begin, uint64_t end,
+		uint64_t offset);
+
+/* Takes over the writer and begins the trace. Returns 0 or a negative errno. */
+int tracee_begin(struct tracee *t, struct trace_writer *writer, uint64_t clock);
+
+/* A thread's call; the trace is begun. clock: nanoseconds of the session. */
+void tracee_call(struct tracee *t, struct tracee_thread *thread, const struct ring_head *message,
+		 uint64_t clock);
+
+/* Calls of a thread are missing here. */
+void tracee_lost(struct tracee *t, struct tracee_thread *thread, uint64_t count, uint64_t clock);
+
+/* A thread of the trace is over; name: its last, NULL: as it was. */
+void tracee_exit(struct tracee *t, struct tracee_thread *thread, const char *name, uint64_t clock);
+
+/* Ends the trace. Returns the first error. end: why, when the program goes on, else NULL. */
+int tracee_end(struct tracee *t, const char *end);
+void tracee_destroy(struct tracee *t);
+
+#endif
