@@ -6,7 +6,7 @@ set -eu
 cd "$(dirname "$0")"
 build=${BUILD:-build}
 out=build/demo
-requests=${DEMO_REQUESTS:-40000}
+requests=${DEMO_REQUESTS:-20000}
 
 mkdir -p "$out"
 rm -f "$out"/*.zst "$out"/results.jsonl "$out"/report.html
