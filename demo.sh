@@ -1,12 +1,12 @@
 #!/bin/sh
-# The demo behind `make demo`: records redis-server (several threads: I/O threads, and a background
-# thread that frees what others allocated) under redis-benchmark, replays the trace on every
-# allocator found, prints the table and writes the report.
+# The demo behind `make demo`: records redis-server (several threads; one frees in the background
+# what another allocated) under redis-benchmark, replays the trace on every allocator found, prints
+# the table and writes the report.
 set -eu
 cd "$(dirname "$0")"
 build=${BUILD:-build}
 out=build/demo
-requests=${DEMO_REQUESTS:-40000}
+requests=${DEMO_REQUESTS:-20000}
 
 mkdir -p "$out"
 rm -f "$out"/*.zst "$out"/results.jsonl "$out"/report.html
@@ -22,10 +22,10 @@ say() {
 	printf '\n%s\n' "$*"
 }
 
-say "1. Record redis-server (4 I/O threads, lazy freeing) under redis-benchmark"
+say "1. Record redis-server under redis-benchmark"
 "$build/hakrec" -o "$out/redis.zst" redis-server --port 0 --unixsocket "$run/redis.sock" \
-	--save '' --appendonly no --dir "$run" --daemonize no --io-threads 4 --io-threads-do-reads yes \
-	--lazyfree-lazy-user-del yes --lazyfree-lazy-user-flush yes >"$out/redis.log" &
+	--save '' --appendonly no --dir "$run" --daemonize no --lazyfree-lazy-user-del yes \
+	--lazyfree-lazy-user-flush yes >"$out/redis.log" &
 server=$!
 tries=0
 until redis-cli -s "$run/redis.sock" ping >/dev/null 2>&1; do
@@ -37,9 +37,11 @@ until redis-cli -s "$run/redis.sock" ping >/dev/null 2>&1; do
 	fi
 	sleep 0.1
 done
-redis-benchmark -s "$run/redis.sock" -q -n "$requests" -r 20000 -d 300 -c 16 -P 8 --threads 2 \
-	-t set,get,lpush,rpop,sadd,hset,zadd,mset | tr '\r' '\n' | grep 'requests per second'
-redis-cli -s "$run/redis.sock" flushall >/dev/null
+for bytes in 30 300 3000; do
+	redis-benchmark -s "$run/redis.sock" -q -n "$requests" -r 20000 -d $bytes -c 16 -P 8 \
+		-t set,get,lpush,rpop,sadd,hset,zadd | tr '\r' '\n' | grep 'requests per second'
+	redis-cli -s "$run/redis.sock" flushall >/dev/null
+done
 redis-cli -s "$run/redis.sock" shutdown nosave 2>/dev/null || true
 status=0
 wait "$server" || status=$?

@@ -12,6 +12,8 @@
 
 /* A block is kept by realloc unless it would be less than half used. */
 #define KEEP_SHARE 2
+/* The first class of more than a cache line's blocks. */
+#define CLASS_LINE 8u
 
 static bool in_pools(size_t size)
 {
@@ -120,71 +122,80 @@ void *alloc_aligned(size_t align, size_t size)
 	return with_errno(ptr);
 }
 
-/* A block that another heap owns. */
-static void remote_free(void *ptr, uint32_t word)
-{
-	struct heap *heap = thread_enter_to_free(word);
-	uint32_t cls = word & WINDOW_CLASS_MASK;
-	struct slab *slab;
-
-	if (cls < CLASS_MID_END && (!heap || (window_get(ptr) ^ heap->tag) >= CLASS_END)) {
-		slab = shard_slab(ptr);
-		slab -= slab->before;
-		if (!slab_has(slab, ptr))
-			report_fatal("free of a pointer that is not the start of a block:", ptr);
-		if (heap)
-			outbox_put(&heap->outbox, slab, ptr, &heap->counters);
-		else
-			slab_remote_push(slab, ptr, ptr);
-	} else if (heap) {
-		heap_free(heap, cls, ptr);
-	} else {
-		shard_give(ptr, class_table[cls].granules);
-	}
-	if (heap)
-		thread_leave(heap);
-}
-
 static bool on_granule(const void *ptr)
 {
 	return ((uintptr_t)ptr & (GRANULE - 1)) == 0;
 }
 
+/*
+ * Pushes a block or span on its stack unless that is full, or the block is small and its slab
+ * another heap's: such blocks go home, lest two threads write to one cache line.
+ */
+static inline bool stack_push(struct heap *heap, uint32_t word, void *ptr)
+{
+	unsigned cls = word & WINDOW_CLASS_MASK;
+	void ***top, **at;
+
+	if (cls < CLASS_LINE || cls == CLASS_WHALE)
+		return false;
+	top = heap_top(heap, cls);
+	at = *top;
+	if (at[-1] == ptr || at == *heap_limit(heap, cls))
+		return false;
+	if (cls >= CLASS_MID_END) {
+		if (!on_granule(ptr))
+			return false;
+		window_set(ptr, heap->tag | cls);
+	}
+	*at = ptr;
+	*top = at + 1;
+	return true;
+}
+
+/* Frees what the stacks do not take. */
+static __attribute__((noinline, cold)) void free_rest(void *ptr, uint32_t word)
+{
+	unsigned cls = word & WINDOW_CLASS_MASK;
+	struct heap *heap;
+	struct slab *slab;
+
+	if (cls == CLASS_WHALE) {
+		whale_free(ptr);
+		return;
+	}
+	heap = thread_enter_to_free(word);
+	if (cls >= CLASS_MID_END) {
+		if (!on_granule(ptr))
+			report_fatal("free of a pointer that is not the start of a block:", ptr);
+		if (heap)
+			heap_free(heap, cls, ptr);
+		else
+			shard_give(ptr, class_table[cls].granules);
+	} else if (heap && (cls >= CLASS_LINE || word == (heap->tag | cls))) {
+		heap_free(heap, cls, ptr);
+	} else {
+		slab = shard_slab(ptr);
+		slab -= slab->before;
+		if (heap)
+			heap_send(heap, slab, ptr);
+		else
+			slab_remote_push(slab, ptr, ptr);
+	}
+	if (heap)
+		thread_leave(heap);
+}
+
 void free_slow(void *ptr)
 {
+	struct heap *heap = cache_self.heap;
 	uint32_t word = window_get(ptr);
-	uint32_t cls = word ^ cache_self.tag;
-	struct heap *heap;
 
-	if (__builtin_expect(cls < CLASS_END && cls >= CLASS_TINY_END, 1)) {
-		unsigned stack = cls - CLASS_TINY_END;
-		void **top;
-
-		heap = cache_self.heap;
-		top = heap->top[stack];
-		if (__builtin_expect(top[-1] != ptr && top != heap->limit[stack] &&
-					     (cls < CLASS_MID_END || on_granule(ptr)),
-				     1)) {
-			*top = ptr;
-			heap->top[stack] = top + 1;
-			return;
-		}
-	}
 	if (!ptr)
 		return;
-	if (!word || !window_holds(ptr))
+	if (__builtin_expect(!word || !window_holds(ptr), 0))
 		report_fatal("free of a foreign pointer:", ptr);
-	if ((word & WINDOW_CLASS_MASK) >= CLASS_MID_END && !on_granule(ptr))
-		report_fatal("free of a pointer that is not the start of a block:", ptr);
-	if (cls < CLASS_END) {
-		heap = thread_enter();
-		heap_free(heap, cls, ptr);
-		thread_leave(heap);
-	} else if ((word & WINDOW_CLASS_MASK) == CLASS_WHALE) {
-		whale_free(ptr);
-	} else {
-		remote_free(ptr, word);
-	}
+	if (!heap || !stack_push(heap, word, ptr))
+		free_rest(ptr, word);
 }
 
 size_t alloc_usable(void *ptr)

@@ -16,24 +16,25 @@ struct heap;
 struct cache {
 	void **top[CLASS_TINY_END];   /* the slot after the last block */
 	void **limit[CLASS_TINY_END]; /* where top may not pass */
+	uint8_t cls[TINY_UNITS];      /* class_by_units, near at hand */
 	uint32_t tag;                 /* of the heap, in place for the window's map */
-	bool exited;         /* the thread is past its allocator's end: it gets no heap again */
-	uint8_t early_frees; /* blocks of others that it freed before it had a heap */
-	struct heap *heap;   /* NULL: none yet */
+	bool exited;       /* the thread is past its allocator's end: it gets no heap again */
+	struct heap *heap; /* NULL: none yet */
 };
 
 /* No heap has this tag. */
 #define CACHE_NO_TAG UINT32_MAX
 
 /* Slots of a stack that is empty and full at once; [0] is the NULL below. */
-extern void *cache_none[2];
+extern HIDDEN void *cache_none[2];
 
 #define CACHE_EMPTY                                                                                \
 	{                                                                                          \
 		.top = {[0 ... CLASS_TINY_END - 1] = &cache_none[1]},                              \
 		.limit = {[0 ... CLASS_TINY_END - 1] = &cache_none[1]}, .tag = CACHE_NO_TAG,       \
+		.cls = CLASS_BY_UNITS,                                                             \
 	}
 
-extern __thread struct cache cache_self __attribute__((tls_model("initial-exec")));
+extern HIDDEN __thread struct cache cache_self __attribute__((tls_model("initial-exec")));
 
 #endif

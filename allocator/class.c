@@ -3,11 +3,15 @@
 /* Bytes that a thread cache may keep of one class, and the most blocks. */
 #define CACHED_BYTES ((size_t)128 << 10)
 #define CACHED_MOST  256
+/* Below, classes are multiples of 16; from here on, eight per doubling. */
+#define CLASS_LINEAR_END 17u
 /* The same for spans. */
 #define CACHED_SPAN_BYTES ((size_t)512 << 10)
 
 struct class_info class_table[CLASS_END];
 static unsigned class_least = 1;
+
+const uint8_t class_by_units[TINY_UNITS] = CLASS_BY_UNITS;
 
 #define SPAN(n) (CLASS_MID_END + (n))
 const uint8_t class_by_granules[33] = {
@@ -34,9 +38,9 @@ void class_init(bool tiny)
 {
 	class_least = tiny ? 1 : CLASS_TINY_END;
 	for (unsigned cls = 1; cls < CLASS_MID_END; cls++) {
-		unsigned step = cls - CLASS_TINY_END;
-		size_t size = cls < CLASS_TINY_END ? (size_t)cls << TINY_SHIFT
-						   : (size_t)(9 + step % 8) << (7 + step / 8);
+		unsigned step = cls - CLASS_LINEAR_END;
+		size_t size = cls < CLASS_LINEAR_END ? (size_t)cls << TINY_SHIFT
+						     : (size_t)(9 + step % 8) << (5 + step / 8);
 
 		class_table[cls] = (struct class_info){
 			.size = (uint32_t)size,

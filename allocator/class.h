@@ -1,7 +1,7 @@
 /*
- * Size classes. Tiny: every multiple of 16 up to 1 KiB; Mid: eight per doubling up to 32 KiB;
- * L2.5: whole granules, up to 2 MiB. Class 0 stands for no size and stays empty in every cache, so
- * that the fast path needs no test for it.
+ * Size classes. Tiny: multiples of 16 up to 256, then eight per doubling up to 1 KiB; Mid: eight
+ * per doubling up to 32 KiB; L2.5: whole granules, up to 2 MiB. Class 0 stands for no size and
+ * stays empty in every cache, so that the fast path needs no test for it.
  *
  * A granule is 64 KiB: the unit of spans and of the window's map.
  */
@@ -21,11 +21,17 @@
 /* One less than a Whale. */
 #define LARGE_MOST (((size_t)2 << 20) - 1)
 
-#define CLASS_TINY_END ((unsigned)(TINY_MOST >> TINY_SHIFT) + 1) /* classes 1 to 64 */
+#define TINY_UNITS                                                                                 \
+	((size_t)(TINY_MOST >> TINY_SHIFT) + 1) /* sizes in units of 16 bytes, from 0              \
+						 */
+#define CLASS_TINY_END 33u
 #define CLASS_MID_END  (CLASS_TINY_END + 40)
 #define CLASS_END      (CLASS_MID_END + 16)
 /* In the window's map only: the first granule of a Whale. */
 #define CLASS_WHALE CLASS_END
+
+/* Says so to the compiler too, which then needs no detour through the GOT. */
+#define HIDDEN __attribute__((visibility("hidden")))
 
 struct class_info {
 	uint32_t size;     /* bytes of a block */
@@ -33,7 +39,19 @@ struct class_info {
 	uint32_t cached;   /* most blocks that a thread cache keeps */
 };
 
-extern struct class_info class_table[CLASS_END];
+/* clang-format off */
+/* Class of a Tiny size in units, as an initialiser. */
+#define CLASS_BY_UNITS                                                                              \
+	{                                                                                           \
+		0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16,                           \
+		17, 17, 18, 18, 19, 19, 20, 20, 21, 21, 22, 22, 23, 23, 24, 24,                     \
+		25, 25, 25, 25, 26, 26, 26, 26, 27, 27, 27, 27, 28, 28, 28, 28,                     \
+		29, 29, 29, 29, 30, 30, 30, 30, 31, 31, 31, 31, 32, 32, 32, 32                      \
+	}
+/* clang-format on */
+extern HIDDEN const uint8_t class_by_units[TINY_UNITS];
+
+extern HIDDEN struct class_info class_table[CLASS_END];
 
 /* Fills the table; tiny: whether the Tiny pool serves small sizes. */
 void class_init(bool tiny);
@@ -45,7 +63,7 @@ extern const uint8_t class_by_granules[33];
 static inline unsigned class_of(size_t size)
 {
 	if (size <= TINY_MOST)
-		return (unsigned)((size + 15) >> TINY_SHIFT);
+		return class_by_units[(size + 15) >> TINY_SHIFT];
 	if (size <= MID_MOST) {
 		unsigned top = 63 - (unsigned)__builtin_clzl(size - 1); /* 10 to 14 */
 

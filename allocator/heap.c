@@ -58,20 +58,6 @@ static void list_remove(struct slab_list *list, struct slab *slab)
 		list->last = slab->prev;
 }
 
-static void list_join(struct slab_list *list, struct slab_list *from)
-{
-	if (!from->first)
-		return;
-	if (list->last) {
-		list->last->next = from->first;
-		from->first->prev = list->last;
-	} else {
-		list->first = from->first;
-	}
-	list->last = from->last;
-	*from = (struct slab_list){NULL, NULL};
-}
-
 /* Heaps */
 
 struct heap *heap_create(void)
@@ -342,6 +328,13 @@ static struct slab *slab_find(struct heap *heap, unsigned cls)
 
 /* Refill and flush */
 
+void heap_send(struct heap *heap, struct slab *slab, void *ptr)
+{
+	if (!slab_has(slab, ptr))
+		report_fatal("free of a pointer that is not the start of a block:", ptr);
+	outbox_put(&heap->outbox, slab, ptr, &heap->counters);
+}
+
 /* Fills the empty stack of a slab class. False: no memory. */
 static bool stack_refill(struct heap *heap, unsigned cls)
 {
@@ -369,19 +362,25 @@ static bool stack_refill(struct heap *heap, unsigned cls)
 	return true;
 }
 
+/* A block leaves the thread cache: to its slab, or on its way to the slab's owner. */
 static void block_put(struct heap *heap, unsigned cls, void *ptr)
 {
+	uint32_t word = window_get(ptr);
 	struct slab *slab;
 	unsigned free_before;
 
-	/* The fast path took the address modulo the window; an alias of our own block shows here.
-	 */
-	if (!window_holds(ptr) || window_get(ptr) != (heap->tag | cls))
+	/* The fast path took the address modulo the window; an alias of a block shows here. */
+	if (!window_holds(ptr) || (word & WINDOW_CLASS_MASK) != cls)
 		report_fatal("free of a foreign pointer:", ptr);
 	slab = shard_slab(ptr);
 	slab -= slab->before;
+	if (word != (heap->tag | cls)) {
+		heap_send(heap, slab, ptr);
+		return;
+	}
 	free_before = slab->free_blocks;
 	slab_put(slab, ptr);
+	heap->taken_bytes -= class_table[cls].size;
 	slab_settle(heap, slab, free_before);
 }
 
@@ -400,8 +399,6 @@ static void stack_flush(struct heap *heap, unsigned cls, size_t count)
 	}
 	memmove(blocks, blocks + count, (have - count) * sizeof(void *));
 	*top -= count;
-	if (cls < CLASS_MID_END)
-		heap->taken_bytes -= count * class_table[cls].size;
 	heap->ticks++;
 	stat_add(&heap->counters.flushes, 1);
 	stat_add(&heap->counters.flush_blocks, count);
@@ -451,12 +448,10 @@ void heap_free(struct heap *heap, unsigned cls, void *ptr)
 		size_t count = stack_count(heap, cls);
 
 		if (!heap->room[cls]) { /* no memory for a stack */
-			if (cls < CLASS_MID_END) {
+			if (cls < CLASS_MID_END)
 				block_put(heap, cls, ptr);
-				heap->taken_bytes -= class_table[cls].size;
-			} else {
+			else
 				shard_give(ptr, class_table[cls].granules);
-			}
 			return;
 		}
 		stack_flush(heap, cls, (count + 1) / 2);
@@ -498,37 +493,10 @@ static void heap_collect(struct heap *heap)
 	}
 }
 
-static void list_adopt(struct heap *heap, struct slab_list *list, struct slab_list *from)
-{
-	for (struct slab *slab = from->first; slab; slab = slab->next)
-		for (unsigned at = 0; at < slab->granules; at++)
-			window_set(slab_run(slab) + ((size_t)at << GRANULE_SHIFT),
-				   heap->tag | slab->cls);
-	list_join(list, from);
-}
-
-void heap_merge(struct heap *heap, struct heap *from)
-{
-	stacks_flush(from);
-	heap_collect(from);
-	for (unsigned cls = 1; cls < CLASS_MID_END; cls++) {
-		list_adopt(heap, &heap->avail[cls], &from->avail[cls]);
-		list_adopt(heap, &heap->full[cls], &from->full[cls]);
-	}
-	list_adopt(heap, &heap->empty, &from->empty);
-	heap->empty_granules += from->empty_granules;
-	heap->slab_granules += from->slab_granules;
-	heap->taken_bytes += from->taken_bytes;
-	from->empty_granules = 0;
-	from->slab_granules = from->taken_bytes = 0;
-	stat_add(&heap->counters.heaps_merged, 1);
-	empty_trim(heap, EMPTY_MOST);
-}
-
 void heap_drain(struct heap *heap)
 {
-	outbox_flush(&heap->outbox, &heap->counters);
 	stacks_flush(heap);
+	outbox_flush(&heap->outbox, &heap->counters);
 	heap_collect(heap);
 	empty_trim(heap, 0);
 }
@@ -551,13 +519,4 @@ void heap_tick(struct heap *heap)
 		list_collect(heap, &heap->full[cls]);
 		list_collect(heap, &heap->avail[cls]);
 	}
-}
-
-size_t heap_live_bytes(struct heap *heap)
-{
-	size_t cached = 0;
-
-	for (unsigned cls = 1; cls < CLASS_MID_END; cls++)
-		cached += stack_count(heap, cls) * class_table[cls].size;
-	return heap->taken_bytes - cached;
 }

@@ -24,7 +24,6 @@
 enum heap_state {
 	HEAP_LIVE,     /* a thread's own */
 	HEAP_IDLE,     /* its thread is dead: anyone may claim it */
-	HEAP_SPARE,    /* owns nothing, may become a new heap */
 	HEAP_ORPHANED, /* its thread did not survive a fork: nobody may touch it */
 };
 
@@ -48,7 +47,7 @@ struct heap {
 	struct slab_list empty; /* slabs without a used block, newest first, still formatted */
 	unsigned empty_granules;
 	size_t slab_granules; /* of all its slabs */
-	size_t taken_bytes;   /* of its slabs' blocks that are out of the slabs */
+	size_t taken_bytes;   /* of its own blocks that are out of their slabs */
 	unsigned ticks;
 	unsigned next_collected; /* the class last searched for remote frees */
 	char *slots, *slots_end; /* room for more stacks */
@@ -56,8 +55,7 @@ struct heap {
 	struct counters counters;
 	struct cache parked;
 	_Atomic(uint32_t) state;  /* enum heap_state */
-	bool waits;               /* idle with much in use: for whoever frees that */
-	struct heap *next, *prev; /* among idle or spare heaps */
+	struct heap *next, *prev; /* among idle heaps */
 };
 
 /* A new heap with a tag of its own, its cache parked; NULL: no memory, or too many. */
@@ -89,19 +87,16 @@ static inline void ***heap_limit(struct heap *heap, unsigned cls)
  */
 void *heap_alloc(struct heap *heap, unsigned cls, bool *zero);
 
-/* Frees a block of the heap's own, or a span of anyone's (which becomes the heap's own). */
+/* Keeps a freed block for reuse, whoever owns its slab; a span becomes the heap's own. */
 void heap_free(struct heap *heap, unsigned cls, void *ptr);
 
-/* Takes over all that `from` owns; nobody else may use `from` meanwhile. */
-void heap_merge(struct heap *heap, struct heap *from);
+/* Sends a block back to the owner of its slab, another heap. */
+void heap_send(struct heap *heap, struct slab *slab, void *ptr);
 
 /* Puts all cached blocks back, takes remote frees in and gives empty slabs back to their shards. */
 void heap_drain(struct heap *heap);
 
 /* Lets go of cached blocks that nothing has moved since the last call. */
 void heap_tick(struct heap *heap);
-
-/* Bytes that the program holds of the heap's slabs, as far as the owner knows. */
-size_t heap_live_bytes(struct heap *heap);
 
 #endif

@@ -6,9 +6,16 @@
 #include "report.h"
 #include "stat.h"
 
+/* Segments with nothing given out stay mapped up to so many and such a share of all. */
+#define SPARE_LEAST 2
+#define SPARE_SHARE 4
+
 struct shard {
 	_Alignas(64) struct lock lock;
 	struct segment *first, *last; /* segments with free granules */
+	unsigned segments;            /* in all */
+	unsigned spare;               /* of these, with nothing given out */
+	struct segment *records;      /* unused */
 	bool used;
 	_Atomic size_t out; /* granules given out */
 };
@@ -78,6 +85,37 @@ static void segment_unlist(struct shard *shard, struct segment *segment)
 		shard->last = segment->prev;
 }
 
+/* Under the shard's lock; the record outlives its segment, for the next one. */
+static struct segment *record_take(struct shard *shard)
+{
+	struct segment *segment = shard->records;
+
+	if (!segment)
+		return meta_take(sizeof(*segment));
+	shard->records = segment->next;
+	return segment;
+}
+
+static void base_unmap(char *base)
+{
+	os_unmap(base, SLOT);
+	stat_add_shared(&stat_shared.munmap_calls, 1);
+	window_release(base, SLOT);
+	window_count(-(int64_t)SLOT);
+}
+
+/* Unmaps a segment of which nothing is given out. */
+static void segment_destroy(struct shard *shard, struct segment *segment)
+{
+	segment_unlist(shard, segment);
+	base_unmap(segment->base);
+	shard->segments--;
+	shard->spare--;
+	segment->free = segment->dirty = segment->stale = 0;
+	segment->next = shard->records;
+	shard->records = segment;
+}
+
 static struct segment *segment_create(unsigned number)
 {
 	struct shard *shard = &shards[number];
@@ -86,13 +124,13 @@ static struct segment *segment_create(unsigned number)
 
 	if (!base)
 		return NULL;
-	segment = meta_take(sizeof(*segment));
+	segment = record_take(shard);
 	if (!segment) {
-		os_unmap(base, SLOT);
-		window_release(base, SLOT);
-		window_count(-(int64_t)SLOT);
+		base_unmap(base);
 		return NULL;
 	}
+	shard->segments++;
+	shard->spare++;
 	segment->base = base;
 	segment->free = UINT64_MAX;
 	segment->shard = (uint8_t)number;
@@ -111,6 +149,8 @@ static char *segment_take(struct shard *shard, struct segment *segment, unsigned
 	uint64_t mask = run_mask(first, granules);
 
 	*zero = !(segment->dirty & mask);
+	if (segment->free == UINT64_MAX)
+		shard->spare--;
 	segment->free &= ~mask;
 	atomic_fetch_add_explicit(&shard->out, granules, memory_order_relaxed);
 	segment->dirty &= ~mask;
@@ -191,6 +231,9 @@ void shard_give(void *ptr, unsigned granules)
 	atomic_fetch_sub_explicit(&shard->out, granules, memory_order_relaxed);
 	if (!segment->listed)
 		segment_list(shard, segment);
+	if (segment->free == UINT64_MAX &&
+	    ++shard->spare > SPARE_LEAST + shard->segments / SPARE_SHARE)
+		segment_destroy(shard, segment);
 	lock_drop(&shard->lock);
 	stat_add_shared(&stat_shared.spans_returned, 1);
 }
@@ -239,10 +282,17 @@ static size_t segment_purge(struct segment *segment, uint64_t mask)
 size_t shard_purge(unsigned number, bool all)
 {
 	struct shard *shard = &shards[number];
+	struct segment *next;
 	size_t purged = 0;
 
 	lock_take(&shard->lock);
-	for (struct segment *segment = shard->first; segment; segment = segment->next) {
+	for (struct segment *segment = shard->first; segment; segment = next) {
+		next = segment->next;
+		if (segment->free == UINT64_MAX && (all || segment->stale == segment->dirty)) {
+			purged += (size_t)__builtin_popcountll(segment->dirty) << GRANULE_SHIFT;
+			segment_destroy(shard, segment);
+			continue;
+		}
 		purged += segment_purge(segment, all ? segment->dirty : segment->stale);
 		segment->stale = segment->dirty;
 	}

@@ -9,12 +9,6 @@
 #include "shard.h"
 #include "whale.h"
 
-/* A dead thread's heap with less than this in use is as good as a new one. */
-#define VACANT_BYTES ((size_t)64 << 10)
-/* Frees that a thread makes before it gets a heap for their sake alone. */
-#define EARLY_FREES 16
-/* A thread's heap joins a dead thread's that is at least so many times as large. */
-#define JOIN_SHARE 4
 /* A shard's decay takes a step at every so manieth tick of a heap. */
 #define DECAY_TICKS 4
 
@@ -29,9 +23,7 @@ static pthread_key_t key;
 
 /* The lists and each heap's state change under this lock. */
 static struct lock lock;
-static struct heap_list vacant;  /* idle, hardly anything in use, newest first */
-static struct heap_list waiting; /* idle, with blocks in use, newest first */
-static struct heap_list spare;
+static struct heap_list idle; /* newest first */
 
 static struct lock shared_lock;
 static _Atomic(struct heap *) shared_heap;
@@ -63,15 +55,6 @@ static void list_remove(struct heap_list *list, struct heap *heap)
 	list->count--;
 }
 
-static struct heap *list_pop(struct heap_list *list)
-{
-	struct heap *heap = list->first;
-
-	if (heap)
-		list_remove(list, heap);
-	return heap;
-}
-
 static void state_set(struct heap *heap, enum heap_state state)
 {
 	atomic_store_explicit(&heap->state, state, memory_order_relaxed);
@@ -80,13 +63,6 @@ static void state_set(struct heap *heap, enum heap_state state)
 static enum heap_state state_get(struct heap *heap)
 {
 	return atomic_load_explicit(&heap->state, memory_order_relaxed);
-}
-
-/* The list that an idle heap belongs to. Computed once, at its thread's death: nothing changes it
- * after. */
-static struct heap_list *idle_list(struct heap *heap)
-{
-	return heap->waits ? &waiting : &vacant;
 }
 
 static void thread_end(void *heap_of_thread)
@@ -98,10 +74,9 @@ static void thread_end(void *heap_of_thread)
 	outbox_flush(&heap->outbox, &heap->counters);
 	heap_park(heap);
 	cache_self.exited = true;
-	heap->waits = heap_live_bytes(heap) > VACANT_BYTES;
 	lock_take(&lock);
 	state_set(heap, HEAP_IDLE);
-	list_push(idle_list(heap), heap);
+	list_push(&idle, heap);
 	lock_drop(&lock);
 }
 
@@ -112,25 +87,18 @@ static void attach(struct heap *heap)
 	pthread_setspecific(key, heap);
 }
 
-/*
- * A heap for a thread that has none: the last dead thread's. A thread that began by freeing blocks
- * of a living thread is likely that thread's heir: it waits for that heap, and begins with a new
- * one.
- */
-static struct heap *heap_obtain(bool heir)
+/* A heap for a thread that has none: the last dead thread's, else a new one. */
+static struct heap *heap_obtain(void)
 {
 	struct heap *heap;
 
 	lock_take(&lock);
-	heap = list_pop(&vacant);
-	if (!heap && !heir)
-		heap = list_pop(&waiting);
-	if (heap)
-		stat_add(&heap->counters.heaps_adopted, 1);
-	if (!heap)
-		heap = list_pop(&spare);
-	if (heap)
+	heap = idle.first;
+	if (heap) {
+		list_remove(&idle, heap);
 		state_set(heap, HEAP_LIVE);
+		stat_add(&heap->counters.heaps_adopted, 1);
+	}
 	lock_drop(&lock);
 	return heap ? heap : heap_create();
 }
@@ -155,74 +123,49 @@ struct heap *thread_enter(void)
 		return NULL;
 	if (!options.tls || cache_self.exited)
 		return shared_enter();
-	heap = heap_obtain(cache_self.early_frees != 0);
+	heap = heap_obtain();
 	if (!heap)
 		return shared_enter();
 	attach(heap);
 	return heap;
 }
 
-/* Takes a dead thread's heap with at least so many granules out of its list; false when it is not
- * idle. */
-static bool claim(struct heap *heap, size_t granules)
+/* Takes a dead thread's heap out of the idle ones; false when it is not idle. */
+static bool claim(struct heap *heap)
 {
-	bool idle;
+	bool taken;
 
 	if (state_get(heap) != HEAP_IDLE)
 		return false;
 	lock_take(&lock);
-	idle = state_get(heap) == HEAP_IDLE && heap->slab_granules >= granules;
-	if (idle) {
-		list_remove(idle_list(heap), heap);
+	taken = state_get(heap) == HEAP_IDLE;
+	if (taken) {
+		list_remove(&idle, heap);
 		state_set(heap, HEAP_LIVE);
+		stat_add(&heap->counters.heaps_adopted, 1);
 	}
 	lock_drop(&lock);
-	return idle;
-}
-
-/* The caller's heap goes into a much larger one that it claimed, which is then the caller's. */
-static struct heap *join(struct heap *heap, struct heap *claimed)
-{
-	outbox_flush(&heap->outbox, &heap->counters);
-	heap_park(heap);
-	attach(claimed);
-	heap_merge(claimed, heap);
-	lock_take(&lock);
-	state_set(heap, HEAP_SPARE);
-	list_push(&spare, heap);
-	lock_drop(&lock);
-	return claimed;
+	return taken;
 }
 
 struct heap *thread_enter_to_free(uint32_t word)
 {
-	struct heap *heap = cache_self.heap;
 	struct heap *owner = heap_by_word(word);
 
-	if (!options.tls || cache_self.exited || !owner)
-		return thread_enter();
-	if (heap) {
-		return claim(owner, JOIN_SHARE * heap->slab_granules) ? join(heap, owner) : heap;
-	}
-	if (claim(owner, 0)) {
-		stat_add(&owner->counters.heaps_adopted, 1);
+	if (!cache_self.heap && options.tls && !cache_self.exited && owner && claim(owner))
 		attach(owner);
-		return owner;
-	}
-	if (cache_self.early_frees++ < EARLY_FREES)
-		return NULL;
 	return thread_enter();
 }
 
 /* Drains the heap that has been idle for longest, and puts it in front. */
-static void idle_drain(struct heap_list *list)
+static void idle_drain(void)
 {
 	struct heap *heap;
 
 	lock_take(&lock);
-	heap = list->last;
+	heap = idle.last;
 	if (heap) {
-		list_remove(list, heap);
+		list_remove(&idle, heap);
 		state_set(heap, HEAP_LIVE);
 	}
 	lock_drop(&lock);
@@ -230,10 +173,9 @@ static void idle_drain(struct heap_list *list)
 		return;
 	heap_drain(heap);
 	stat_add(&heap->counters.heaps_drained, 1);
-	heap->waits = heap_live_bytes(heap) > VACANT_BYTES;
 	lock_take(&lock);
 	state_set(heap, HEAP_IDLE);
-	list_push(idle_list(heap), heap);
+	list_push(&idle, heap);
 	lock_drop(&lock);
 }
 
@@ -242,8 +184,7 @@ static void thread_tick(struct heap *heap)
 	heap_tick(heap);
 	if (atomic_fetch_add_explicit(&decay_ticks, 1, memory_order_relaxed) % DECAY_TICKS)
 		return;
-	idle_drain(&waiting);
-	idle_drain(&vacant);
+	idle_drain();
 	whale_tick(false);
 	for (unsigned shard = 0; shard < shard_count(); shard++)
 		shard_purge(shard, false);
@@ -261,19 +202,17 @@ size_t thread_trim(void)
 {
 	struct heap *heap = thread_enter();
 	size_t bytes = whale_tick(true);
-	unsigned idle;
+	unsigned waiting;
 
 	if (heap) {
 		heap_drain(heap);
 		thread_leave(heap);
 	}
 	lock_take(&lock);
-	idle = vacant.count > waiting.count ? vacant.count : waiting.count;
+	waiting = idle.count;
 	lock_drop(&lock);
-	while (idle--) {
-		idle_drain(&vacant);
-		idle_drain(&waiting);
-	}
+	while (waiting--)
+		idle_drain();
 	for (unsigned shard = 0; shard < shard_count(); shard++)
 		bytes += shard_purge(shard, true);
 	return bytes;
@@ -320,7 +259,7 @@ static void fork_child(void)
 
 /* Start */
 
-static bool start_once(void)
+static void start_parts(void)
 {
 	option_read();
 	class_init(options.tiny);
@@ -329,11 +268,11 @@ static bool start_once(void)
 	whale_init(options.whale_capacity);
 	if (pthread_key_create(&key, thread_end) != 0)
 		options.tls = 0; /* Without an end of threads, heaps would be lost. */
-	return window_init();
 }
 
 bool thread_start(void)
 {
+	static bool parts_started;
 	bool first = false;
 
 	/* Acquire: pairs with the release below. */
@@ -341,7 +280,10 @@ bool thread_start(void)
 		return true;
 	lock_take(&start_lock);
 	if (!atomic_load_explicit(&started, memory_order_relaxed)) {
-		first = start_once();
+		if (!parts_started)
+			start_parts();
+		parts_started = true;
+		first = window_init(); /* Tried again by the next call when there is no memory. */
 		atomic_store_explicit(&started, first, memory_order_release);
 	}
 	lock_drop(&start_lock);

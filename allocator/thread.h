@@ -14,11 +14,8 @@
  */
 struct heap *thread_enter(void);
 
-/*
- * The same for freeing a block of the map's word `word`: the heap of a dead thread becomes the
- * caller's if the caller has none or a small one. NULL also when the caller should do without a
- * heap.
- */
+/* The same for freeing a block of the map's word `word`: a thread without a heap takes that of the
+ * block's dead owner. */
 struct heap *thread_enter_to_free(uint32_t word);
 
 void thread_leave(struct heap *heap);

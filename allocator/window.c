@@ -6,14 +6,18 @@
 #include "os.h"
 #include "stat.h"
 
-#define WINDOW_LEAST ((uint64_t)16 << 30)
+#define WINDOW_LEAST ((uint64_t)1 << 30)
 #define WINDOW_MOST  ((uint64_t)16 << 40)
-#define WORD_BITS    64
+/* Room for mappings of others above a window that lies above them. */
+#define CLEARANCE ((uint64_t)4 << 30)
+#define WORD_BITS 64
 
 static _Atomic uint32_t nothing;
 
 /* Before window_init every address is foreign. */
-struct window window = {.map = &nothing};
+_Atomic uint32_t *window_map = &nothing;
+uint64_t window_mask;
+struct window window;
 
 static struct lock lock;
 static uint64_t *taken; /* a bit per slot */
@@ -34,28 +38,35 @@ static uint64_t window_bytes(void)
 	return bytes;
 }
 
-bool window_init(void)
+/* Below everything where the system maps downwards, else above. Nothing there is reserved. */
+static uintptr_t window_place(uint64_t bytes)
 {
 	uintptr_t end = os_hole_end() & ~(SLOT - 1);
+
+	return end >= 2 * bytes ? end - bytes : end + CLEARANCE;
+}
+
+bool window_init(void)
+{
 	uint64_t bytes = window_bytes();
 	size_t slots, map_bytes, owner_bytes;
 	char *records;
 
-	while (bytes > WINDOW_LEAST && end < 2 * bytes)
-		bytes >>= 1;
-	slots = bytes >> SLOT_SHIFT;
-	map_bytes = (bytes >> GRANULE_SHIFT) * sizeof(uint32_t);
-	owner_bytes = slots * sizeof(void *);
-	records = os_map(map_bytes + owner_bytes + slots / 8);
-	if (!records || end < bytes + SLOT)
+	do {
+		slots = bytes >> SLOT_SHIFT;
+		map_bytes = (bytes >> GRANULE_SHIFT) * sizeof(uint32_t);
+		owner_bytes = slots * sizeof(void *);
+		records = os_map(map_bytes + owner_bytes + slots / 8);
+	} while (!records && (bytes >>= 1) >= WINDOW_LEAST);
+	if (!records)
 		return false;
 	stat_add_shared(&stat_shared.mmap_calls, 1);
-	window.base = end - bytes;
+	window.base = window_place(bytes);
 	window.slots = slots;
 	window.owners = (void **)(records + map_bytes);
 	taken = (uint64_t *)(records + map_bytes + owner_bytes);
-	window.map = (_Atomic uint32_t *)records;
-	window.mask = (bytes >> GRANULE_SHIFT) - 1;
+	window_map = (_Atomic uint32_t *)records;
+	window_mask = (bytes >> GRANULE_SHIFT) - 1;
 	return true;
 }
 
@@ -79,7 +90,7 @@ static bool slot_usable(size_t slot)
 {
 	uintptr_t first = (window.base + (slot << SLOT_SHIFT)) >> GRANULE_SHIFT;
 
-	return !slot_taken(slot) && (first & window.mask) != 0;
+	return !slot_taken(slot) && (first & window_mask) != 0;
 }
 
 /* First run of free slots at or after `slot`; window.slots when there is none. */

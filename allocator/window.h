@@ -24,22 +24,24 @@
 #define WINDOW_CLASS_BITS 8
 #define WINDOW_CLASS_MASK 255u
 
+/* Apart from the rest, as the fast path of free reads them: one instruction each. */
+extern HIDDEN _Atomic uint32_t *window_map;
+extern HIDDEN uint64_t window_mask; /* granules in the window, less one */
+
 struct window {
-	_Atomic uint32_t *map;
-	uint64_t mask; /* granules in the window, less one */
 	uintptr_t base;
 	size_t slots;
 	void **owners; /* of each slot: its struct segment or struct whale */
 };
 
-extern struct window window;
+extern HIDDEN struct window window;
 
 /* Once, before anything else. False when the system has no memory. */
 bool window_init(void);
 
 static inline _Atomic uint32_t *window_word(const void *ptr)
 {
-	return &window.map[((uintptr_t)ptr >> GRANULE_SHIFT) & window.mask];
+	return &window_map[((uintptr_t)ptr >> GRANULE_SHIFT) & window_mask];
 }
 
 static inline uint32_t window_get(const void *ptr)

@@ -108,22 +108,34 @@ static bool add_process(struct drain *d, struct process *p)
 	return true;
 }
 
-/* False: the fork that made it is not read yet. */
+/* A forked process can only be welcomed when the fork was read, which is while its parent is there.
+ */
+static bool must_wait(const struct drain *d, uint32_t number, const struct legacy *legacy)
+{
+	struct session_process *shared = session_process(d->session, number);
+
+	if (legacy || shared->parent == SESSION_NONE || !atomic_load(&shared->announced))
+		return false;
+	for (size_t i = 0; i < d->n_strangers; i++)
+		if (d->strangers[i] == shared->parent)
+			return true;
+	return find_number(d, shared->parent) >= 0;
+}
+
 static bool welcome(struct drain *d, uint32_t number)
 {
 	struct session_process *shared = session_process(d->session, number);
-	struct legacy *legacy = NULL;
+	struct legacy *legacy = take_legacy(d, number);
 	uint32_t image = 0;
 	pid_t pid = atomic_load(&shared->pid);
 	int earlier = find_process(d, pid);
 	struct process *p;
 
+	if (must_wait(d, number, legacy))
+		return false;
 	if (shared->parent != SESSION_NONE) {
 		int parent = find_number(d, shared->parent);
 
-		legacy = take_legacy(d, number);
-		if (!legacy && atomic_load(&shared->announced))
-			return parent < 0;
 		if (!legacy && parent >= 0)
 			legacy = legacy_create(d->processes[parent], number);
 	} else if (earlier >= 0) {
@@ -144,24 +156,26 @@ static bool welcome(struct drain *d, uint32_t number)
 
 static void meet_arrivals(struct drain *d)
 {
-	size_t kept = 0;
 	uint32_t number;
+	size_t before;
 
-	for (size_t i = 0; i < d->n_strangers; i++)
-		if (!welcome(d, d->strangers[i]))
-			d->strangers[kept++] = d->strangers[i];
-	d->n_strangers = kept;
 	while ((number = session_take_arrival(d->session)) != SESSION_NONE) {
-		uint32_t *strangers;
+		uint32_t *strangers =
+			realloc(d->strangers, (d->n_strangers + 1) * sizeof(*strangers));
 
-		if (welcome(d, number))
-			continue;
-		strangers = realloc(d->strangers, (d->n_strangers + 1) * sizeof(*strangers));
 		if (!strangers)
 			continue;
 		d->strangers = strangers;
 		strangers[d->n_strangers++] = number;
 	}
+	/* The last to arrive stands first; one may wait for another. */
+	do {
+		before = d->n_strangers;
+		for (size_t i = d->n_strangers; i--;)
+			if (welcome(d, d->strangers[i]))
+				memmove(d->strangers + i, d->strangers + i + 1,
+					(--d->n_strangers - i) * sizeof(*d->strangers));
+	} while (d->n_strangers && d->n_strangers < before);
 }
 
 /* ---- looking after processes ---- */

@@ -136,7 +136,7 @@ __attribute__((noinline, cold)) static uint32_t define_site(struct process *p, s
 
 static inline uint32_t site_number(struct process *p, uint32_t site)
 {
-	if (__builtin_expect(site - 1 >= p->sites.count - 1, 0))
+	if (__builtin_expect(!site || site >= p->sites.count, 0))
 		return TRACE_NO_SITE;
 	if (__builtin_expect(p->sites.all[site].number != TRACE_NO_SITE, 1))
 		return p->sites.all[site].number;

@@ -4,7 +4,7 @@ HAKREPLAY_RUNNER := $(addprefix replayer/,failure.c verbs.c null.c proof.c resol
 	watch.c gate.c special.c engine.c crew.c lockstep.c parallel.c meter.c runner.c)
 
 $(foreach source,$(HAKREPLAY_RUNNER),$(eval CFLAGS_$(basename $(source)) := -fno-sanitize=all \
-	-fomit-frame-pointer -fno-tree-vectorize))
+	-fPIE -fomit-frame-pointer -fno-tree-vectorize))
 $(eval $(call link,$(BUILD)/obj/replayer/runner,$(HAKREPLAY_RUNNER),,-fno-sanitize=all))
 
 # hakreplay.

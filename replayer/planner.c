@@ -221,19 +221,26 @@ static uint64_t place_identity(const struct place *place)
 	return plan_identity(place->stream, place->birth);
 }
 
-/* Notes where the object just born lives. */
+/* Notes where an object is to be found from now on. */
+static void place_note(struct planner *p, const struct call *call, struct plan_op *op,
+		       uint64_t object)
+{
+	struct place *place = live_payload(live_find(&p->live, object));
+	struct planner_thread *t = &p->threads[call->stream];
+
+	*place = (struct place){op, call->slot, call->stream, t->births++, epoch_now(p)};
+}
+
+/* Notes the object just born. */
 static int birth_note(struct planner *p, const struct call *call, struct plan_op *op)
 {
-	struct planner_thread *t = &p->threads[call->stream];
-	struct place *place;
 	int error = live_birth(&p->live, call->event);
 
 	if (error)
 		return error == -ENOMEM
 			       ? error
 			       : trace_fault(p, "is not the next one", call->event->object);
-	place = live_payload(live_find(&p->live, call->event->object));
-	*place = (struct place){op, call->slot, call->stream, t->births++, epoch_now(p)};
+	place_note(p, call, op, call->event->object);
 	return 0;
 }
 
@@ -325,8 +332,11 @@ static int change_note(struct planner *p, const struct call *call, uint64_t old_
 	const struct trace_event *event = call->event;
 	struct plan_op *op = call_put(p, call);
 
-	if (call->flags & PLAN_FAILED)
+	/* The object lives on, but nobody may free it before this call is over. */
+	if (call->flags & PLAN_FAILED) {
+		place_note(p, call, op, event->old_object);
 		return 0;
+	}
 	live_death(&p->live, event->old_object);
 	if (call->flags & PLAN_TO_NOTHING) {
 		live_change(p, call->stream, old_size, 0);
@@ -353,7 +363,7 @@ static int plan_change(struct planner *p, const struct trace_event *event)
 		call.flags = PLAN_FAILED;
 	else if (event->object == TRACE_NONE)
 		call.flags = PLAN_TO_NOTHING;
-	else
+	if (call.flags != PLAN_TO_NOTHING)
 		born = plan_identity(event->thread, p->threads[event->thread].births);
 	call.slot = place.slot;
 	call.detail = object->size;

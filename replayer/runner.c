@@ -166,7 +166,8 @@ int main(void)
 	execute(plan, run);
 	resolution_stats(run);
 	survivors = &crew.workers[PLAN_SURVIVORS(plan->threads)];
-	engine_run(survivors, survivors->entries);
+	if (setting.check)
+		engine_run(survivors, survivors->entries);
 	run->outcome.peak_live_bytes = gate_peak_bytes();
 	run->outcome.surprises = setting.surprises;
 	digest_all(plan, &run->outcome);

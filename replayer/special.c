@@ -151,18 +151,27 @@ static void run_release(const struct special *s, void *old, uint64_t old_identit
 		verbs[TRACE_FREE].call((uintptr_t)ptr, 0, 0);
 }
 
-/* A realloc that failed when recorded and does not now: the object lives on in the new block. */
-static void run_failing_change(const struct special *s, void *old)
+/*
+ * A realloc that failed when recorded: the object lives on, in the new block if there is one now.
+ * It is published anew, so that whoever frees it waits until it is no longer needed here.
+ */
+static void run_failing_change(struct worker *worker, const struct special *s, void *old,
+			       uint64_t old_identity, bool awaited)
 {
 	void *ptr = reallocate(s, old);
 
-	if (!ptr)
+	atomic_fetch_add(&setting.surprises, !!ptr);
+	if (s->flags & PLAN_FROM_NULL) {
+		if (ptr)
+			verbs[TRACE_FREE].call((uintptr_t)ptr, 0, 0);
 		return;
-	atomic_fetch_add(&setting.surprises, 1);
-	if (s->flags & PLAN_FROM_NULL)
-		verbs[TRACE_FREE].call((uintptr_t)ptr, 0, 0);
-	else
+	}
+	if (ptr)
 		s->slot->ptr = ptr;
+	if (setting.check)
+		watch_change(s->slot->ptr, s->kind, s->detail, old_identity, s->detail,
+			     worker->identity);
+	publish(worker, s, awaited);
 }
 
 static void run_change(struct worker *worker, const struct special *s, uint64_t old_identity,
@@ -173,7 +182,7 @@ static void run_change(struct worker *worker, const struct special *s, uint64_t 
 	void *ptr;
 
 	if (s->flags & PLAN_FAILED) {
-		run_failing_change(s, old);
+		run_failing_change(worker, s, old, old_identity, awaited);
 		return;
 	}
 	if (s->flags & PLAN_TO_NOTHING) {
@@ -205,10 +214,11 @@ static const struct plan_op *run_call(struct worker *worker, const struct plan_o
 		.flags = operand->flags,
 		.slot = &setting.slots[op->slot],
 	};
-	bool known = !(s.flags & (PLAN_FOREIGN | PLAN_FROM_NULL));
-	bool old_known = known && (shape_changes(s.kind) || shape_frees(s.kind));
-	bool born =
-		!shape_frees(s.kind) && !(s.flags & (PLAN_FOREIGN | PLAN_FAILED | PLAN_TO_NOTHING));
+	bool foreign = s.flags & PLAN_FOREIGN;
+	bool old_known = !foreign && !(s.flags & PLAN_FROM_NULL) &&
+			 (shape_changes(s.kind) || shape_frees(s.kind));
+	bool born = !foreign && !shape_frees(s.kind) && !(s.flags & PLAN_TO_NOTHING) &&
+		    (!(s.flags & PLAN_FAILED) || old_known);
 	uint64_t old =
 		old_known ? atomic_load_explicit(&s.slot->identity, memory_order_relaxed) : 0;
 	uint64_t new = born ? worker->identity : 0;
@@ -216,7 +226,7 @@ static const struct plan_op *run_call(struct worker *worker, const struct plan_o
 	uint64_t term = digest_term(op->code & PLAN_IDENTITY, s.size,
 				    digest_detail(s.detail, s.flags), objects);
 
-	if (s.flags & PLAN_FOREIGN)
+	if (foreign)
 		; /* what it was made with is not there */
 	else if (shape_changes(s.kind))
 		run_change(worker, &s, old, awaited);

@@ -120,7 +120,7 @@ static void foot_print(FILE *out, const struct contest *contest)
 			fprintf(out, "%s: %.*s\n", c[i].allocator->name, (int)strcspn(line, "\n"),
 				line);
 	for (size_t i = 0; i < contest->count; i++)
-		if (c[i].surprises)
+		if (c[i].surprises && !c[i].allocator->null)
 			fprintf(out, "%s: %" PRIu64 " calls succeeded that failed when recorded\n",
 				c[i].allocator->name, c[i].surprises);
 	if (contest->plan->foreign)

@@ -110,7 +110,7 @@ static uint64_t module_key(const struct trace_module *module)
 	const char *slash = strrchr(module->path, '/'), *id = module->build_id;
 	const char *base = slash ? slash + 1 : module->path;
 	size_t digits = strlen(id);
-	uint8_t raw[64];
+	uint8_t raw[64] = {0};
 
 	if (!digits || digits % 2 || digits > 2 * sizeof(raw) ||
 	    strspn(id, "0123456789abcdef") != digits)

@@ -149,8 +149,13 @@ def live_curve(live: pd.DataFrame) -> go.Figure:
             arrowcolor=TEXT,
             ax=0,
             ay=-22,
+            xanchor=("left", "center", "right")[int(np.digitize(peak / len(live), (0.1, 0.9)))],
         )
-    figure.update_xaxes(showgrid=False, **({"ticksuffix": " s"} if timed else {"title": "event"}))
+    figure.update_xaxes(
+        showgrid=False,
+        zeroline=False,
+        **({"ticksuffix": " s"} if timed else {"title": {"text": "event", "font": {"size": 13}}}),
+    )
     figure.update_yaxes(rangemode="tozero", ticksuffix=" MiB", nticks=6)
     return figure
 
@@ -186,7 +191,9 @@ def _share_bars(histogram: pd.DataFrame, text: Callable[[float], str]) -> go.Fig
             customdata=np.stack([labels, [amount(n) for n in histogram[what]]], axis=-1),
             hovertemplate="%{customdata[0]}<br>%{customdata[1]} (%{y:.2f} %)<extra></extra>",
         )
-        figure.update_yaxes(title={"text": f"of {what}"}, ticksuffix=" %", row=row, nticks=4)
+        figure.update_yaxes(
+            title={"text": f"of {what}", "font": {"size": 13}}, ticksuffix=" %", row=row, nticks=4
+        )
     largest = int(histogram.index.max()) if len(histogram) else 16
     ticks = [size for size in (4**power for power in range(1, 31)) if size <= largest]
     figure.update_xaxes(

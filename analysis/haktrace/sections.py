@@ -64,7 +64,7 @@ def fact(trace: Trace, key: str) -> str:
 def warnings(trace: Trace, results: pd.DataFrame) -> Iterator[str]:
     """What makes the figures doubtful."""
     if not trace.complete:
-        yield "The trace was cut short: this is about its whole part."
+        yield f"This is about the whole part of a damaged trace. {escape(trace.damage)}"
     if trace.totals and trace.totals["lost_events"]:
         yield f"The trace lacks {trace.totals['lost_events']:,} calls, lost in recording."
     works = results[["trace_digest", "digest"]].drop_duplicates()
@@ -83,12 +83,13 @@ def findings(results: pd.DataFrame) -> Iterator[str]:
         table = compare(results, value, BASELINE).reset_index()
         table = table[(table["allocator"] == plots.HIGHLIGHTED) & table["ratio_low"].notna()]
         for _, row in table.iterrows():
-            span = f"{ratio_text(row['ratio_low'])} to {ratio_text(row['ratio_high'])}"
-            same = f"no difference in {what} ~"
-            head = f"{ratio_text(row['ratio'])} the {what}" if row["distinct"] else same
+            tilde, about = "", f"{ratio_text(row['ratio_low'])} to {ratio_text(row['ratio_high'])}"
+            if not row["distinct"]:
+                tilde, about = "~ ", f"{about}: {row['repeats']} repeats cannot tell a difference"
             yield (
-                f"<strong>{head}</strong><span>{plots.HIGHLIGHTED} against {BASELINE}, "
-                f"{escape(row['schedule'])}: {span}</span>"
+                f"<strong>{tilde}{ratio_text(row['ratio'])} the {what}</strong>"
+                f"<span>{plots.HIGHLIGHTED} against {BASELINE}, {escape(row['schedule'])}, "
+                f"{about}</span>"
             )
 
 
@@ -214,8 +215,7 @@ def demand(live: pd.DataFrame, histogram: pd.DataFrame, sites: pd.DataFrame) -> 
     return (
         _chart("Live bytes", "asked for and not yet freed", plots.live_curve(live))
         + _chart("Requested sizes", "four bins to a doubling", plots.size_bars(histogram))
-        + "<h3>Call sites with the most bytes at the peak</h3>"
-        + _site_table(sites)
+        + (_site_table(sites) if (sites.index >= 0).any() else "<p>The trace has no sites.</p>")
     )
 
 
@@ -244,7 +244,8 @@ def _site_table(sites: pd.DataFrame) -> str:
         "median life in events",
         "freed remotely",
     )
-    return _html_table(heads, rows)
+    title = "<h3>Call sites with the most bytes at the peak</h3>"
+    return title + _html_table(heads, rows)
 
 
 def versions(trace: Trace, results: pd.DataFrame) -> str:
@@ -254,7 +255,7 @@ def versions(trace: Trace, results: pd.DataFrame) -> str:
     ]
     for machine in _distinct(results["machine"]):
         if isinstance(machine, dict):
-            pairs += [(str(key), _plain(value)) for key, value in machine.items()]
+            pairs += [_fact_text(str(key), value) for key, value in machine.items()]
     for options in _distinct(results["options"]):
         pairs.append(("options", _plain(options)))
     pairs.append(("hakreplay", _each(results["version"])))
@@ -264,6 +265,14 @@ def versions(trace: Trace, results: pd.DataFrame) -> str:
         pairs.append((str(allocator), f"{_each(runs['allocator_path'])}{suffix}"))
     pairs.append(("digest of the work", _each(results["digest"])))
     return "".join(f"<dt>{escape(key)}</dt><dd>{escape(value)}</dd>" for key, value in pairs)
+
+
+def _fact_text(key: str, value: object) -> tuple[str, str]:
+    """Name and value of a fact about the machine, bytes in their largest unit."""
+    name = key.removesuffix("_bytes")
+    if name != key and isinstance(value, int):
+        return name, bytes_text(value)
+    return key, _plain(value)
 
 
 def _distinct(column: pd.Series) -> list[object]:

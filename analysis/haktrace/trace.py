@@ -16,7 +16,7 @@ import pandas as pd
 
 from haktrace.binding import Handle
 
-CHUNK_EVENTS = 1 << 21
+CHUNK_EVENTS = 1 << 20
 
 # Bits of the column `flags`.
 FAILED = 1
@@ -41,7 +41,7 @@ def is_free(kind: str) -> bool:
 class Trace:
     """A trace file. Tables are read when first asked for and kept; batches are not.
 
-    Iterating over a Trace gives its events in DataFrames of about two million rows, again and
+    Iterating over a Trace gives its events in DataFrames of about a million rows, again and
     again, whatever the trace's size: the analyses take a Trace as readily as a DataFrame.
     """
 
@@ -53,6 +53,8 @@ class Trace:
         self.file_bytes = self._handle.file_bytes()
         self.complete = self._handle.complete()
         """False: the file was cut short; what is whole of it can be read."""
+        self.damage = "" if self.complete else self._handle.error()
+        """The sentence that says up to where a trace cut short is whole."""
         self.totals = self._handle.totals()
         """`lost_events`, `late_events`, `repaired_events`, `duration_ns`; None: cut short."""
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import gc
+import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT
+from conftest import BUILD, ROOT, run
 from haktrace import Trace, TraceError, binding, lifetimes, live_bytes, read_trace
 from handmade import FAILED, MOVED, event_lines, events, random_rows, scribe
 
 NONE = -1
+GOLDEN = ROOT / "traces/golden"
+VERDICTS = (GOLDEN / "bad/verdicts.txt").read_text().splitlines()
 HEAD = [
     "fact program app",
     "fact command app --fast",
@@ -34,7 +37,7 @@ ROWS = [
     (9, 0, "free", 0, 0, NONE, 1, 0, 0),
     (9, 0, "free", 0, 0, NONE, NONE, NONE, 4),
 ]
-END = "end 100 0 0 0"
+END = "end 100 7 3 1"
 
 
 @pytest.fixture
@@ -61,7 +64,13 @@ def test_events(trace: Trace) -> None:
         "flags": np.uint8,
     }
     assert isinstance(found["kind"].dtype, pd.CategoricalDtype)
-    assert (trace.rows, trace.complete) == (9, True)
+    assert (trace.rows, trace.complete, trace.damage) == (9, True, "")
+    assert trace.totals == {
+        "lost_events": 7,
+        "late_events": 3,
+        "repaired_events": 1,
+        "duration_ns": 100,
+    }
     assert trace.file_bytes == Path(trace.path).stat().st_size
 
 
@@ -170,6 +179,8 @@ def test_trace_cut_short(tmp_path: Path) -> None:
     path = scribe(tmp_path / "cut.zst", [*HEAD, *event_lines(ROWS)])
     opened = read_trace(path)
     assert not opened.complete
+    assert opened.damage.startswith(f"{path}: ends at byte ")
+    assert opened.totals is None
     pd.testing.assert_frame_equal(opened.events, events(ROWS), check_categorical=False)
 
 
@@ -208,14 +219,45 @@ def test_files_that_cannot_be_read(
         read_trace(path)
 
 
-def test_golden_files() -> None:
-    files = sorted((ROOT / "traces/golden").glob("*.zst"))
-    if not files:
-        pytest.skip("no golden files")
-    for path in files:
-        if path.name.startswith("good"):
-            opened = read_trace(path)
-            assert len(opened.events) + len(opened.marks) == opened.rows
+def dumped(path: Path) -> pd.DataFrame:
+    """What `haktrace dump` says of the events of a trace, in the columns of `Trace.events`."""
+    done = run(BUILD / "haktrace", "dump", "--json", path)
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    bits = {"failed": 1, "moved": 2, "foreign": 4, "repaired": 8}
+    empty = {"size": 0, "align": 0, "object": -1, "old_object": -1, "site": -1, "addr": 0}
+    for row in rows:
+        row |= {name: value for name, value in empty.items() if row[name] is None}
+        row["flags"] = sum(bits[flag] for flag in row["flags"])
+    marks = ("thread_start", "thread_exit", "lost", "mark")
+    return pd.DataFrame([row for row in rows if row["kind"] not in marks])
+
+
+@pytest.mark.parametrize("name", ["tiny", "every", "later"])
+def test_golden_files(name: str) -> None:
+    found = read_trace(GOLDEN / f"{name}.zst").events
+    expected = dumped(GOLDEN / f"{name}.zst")
+    assert len(found) == len(expected) > 0
+    for column in found.columns:
+        assert found[column].tolist() == expected[column].tolist(), column
+
+
+@pytest.mark.parametrize("line", VERDICTS, ids=lambda line: line.partition(" ")[0])
+def test_bad_golden_files(line: str) -> None:
+    name, verdict, rows, sentence = line.split(" | ", 3)
+    taken: list[pd.DataFrame] = []
+    damage = ""
+    try:
+        opened = read_trace(GOLDEN / "bad" / name)
+        damage = opened.damage if verdict == "cut" else ""
+        taken.extend(opened.batches())
+        ended = "cut"
+    except TraceError as error:
+        damage = str(error)
+        ended = "failed"
+    assert ended == ("cut" if verdict == "cut" else "failed")
+    assert damage.endswith(f"/{sentence}")
+    assert sum(map(len, taken)) <= int(rows)
 
 
 def test_missing_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,6 +38,24 @@ $(eval $(call helper,traces/generate,tests/traces/generate.c,$(BUILD)/libhaktrac
 $(eval $(call unit,test_arrow,tests/traces/test_arrow.c tests/traces/rowgen.c,\
 	$(BUILD)/libhaktrace.a -lzstd))
 
+# make fuzz-import: the import of mutated logs, a minute; FUZZ_SECONDS=N for longer.
+FUZZERS += fuzz-import
+FUZZ_IMPORT := tests/traces/fuzz_import.c $(TRACE_SOURCES) $(addprefix traces/,order.c idmap.c resolver.c \
+	android.c)
+
+$(BUILD)/fuzz/import: $(FUZZ_IMPORT) $(wildcard traces/*.h)
+	$(call say,FUZZ,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)clang $(CPPFLAGS) -std=gnu17 -g -O1 -pthread -fsanitize=fuzzer$(comma)address$(comma)undefined \
+		-fno-sanitize-recover=all -o $@ $(FUZZ_IMPORT) -lzstd
+
+fuzz-import: $(BUILD)/fuzz/import
+	$(Q)mkdir -p $(BUILD)/fuzz/import-corpus
+	$(Q)printf ' 1: malloc 0x10 8\n2: realloc 0x20 0x10 9\n1: free 0x20\n1: thread_done 0x0\n' \
+		> $(BUILD)/fuzz/import-corpus/text
+	cd $(BUILD)/fuzz && ./import -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=10 \
+		-print_final_stats=1 import-corpus
+
 SOAKS += soak-trace
 soak-trace: export HAK_SCALE := 100
 soak-trace: ## a trace of 100 million events: written, verified, read, opened in pandas

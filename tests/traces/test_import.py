@@ -143,6 +143,12 @@ def test_a_free_logged_too_late(tmp_path: Path) -> None:
     assert figures["foreign_frees"] == figures["lost_events"] == figures["leaked_objects"] == 0
 
 
+def test_a_late_free_of_a_block_whose_address_is_kept(tmp_path: Path) -> None:
+    _, rows, figures = imported(tmp_path, "1: malloc 0xa 8\n2: malloc 0xa 16\n1: free 0xa\n")
+    assert rows == ["0 malloc(8) = #0", "0 free(#0)", "1 malloc(16) = #1 repaired"]
+    assert figures["lost_events"] == 0
+
+
 def test_a_thread_waits_in_its_own_order(tmp_path: Path) -> None:
     log = """\
 1: malloc 0xa 8

@@ -123,11 +123,14 @@ static void test_seek_tables(void **state)
 	check_seek_table(GOLDEN "later.zst");
 }
 
-static int hex_digit(char c)
+/* The value of two hexadecimal digits; -1 where there are none. */
+static int hex_byte(const char *at)
 {
-	const char *digits = "0123456789abcdef", *digit = strchr(digits, c);
+	const char pair[] = {at[0], at[0] ? at[1] : 0, 0};
+	char *end;
+	long byte = strtol(pair, &end, 16);
 
-	return c && digit ? (int)(digit - digits) : -1;
+	return end == pair + 2 ? (int)byte : -1;
 }
 
 /* The worked bytes: lines of FORMAT.md that begin with "    OFFSET: " and hold bytes up to "  ". */
@@ -147,10 +150,9 @@ static void test_worked_bytes(void **state)
 		if (sscanf(line, "    %4x: %n", &offset, &used) != 1 || line[8] != ':')
 			continue;
 		assert_int_equal(offset, shown);
-		for (at = line + used; hex_digit(at[0]) >= 0 && hex_digit(at[1]) >= 0;) {
+		for (at = line + used; hex_byte(at) >= 0;) {
 			assert_true(shown < size);
-			assert_int_equal((uint8_t)tiny[shown++],
-					 hex_digit(at[0]) << 4 | hex_digit(at[1]));
+			assert_int_equal((uint8_t)tiny[shown++], hex_byte(at));
 			at += at[2] == ' ' ? 3 : 2;
 		}
 	}

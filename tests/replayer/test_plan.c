@@ -1,0 +1,362 @@
+/*
+ * Plans of random traces, executed by a model of the runner: threads take turns at random, held
+ * back only by the plan's own waits. Whatever the turns, every thread must do what was recorded, on
+ * the objects that were meant, and come to its end.
+ */
+#include "randomrows.h"
+#include "replayer/digest.h"
+#include "replayer/planner.h"
+#include "replayer/shape.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct model_thread {
+	const struct plan_op *next;
+	uint64_t left; /* entries */
+	uint64_t digest;
+	uint64_t identity;
+	bool started;
+	bool left_epoch; /* of the epoch entry it waits in */
+	bool ended;
+};
+
+struct model {
+	const struct plan *plan;
+	struct model_thread *threads;
+	uint64_t *slots; /* identities */
+	uint32_t *left;
+	uint32_t done;
+	int64_t live, peak;
+	uint64_t waits, epochs;
+};
+
+static const void *at(const struct plan *plan, uint64_t offset)
+{
+	return (const char *)plan + offset;
+}
+
+static uint64_t wide(uint32_t high, uint32_t low)
+{
+	return (uint64_t)high << 32 | low;
+}
+
+static void model_call(struct model *m, struct model_thread *t, const struct plan_op *op)
+{
+	const struct plan_operand *operand = (const void *)(op + 1);
+	bool special = op->code & PLAN_SPECIAL;
+	unsigned kind = op->code & PLAN_VERB;
+	uint32_t flags = special ? operand->flags : 0;
+	uint64_t size = wide(special ? operand->size_high : 0, op->size);
+	uint64_t detail =
+		special ? digest_detail(wide(operand->old_high, operand->detail), flags) : 0;
+	bool takes = (shape_frees(kind) || shape_changes(kind)) &&
+		     !(flags & (PLAN_FOREIGN | PLAN_FROM_NULL));
+	bool gives = !shape_frees(kind) && !(flags & (PLAN_FOREIGN | PLAN_TO_NOTHING)) &&
+		     (takes || !(flags & PLAN_FAILED));
+	uint64_t old = takes ? m->slots[op->slot] : 0;
+	uint64_t new = gives ? t->identity : 0;
+
+	if (takes)
+		assert_int_not_equal(old, 0);
+	if (gives && !takes)
+		assert_int_equal(m->slots[op->slot], 0);
+	if (takes)
+		m->slots[op->slot] = 0;
+	if (gives)
+		m->slots[op->slot] = t->identity++;
+	t->digest = digest_next(
+		t->digest, digest_term(op->code & PLAN_IDENTITY, size, detail,
+				       shape_changes(kind) ? digest_pair(old, new) : old | new));
+}
+
+static void model_mark(struct model *m, struct model_thread *t, const struct plan_op *op)
+{
+	uint64_t term = digest_term(op->code & PLAN_IDENTITY, op->slot, 0, 0);
+
+	t->digest = digest_next(t->digest, term);
+	if ((op->code & PLAN_VERB) == PLAN_EXIT) {
+		t->ended = true;
+	} else {
+		assert_false(m->threads[op->slot].started);
+		m->threads[op->slot].started = true;
+	}
+}
+
+static void model_fold(struct model *m, const struct plan_op *op)
+{
+	const struct plan_operand *operand = (const void *)(op + 1);
+	int64_t peak = m->live + (int64_t)wide(operand->size_high, operand->detail);
+
+	m->peak = peak > m->peak ? peak : m->peak;
+	m->live += (int64_t)wide(op->size, op->slot);
+}
+
+/* False while the thread may not pass. */
+static bool model_epoch(struct model *m, struct model_thread *t, const struct plan_op *op)
+{
+	if (op->slot != PLAN_NONE && !t->left_epoch)
+		m->left[op->slot]--;
+	t->left_epoch = true;
+	while (m->done < m->plan->epochs && !m->left[m->done])
+		m->done++;
+	if (op->size != PLAN_NONE && op->size >= m->plan->window &&
+	    m->done <= op->size - m->plan->window)
+		return false;
+	t->left_epoch = false;
+	m->epochs++;
+	return true;
+}
+
+/* Executes the next entry; false when the thread has to wait, or has nothing to do. */
+static bool model_step(struct model *m, struct model_thread *t)
+{
+	const struct plan_op *op = t->next;
+	bool call = (op->code & PLAN_VERB) < PLAN_WAIT;
+
+	if (!t->started || !t->left)
+		return false;
+	assert_false(t->ended);
+	switch (op->code & PLAN_VERB) {
+	case PLAN_WAIT:
+		m->waits++;
+		if (m->slots[op->slot] != plan_identity(op->code >> PLAN_SITE_SHIFT, op->size))
+			return false;
+		break;
+	case PLAN_EPOCH:
+		if (!model_epoch(m, t, op))
+			return false;
+		break;
+	case PLAN_FOLD:
+		model_fold(m, op);
+		t->next++;
+		break;
+	case PLAN_SPAWN:
+	case PLAN_EXIT:
+		model_mark(m, t, op);
+		break;
+	default:
+		model_call(m, t, op);
+	}
+	t->next += call && op->code & PLAN_SPECIAL ? 2 : 1;
+	t->left--;
+	return true;
+}
+
+static void model_make(struct model *m, const struct planner_result *result)
+{
+	const struct plan *plan = result->file.plan;
+	const struct plan_stream *streams = at(plan, plan->streams_offset);
+	uint32_t n = PLAN_STREAMS(plan->threads);
+
+	*m = (struct model){
+		.plan = plan,
+		.threads = calloc(n, sizeof(*m->threads)),
+		.slots = calloc(plan->slots + 1, sizeof(*m->slots)),
+		.left = calloc(plan->epochs + 1, sizeof(*m->left)),
+	};
+	memcpy(m->left, at(plan, plan->epochs_offset), plan->epochs * sizeof(*m->left));
+	for (uint32_t i = 0; i < n; i++) {
+		m->threads[i].next = at(plan, streams[i].offset);
+		m->threads[i].left = streams[i].entries;
+		m->threads[i].identity = plan_identity(i, 0);
+	}
+	m->threads[plan->main].started = true;
+	m->threads[PLAN_INHERITED(plan->threads)].started = true;
+	while (model_step(m, &m->threads[PLAN_INHERITED(plan->threads)]))
+		;
+}
+
+static void model_free(struct model *m)
+{
+	free(m->threads);
+	free(m->slots);
+	free(m->left);
+}
+
+/* Random turns: mostly one thread runs until it has to wait, which strains the window most. */
+static void run_at_random(struct model *m, uint64_t seed)
+{
+	uint32_t n = m->plan->threads;
+	uint64_t left = 0;
+	int stuck = 0; /* rounds; leaving an epoch may help another thread without being a step */
+
+	for (uint32_t i = 0; i < n; i++)
+		left += m->threads[i].left;
+	while (left) {
+		uint32_t first = (uint32_t)(randomrows_next(&seed) % n);
+		uint64_t most = randomrows_next(&seed) % 4 ? UINT64_MAX : 1;
+		bool moved = false;
+
+		for (uint32_t i = 0; i < n && !moved; i++)
+			for (; most && model_step(m, &m->threads[(first + i) % n]); most--) {
+				moved = true;
+				left--;
+			}
+		stuck = moved ? 0 : stuck + 1;
+		assert_true(stuck < 2);
+	}
+}
+
+static void run_turns(struct model *m, uint64_t *order)
+{
+	const uint32_t *turns = at(m->plan, m->plan->turns_offset);
+
+	*order = 0;
+	for (uint64_t i = 0; i < m->plan->turns; i++) {
+		uint32_t thread = turns[i] >> PLAN_TURN_SHIFT;
+
+		for (uint32_t k = turns[i] & PLAN_TURN_MAX; k; k--)
+			assert_true(model_step(m, &m->threads[thread]));
+		*order = digest_join(*order, thread, m->threads[thread].digest);
+	}
+}
+
+static uint64_t digest_of(const struct model *m)
+{
+	uint64_t digest = 0;
+
+	for (uint32_t i = 0; i <= PLAN_INHERITED(m->plan->threads); i++)
+		digest = digest_join(digest, i, m->threads[i].digest);
+	return digest;
+}
+
+struct fixture {
+	char path[64];
+	struct trace *trace;
+	struct survey survey;
+};
+
+static void fixture_make(struct fixture *f, const struct randomrows *how)
+{
+	int fd;
+
+	strcpy(f->path, "/tmp/test_plan.XXXXXX");
+	fd = mkstemp(f->path);
+	assert_true(fd >= 0);
+	close(fd);
+	randomrows_write(how, f->path);
+	assert_int_equal(trace_open(&f->trace, f->path), 0);
+	assert_int_equal(survey_make(&f->survey, f->trace, false), 0);
+}
+
+static void fixture_free(struct fixture *f)
+{
+	survey_fini(&f->survey);
+	trace_close(f->trace);
+	unlink(f->path);
+}
+
+static const struct randomrows shapes[] = {
+	{1, 1, 3000, 50},   {2, 2, 3000, 20},    {3, 2, 3000, 1000},  {4, 5, 5000, 3},
+	{5, 12, 8000, 100}, {6, 40, 20000, 400}, {7, 200, 30000, 50}, {8, 200, 2000, 2000},
+};
+
+#define SHAPES (sizeof(shapes) / sizeof(*shapes))
+
+/* Compiles, lets the model run, compares; returns the digest. */
+static uint64_t replay(struct fixture *f, enum run_schedule schedule, uint64_t skew, uint64_t seed,
+		       uint64_t *waits)
+{
+	struct planner_options options = {schedule, skew, false};
+	struct planner_result result;
+	struct model model;
+	uint64_t order = 0;
+
+	assert_int_equal(planner_make(&result, f->trace, &f->survey, &options), 0);
+	model_make(&model, &result);
+	if (schedule == RUN_LOCKSTEP) {
+		run_turns(&model, &order);
+		assert_true(result.order_digest != 0);
+	} else {
+		run_at_random(&model, seed);
+		assert_true(model.peak > 0);
+	}
+	assert_int_equal(order, result.order_digest);
+	assert_int_equal(digest_of(&model), result.digest);
+	if (waits)
+		*waits += model.waits;
+	model_free(&model);
+	planner_fini(&result);
+	return result.digest;
+}
+
+static void test_any_turns_do_the_same(void **state)
+{
+	static const uint64_t skews[] = {1, 2, 7, 8, 9, 64, 1000, 4096, UINT32_MAX};
+	uint64_t waits = 0;
+
+	(void)state;
+	for (size_t i = 0; i < SHAPES; i++) {
+		struct fixture f;
+		uint64_t digest;
+
+		fixture_make(&f, &shapes[i]);
+		digest = replay(&f, RUN_LOCKSTEP, 1, 0, NULL);
+		for (size_t k = 0; k < sizeof(skews) / sizeof(*skews); k++)
+			for (uint64_t seed = 0; seed < 3; seed++)
+				assert_int_equal(replay(&f, RUN_PARALLEL, skews[k], seed, &waits),
+						 digest);
+		fixture_free(&f);
+	}
+	assert_true(waits > 1000); /* or the traces were too easy */
+}
+
+/* Slots are reused: their number follows the living, not the trace. */
+static void test_slots_are_few(void **state)
+{
+	struct randomrows how = {9, 8, 100000, 100};
+	struct fixture f;
+
+	(void)state;
+	fixture_make(&f, &how);
+	for (enum run_schedule s = RUN_LOCKSTEP; s <= RUN_PARALLEL; s++) {
+		struct planner_options options = {s, 256, false};
+		struct planner_result result;
+
+		assert_int_equal(planner_make(&result, f.trace, &f.survey, &options), 0);
+		assert_in_range(result.file.plan->slots, 60, s == RUN_LOCKSTEP ? 300 : 1500);
+		planner_fini(&result);
+	}
+	fixture_free(&f);
+}
+
+/* 16 bytes a call at most, waits included, where one free in many is another thread's. */
+static void test_plan_is_small(void **state)
+{
+	struct randomrows how = {10, 3, 60000, 1000};
+	struct planner_options options = {RUN_PARALLEL, 4096, false};
+	struct planner_result result;
+	const struct plan_stream *streams;
+	uint64_t cells = 0;
+	struct fixture f;
+
+	(void)state;
+	fixture_make(&f, &how);
+	assert_int_equal(planner_make(&result, f.trace, &f.survey, &options), 0);
+	streams = at(result.file.plan, result.file.plan->streams_offset);
+	for (uint32_t i = 0; i < result.file.plan->threads; i++)
+		cells += streams[i].cells;
+	print_message("# %.1f bytes a call\n",
+		      (double)(cells * sizeof(struct plan_op)) / (double)result.ops);
+	assert_true(cells * sizeof(struct plan_op) <= 24 * result.ops);
+	planner_fini(&result);
+	fixture_free(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_any_turns_do_the_same),
+		cmocka_unit_test(test_slots_are_few),
+		cmocka_unit_test(test_plan_is_small),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
