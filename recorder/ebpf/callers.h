@@ -10,8 +10,8 @@ struct caller {
 	uint64_t addr; /* 0: an empty place */
 	uint32_t height;
 	uint32_t site;  /* of the trace, TRACE_NO_SITE: not defined yet */
-	uint8_t called; /* kind by which its code names the function it calls, 0: not known */
-	bool asked;     /* called was looked for */
+	uint8_t called; /* what entrances_called() says of it */
+	bool asked;     /* it was asked */
 };
 
 struct callers {

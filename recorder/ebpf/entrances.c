@@ -99,7 +99,7 @@ static int add_function(void *context, const struct symbols_function *found)
 	struct entrances *t = search->target;
 	struct entrance *f = t->all;
 
-	if (!callee)
+	if (!callee || found->local)
 		return 0;
 	while (f < t->all + t->count && f->addr != found->addr)
 		f++;
@@ -226,22 +226,36 @@ int entrances_find(struct entrances *t, const struct symbols *file)
 	return error;
 }
 
-unsigned entrances_called(const struct symbols *f, uint64_t addr)
+static bool is_entrance(const struct entrances *t, uint64_t addr)
+{
+	for (size_t i = 0; i < t->count; i++)
+		if (t->all[i].addr == addr)
+			return true;
+	return false;
+}
+
+unsigned entrances_called(const struct entrances *t, const struct symbols *f, uint64_t addr)
 {
 	const struct callee *callee;
 	const unsigned char *code;
 	const char *symbol = NULL;
 	int32_t displacement;
+	uint64_t target;
 	size_t bytes;
 
 	code = symbols_code(f, addr - 6, &bytes);
 	if (!code || bytes < 6)
 		return 0;
 	memcpy(&displacement, code + 2, sizeof(displacement));
+	target = addr + (uint64_t)(int64_t)displacement;
 	if (code[0] == 0xff && code[1] == 0x15) /* call *displacement(%rip) */
-		symbol = symbols_slot_symbol(f, addr + (uint64_t)(int64_t)displacement);
-	else if (code[1] == 0xe8) /* call displacement */
-		symbol = symbols_stub_symbol(f, addr + (uint64_t)(int64_t)displacement);
+		symbol = symbols_slot_symbol(f, target);
+	else if (code[1] == 0xe8) { /* call displacement */
+		if (is_entrance(t, target) &&
+		    (f->library || symbols_within(f, addr, "__malloc_arena_thread_freeres")))
+			return ENTRANCES_INTERNAL;
+		symbol = symbols_stub_symbol(f, target);
+	}
 	callee = symbol ? callee_named(symbol) : NULL;
 	return callee ? callee->kind : 0;
 }

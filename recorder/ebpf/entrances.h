@@ -29,10 +29,14 @@ struct entrances {
 /* Looks for them. Returns 0 or a negative errno; none found is no error. */
 int entrances_find(struct entrances *t, const struct symbols *f);
 
+#define ENTRANCES_INTERNAL 255
+
 /*
- * The kind by which the call that returns to addr names the function it calls, 0 when that cannot
- * be read from the code (an indirect call). Tells apart names that share one address.
+ * The kind by which the call that returns to addr names the function it calls, to tell apart names
+ * that share one address; 0 when that cannot be read from the code (an indirect call);
+ * ENTRANCES_INTERNAL when the allocator calls itself and not by name: a block that it gives back
+ * was given back by the program before (glibc empties a thread's cache so).
  */
-unsigned entrances_called(const struct symbols *f, uint64_t addr);
+unsigned entrances_called(const struct entrances *t, const struct symbols *f, uint64_t addr);
 
 #endif

@@ -260,7 +260,7 @@ static void take_exit(struct follow *f, const struct ring_exit *m)
 
 	if (thread && m->lost)
 		take_lost(f, thread, m->lost);
-	if (thread && !thread->host && thread->tracee->begun)
+	if (thread && !thread->host && thread->tracee->begun && !(m->head.flags & RING_GROUP))
 		tracee_exit(thread->tracee, thread, m->name, f->clock);
 	threads_remove(&f->threads, m->head.tid);
 	if (t && m->head.flags & RING_LAST)

@@ -17,11 +17,12 @@
 #include "ring.h"
 #include "traces/calls.h"
 
-#define FRAMES    4 /* a call, one of a signal handler that interrupts it, ...: a power of two */
-#define SIGSTOP   19
-#define SYS_MMAP  9
-#define PROT_EXEC 4
-#define MAP_ANON  0x20
+#define FRAMES            4 /* a call, one of a signal handler that interrupts it, ...: a power of two */
+#define SIGSTOP           19
+#define SYS_MMAP          9
+#define PROT_EXEC         4
+#define MAP_ANON          0x20
+#define SIGNAL_GROUP_EXIT 4
 
 /* Kept free for messages about threads, processes and mappings, so that these are never lost. */
 #define HEADROOM_BYTES (256 << 10)
@@ -619,7 +620,8 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	if (!m)
 		return 0;
 	head_fill(&m->head, tid, RING_EXIT);
-	m->head.flags = last ? RING_LAST : 0;
+	m->head.flags =
+		(last ? RING_LAST : 0) | (task->signal->flags & SIGNAL_GROUP_EXIT ? RING_GROUP : 0);
 	m->pid = pid;
 	m->lost = 0;
 	if (t && t->lost) {

@@ -24,6 +24,7 @@ enum ring_flag {
 	RING_FAILED = 1,
 	RING_SHARED = 2,  /* fork: the child runs in its parent's memory (vfork) */
 	RING_LAST = 4,    /* exit: the process ends with this thread */
+	RING_GROUP = 16,  /* exit: the whole process ends, not the thread by itself */
 	RING_STOPPED = 8, /* exec, map: the process waits for SIGCONT */
 };
 

@@ -65,6 +65,17 @@ static void read_segments(struct symbols *f)
 	}
 }
 
+static void read_dynamic(struct symbols *f, Elf_Scn *section, const GElf_Shdr *header)
+{
+	Elf_Data *data = elf_getdata(section, NULL);
+	size_t count = header->sh_entsize ? header->sh_size / header->sh_entsize : 0;
+	GElf_Dyn entry;
+
+	for (size_t i = 0; data && i < count && gelf_getdyn(data, (int)i, &entry); i++)
+		if (entry.d_tag == DT_SONAME)
+			f->library = true;
+}
+
 static int read_sections(struct symbols *f)
 {
 	Elf_Scn *section = NULL;
@@ -75,7 +86,9 @@ static int read_sections(struct symbols *f)
 
 		if (!gelf_getshdr(section, &header))
 			continue;
-		if (header.sh_type == SHT_RELA)
+		if (header.sh_type == SHT_DYNAMIC)
+			read_dynamic(f, section, &header);
+		else if (header.sh_type == SHT_RELA)
 			error = slots_add(f, section, &header);
 	}
 	if (f->n_slots)
@@ -133,9 +146,9 @@ static int visit_table(const struct symbols *f, Elf_Scn *section, const GElf_Shd
 		GElf_Sym symbol;
 
 		if (!gelf_getsym(data, (int)i, &symbol) || symbol.st_shndx == SHN_UNDEF ||
-		    GELF_ST_TYPE(symbol.st_info) != STT_FUNC ||
-		    GELF_ST_BIND(symbol.st_info) == STB_LOCAL)
+		    GELF_ST_TYPE(symbol.st_info) != STT_FUNC)
 			continue;
+		function.local = GELF_ST_BIND(symbol.st_info) == STB_LOCAL;
 		function.name = elf_strptr(f->elf, header->sh_link, symbol.st_name);
 		function.addr = symbol.st_value;
 		function.size = symbol.st_size;
@@ -160,6 +173,26 @@ int symbols_functions(const struct symbols *f,
 			result = visit_table(f, section, &header, visit, context);
 	}
 	return result;
+}
+
+struct within {
+	uint64_t addr;
+	const char *name;
+};
+
+static int is_within(void *context, const struct symbols_function *function)
+{
+	const struct within *within = context;
+
+	return within->addr - function->addr < function->size &&
+	       strcmp(function->name, within->name) == 0;
+}
+
+bool symbols_within(const struct symbols *f, uint64_t addr, const char *name)
+{
+	struct within within = {addr, name};
+
+	return symbols_functions(f, is_within, &within);
 }
 
 static const struct symbols_segment *segment_of(const struct symbols *f, uint64_t addr)

@@ -28,6 +28,7 @@ struct symbols {
 	size_t size;
 	struct symbols_segment segments[SYMBOLS_SEGMENTS];
 	size_t n_segments;
+	bool library;               /* has a name for others to link to */
 	struct symbols_slot *slots; /* by address */
 	size_t n_slots;
 };
@@ -35,6 +36,7 @@ struct symbols {
 struct symbols_function {
 	const char *name;
 	uint64_t addr, size;
+	bool local; /* not for other files */
 };
 
 /*
@@ -44,11 +46,14 @@ struct symbols_function {
 int symbols_open(struct symbols *f, int fd);
 void symbols_close(struct symbols *f);
 
-/* Calls visit for every global or weak function that the file defines (twice when two symbol
- * tables name it); stops at and returns the first value that is not 0. */
+/* Calls visit for every function that the file defines (twice when two symbol tables name it);
+ * stops at and returns the first value that is not 0. */
 int symbols_functions(const struct symbols *f,
 		      int (*visit)(void *context, const struct symbols_function *function),
 		      void *context);
+
+/* Is the code at addr part of a function of this name, of whatever binding? */
+bool symbols_within(const struct symbols *f, uint64_t addr, const char *name);
 
 /* Code at an address up to the end of its segment, NULL when there is none. */
 const unsigned char *symbols_code(const struct symbols *f, uint64_t addr, size_t *bytes);

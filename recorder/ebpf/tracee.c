@@ -224,7 +224,7 @@ __attribute__((noinline, cold)) static uint32_t site_define(struct tracee *t, st
 	return caller->site = (uint32_t)number;
 }
 
-/* By which name the call at this place asked for a function that has several. */
+/* What the code says of the call at this place. */
 __attribute__((noinline, cold)) static void caller_ask(struct tracee *t, struct caller *caller)
 {
 	struct module *module = modules_find(&t->modules, caller->addr);
@@ -232,40 +232,41 @@ __attribute__((noinline, cold)) static void caller_ask(struct tracee *t, struct 
 
 	caller->asked = true;
 	if (file && file->is_elf)
-		caller->called =
-			(uint8_t)entrances_called(&file->symbols, caller->addr - module->base_addr);
+		caller->called = (uint8_t)entrances_called(&file->entrances, &file->symbols,
+							   caller->addr - module->base_addr);
+}
+
+/* NULL: not known. */
+static struct caller *caller_of(struct tracee *t, const struct tracee_thread *thread,
+				const struct ring_free *told)
+{
+	uint32_t height = t->heights && thread->stack_begin
+				  ? site_height(thread->stack_begin, told->frame)
+				  : 0;
+	struct caller *caller =
+		told->caller ? callers_place(&t->callers, told->caller, height) : NULL;
+
+	if (caller && __builtin_expect(!caller->asked, 0))
+		caller_ask(t, caller);
+	return caller;
 }
 
 static struct ledger_call call_of(struct tracee *t, const struct tracee_thread *thread,
-				  const struct ring_head *m, uint64_t clock)
+				  struct caller *caller, const struct ring_head *m, uint64_t clock)
 {
-	const struct ring_free *told = (const struct ring_free *)m;
 	struct ledger_call call = {
 		.clock = clock,
-		.addr = told->addr,
+		.addr = ((const struct ring_free *)m)->addr,
 		.thread = thread->number,
 		.site = TRACE_NO_SITE,
 		.kind = m->kind,
 		.failed = m->flags & RING_FAILED,
 	};
-	uint32_t height = t->heights && thread->stack_begin
-				  ? site_height(thread->stack_begin, told->frame)
-				  : 0;
-	struct caller *caller;
 
-	if (!told->caller)
+	if (!caller)
 		return call;
-	caller = callers_place(&t->callers, told->caller, height);
-	if (!caller) {
-		t->ledger.error = -ENOMEM;
-		return call;
-	}
-	if (__builtin_expect(t->files->aliases[m->kind] != 0, 0)) {
-		if (!caller->asked)
-			caller_ask(t, caller);
-		if (caller->called && t->files->aliases[m->kind] >> caller->called & 1)
-			call.kind = caller->called;
-	}
+	if (t->files->aliases[m->kind] >> caller->called & 1)
+		call.kind = caller->called;
 	if (t->sites)
 		call.site = __builtin_expect(caller->site != TRACE_NO_SITE, 1)
 				    ? caller->site
@@ -281,8 +282,11 @@ void tracee_call(struct tracee *t, struct tracee_thread *thread, const struct ri
 		 uint64_t clock)
 {
 	const struct ring_alloc *alloc = (const struct ring_alloc *)m;
+	struct caller *caller = caller_of(t, thread, &alloc->call);
 	struct ledger_call call;
 
+	if (caller && caller->called == ENTRANCES_INTERNAL)
+		return;
 	if (__builtin_expect(!thread->begun, 0))
 		thread_begin(t, thread, clock);
 	if (m->kind == RING_OLD) {
@@ -290,7 +294,7 @@ void tracee_call(struct tracee *t, struct tracee_thread *thread, const struct ri
 		thread->resizing = true;
 		return;
 	}
-	call = call_of(t, thread, m, clock);
+	call = call_of(t, thread, caller, m, clock);
 	switch (trace_class(m->kind)) {
 	case TRACE_CLASS_FREE:
 		ledger_death(&t->ledger, &call, true);
