@@ -88,7 +88,7 @@ static void explain_nothing(const struct follow *f, const char *program)
 /* Reports; returns whether recording failed. */
 static bool finish(struct follow *f, const struct options *options, const char *program)
 {
-	bool failed = f->results.error || !f->results.count;
+	bool failed = f->results.error || (!f->results.count && !f->functions);
 
 	if (options->json)
 		report_json(stderr, &f->results);

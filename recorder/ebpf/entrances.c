@@ -65,6 +65,9 @@ static const struct callee callees[] = {
 
 #define CALLEES (sizeof(callees) / sizeof(callees[0]))
 
+/* Where glibc empties the cache of a thread that ends. */
+#define THREAD_END "__malloc_arena_thread_freeres"
+
 static const struct callee *callee_named(const char *symbol)
 {
 	for (size_t i = 0; i < CALLEES; i++)
@@ -172,14 +175,15 @@ static bool is_wrapper(const struct search *search, const struct callee *callee,
 	       (body.allocates && body.has_handler);
 }
 
-static uint64_t cookie_of(const struct entrance *f, const struct callee *callee, bool wrapper)
+static uint64_t cookie_of(const struct entrance *f, const struct callee *callee, bool library,
+			  bool wrapper)
 {
 	uint64_t bytes = f->size < 0xfffff ? f->size : 0xfffff;
 
 	return f->kind | (uint64_t)f->spot.argument[0] << 10 | (uint64_t)f->spot.argument[1] << 14 |
 	       (uint64_t)f->spot.argument[2] << 18 | (uint64_t)(f->spot.stack / 8) << 22 |
 	       (uint64_t)f->spot.offset << 29 | bytes << 39 | (uint64_t)callee->shape << 59 |
-	       (wrapper ? COOKIE_WRAPPER : 0);
+	       (library ? COOKIE_LIBRARY : 0) | (wrapper ? COOKIE_WRAPPER : 0);
 }
 
 static int place_probe(const struct search *search, struct entrance *f)
@@ -205,7 +209,7 @@ static int place_probe(const struct search *search, struct entrance *f)
 	if (error)
 		return error;
 	f->offset = symbols_offset(search->file, f->addr + f->spot.offset);
-	f->cookie = cookie_of(f, callee, wrapper);
+	f->cookie = cookie_of(f, callee, search->file->library, wrapper);
 	search->target->slow += !f->spot.emulated;
 	return 0;
 }
@@ -251,8 +255,7 @@ unsigned entrances_called(const struct entrances *t, const struct symbols *f, ui
 	if (code[0] == 0xff && code[1] == 0x15) /* call *displacement(%rip) */
 		symbol = symbols_slot_symbol(f, target);
 	else if (code[1] == 0xe8) { /* call displacement */
-		if (is_entrance(t, target) &&
-		    (f->library || symbols_within(f, addr, "__malloc_arena_thread_freeres")))
+		if (is_entrance(t, target) && symbols_within(f, addr, THREAD_END))
 			return ENTRANCES_INTERNAL;
 		symbol = symbols_stub_symbol(f, target);
 	}

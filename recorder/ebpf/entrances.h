@@ -34,8 +34,8 @@ int entrances_find(struct entrances *t, const struct symbols *f);
 /*
  * The kind by which the call that returns to addr names the function it calls, to tell apart names
  * that share one address; 0 when that cannot be read from the code (an indirect call);
- * ENTRANCES_INTERNAL when the allocator calls itself and not by name: a block that it gives back
- * was given back by the program before (glibc empties a thread's cache so).
+ * ENTRANCES_INTERNAL when a static program's allocator calls itself behind the program's back, as
+ * glibc does to empty the cache of a thread that ends. (In a library the kernel part sees it.)
  */
 unsigned entrances_called(const struct entrances *t, const struct symbols *f, uint64_t addr);
 

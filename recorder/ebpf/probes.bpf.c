@@ -24,6 +24,8 @@
 #define MAP_ANON          0x20
 #define SIGNAL_GROUP_EXIT 4
 
+#define NEAR (64ull << 20) /* most of a library's size */
+
 /* Kept free for messages about threads, processes and mappings, so that these are never lost. */
 #define HEADROOM_BYTES (256 << 10)
 
@@ -444,6 +446,28 @@ static __always_inline bool is_nested(struct thread *t, const struct entry *e)
 	return false;
 }
 
+/*
+ * A library that calls its own function directly, not by name, does so behind the program's back:
+ * glibc empties the cache of a thread that ends, of blocks that were given back before.
+ */
+static __noinline bool is_direct(uint64_t caller, uint64_t body)
+{
+	struct {
+		uint8_t opcode[4]; /* the last one of these */
+		int32_t displacement;
+	} call = {};
+
+	if (bpf_probe_read_user(&call, sizeof(call), (void *)(caller - sizeof(call))))
+		return false;
+	return call.opcode[3] == 0xe8 && caller + (uint64_t)(__s64)call.displacement == body;
+}
+
+static __always_inline bool is_internal(const struct entry *e)
+{
+	return (e->cookie & COOKIE_LIBRARY) && e->caller - e->body + NEAR < 2 * NEAR &&
+	       is_direct(e->caller, e->body);
+}
+
 static __always_inline bool enter(struct probe_registers *regs)
 {
 	struct thread *t;
@@ -463,6 +487,8 @@ static __always_inline bool enter(struct probe_registers *regs)
 	e.body = regs->ip - COOKIE_OFFSET(e.cookie);
 	e.caller = 0;
 	bpf_probe_read_user(&e.caller, sizeof(e.caller), (void *)sp);
+	if (is_internal(&e))
+		return false;
 	e.args[0] = regs->di;
 	e.args[1] = regs->si;
 	e.args[2] = regs->dx;

@@ -93,11 +93,12 @@ struct ring_file {
  * Cookie of a probe:
  *
  *   63  62    59 58      39 38       29 28    22 21     10 9      6 5     0
- *   [w] [shape ] [bytes   ] [offset   ] [stack ] [args   ] [ -    ] [kind ]
+ *   [w] [shape ] [bytes   ] [offset   ] [stack ] [args   ] [  - l ] [kind ]
  *
- * w: a wrapper, whose result is that of the allocator function it calls. bytes: of the function.
- * offset: of the probed instruction in it. stack: words pushed before it. args: four bits for each
- * argument, the register's place in struct pt_regs.
+ * l: in a library, which calls itself by name where others may take its place. w: a wrapper, whose
+ * result is that of the allocator function it calls. bytes: of the function. offset: of the probed
+ * instruction in it. stack: words pushed before it. args: four bits for each argument, the
+ * register's place in struct pt_regs.
  */
 #define COOKIE_KIND(c)    ((uint8_t)((c)&63))
 #define COOKIE_ARG(c, n)  ((unsigned)((c) >> (10 + 4 * (n)) & 15))
@@ -106,6 +107,7 @@ struct ring_file {
 #define COOKIE_OFFSET(c)  ((c) >> 29 & 1023)
 #define COOKIE_BYTES(c)   ((c) >> 39 & 0xfffff)
 #define COOKIE_SHAPE(c)   ((unsigned)((c) >> 59 & 15))
+#define COOKIE_LIBRARY    (1ull << 6)
 #define COOKIE_WRAPPER    (1ull << 63)
 #define COOKIE_PLAIN_ARGS 0xcdeu /* the arguments are still in rdi, rsi, rdx */
 
