@@ -71,12 +71,14 @@ static void read_dynamic(struct symbols *f, Elf_Scn *section, const GElf_Shdr *h
 	size_t count = header->sh_entsize ? header->sh_size / header->sh_entsize : 0;
 	GElf_Dyn entry;
 
+	f->library = true;
 	for (size_t i = 0; data && i < count && gelf_getdyn(data, (int)i, &entry); i++)
-		if (entry.d_tag == DT_SONAME)
-			f->library = true;
+		if (entry.d_tag == DT_FLAGS_1 && entry.d_un.d_val & DF_1_PIE)
+			f->library = false;
 }
 
-static int read_sections(struct symbols *f)
+/* shared: the file may lie at any address. */
+static int read_sections(struct symbols *f, bool shared)
 {
 	Elf_Scn *section = NULL;
 	int error = 0;
@@ -86,7 +88,7 @@ static int read_sections(struct symbols *f)
 
 		if (!gelf_getshdr(section, &header))
 			continue;
-		if (header.sh_type == SHT_DYNAMIC)
+		if (header.sh_type == SHT_DYNAMIC && shared)
 			read_dynamic(f, section, &header);
 		else if (header.sh_type == SHT_RELA)
 			error = slots_add(f, section, &header);
@@ -120,7 +122,7 @@ int symbols_open(struct symbols *f, int fd)
 		return -ENOEXEC;
 	}
 	read_segments(f);
-	error = read_sections(f);
+	error = read_sections(f, header.e_type == ET_DYN);
 	if (error)
 		symbols_close(f);
 	return error;

@@ -28,7 +28,7 @@ struct symbols {
 	size_t size;
 	struct symbols_segment segments[SYMBOLS_SEGMENTS];
 	size_t n_segments;
-	bool library;               /* has a name for others to link to */
+	bool library;               /* for others to link to, not a program */
 	struct symbols_slot *slots; /* by address */
 	size_t n_slots;
 };
