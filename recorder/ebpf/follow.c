@@ -1,5 +1,7 @@
 #include "follow.h"
 
+#include "threadstack.h"
+
 #include "recorder/facts.h"
 #include "recorder/session.h"
 
@@ -171,6 +173,8 @@ static void take_thread(struct follow *f, const struct ring_thread *m)
 	if (!thread)
 		return;
 	thread->stack_begin = m->stack_begin;
+	if (!m->stack_begin && !m->parent && m->thread_pointer)
+		thread->stack_begin = threadstack_begin((pid_t)m->pid, m->thread_pointer);
 	memcpy(thread->name, m->name, sizeof(thread->name) - 1);
 }
 

@@ -107,6 +107,9 @@ void tracee_identify(struct tracee *t)
 	for (size_t i = 0; i + 1 < bytes; i++)
 		if (!command[i])
 			command[i] = ' ';
+	/* A program that changed its title leaves blanks behind it. */
+	while (bytes && (command[bytes - 1] == ' ' || !command[bytes - 1]))
+		command[--bytes] = 0;
 	free(t->command);
 	t->command = command;
 }
