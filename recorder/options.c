@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RING_BYTES     ((uint64_t)64 << 20)
+#define RING_BYTES     ((uint64_t)32 << 20)
 #define RING_BYTES_MIN ((uint64_t)1 << 20)
 #define RING_BYTES_MAX ((uint64_t)1 << 30)
 
@@ -38,7 +38,7 @@ static const struct argp_option table[] = {
 	{"lossless", OPTION_LOSSLESS, NULL, 0,
 	 "eBPF: stop the program for a moment rather than drop calls and count them", 0},
 	{"ring-size", OPTION_RING_SIZE, "BYTES", 0,
-	 "eBPF: memory between the kernel and hakrec, a power of two (default: 64M)", 0},
+	 "eBPF: memory between the kernel and hakrec, a power of two (default: 32M)", 0},
 	{"no-follow", OPTION_NO_FOLLOW, NULL, 0, "Record no child processes", 0},
 	{"sites", OPTION_SITES, "address|context|none", 0,
 	 "What a call site is: its return address, that and the stack's height (default), or "

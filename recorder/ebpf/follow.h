@@ -11,8 +11,6 @@
 #include "recorder/outputs.h"
 #include "recorder/results.h"
 
-#define FOLLOW_RING_BYTES ((uint64_t)64 << 20)
-
 struct follow {
 	/* Set by the caller. */
 	uint32_t mode;       /* enum session_mode */

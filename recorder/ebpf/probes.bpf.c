@@ -90,6 +90,7 @@ struct {
 /* Processes that are followed, by their number. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 65536);
 	__type(key, uint32_t);
 	__type(value, uint32_t);
@@ -98,6 +99,7 @@ struct {
 /* Files that hakrec has looked at. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 65536);
 	__type(key, struct ring_file);
 	__type(value, uint32_t);
@@ -106,6 +108,7 @@ struct {
 /* Processes that wait, stopped, for the ring to be emptied. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 65536);
 	__type(key, uint32_t);
 	__type(value, uint32_t);
@@ -114,6 +117,7 @@ struct {
 /* Calls that were dropped and that no message of their thread has told yet, by thread. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 65536);
 	__type(key, uint32_t);
 	__type(value, uint32_t);

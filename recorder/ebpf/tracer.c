@@ -1,7 +1,6 @@
 #include "tracer.h"
 
 #include "probes.skel.h"
-#include "uprobes.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -48,18 +47,10 @@ const char *tracer_error(const struct tracer *t)
 	return t ? t->error : "out of memory";
 }
 
-const char *tracer_method(const struct tracer *t)
-{
-	static const char *const names[] = {"session", "multi", "perf"};
-
-	return names[t->programs.method];
-}
-
-/* Kept from libbpf's own messages: what matters of them is in ours. */
+/* What matters of libbpf's own messages is in ours. */
 static int silence(enum libbpf_print_level level, const char *format, va_list arguments)
 {
-	if (level == LIBBPF_WARN && getenv("LIBBPF_WARNINGS"))
-		return vfprintf(stderr, format, arguments);
+	(void)level, (void)format, (void)arguments;
 	return 0;
 }
 
@@ -69,8 +60,11 @@ static void choose_programs(struct tracer *t)
 	struct bpf_program *entry = t->skeleton->progs.call_entry;
 	struct bpf_program *returns = t->skeleton->progs.call_return;
 	enum uprobes_method method = uprobes_method();
-	enum bpf_attach_type type = (enum bpf_attach_type)uprobes_attach_type(method);
+	enum bpf_attach_type type;
 
+	if (method < t->options.method)
+		method = t->options.method;
+	type = (enum bpf_attach_type)uprobes_attach_type(method);
 	t->programs.method = method;
 	bpf_program__set_autoload(session, method == UPROBES_SESSION);
 	bpf_program__set_autoload(entry, method != UPROBES_SESSION);

@@ -9,13 +9,15 @@
 
 #include "entrances.h"
 #include "ring.h"
+#include "uprobes.h"
 
 struct tracer;
 
 struct tracer_options {
-	uint64_t ring_bytes; /* a power of two, at least TRACER_RING_MIN */
-	bool follow;         /* children too; else probes only hit the one process */
-	bool lossless;       /* stop the program rather than drop calls */
+	uint64_t ring_bytes;        /* a power of two, at least TRACER_RING_MIN */
+	bool follow;                /* children too; else probes only hit the one process */
+	bool lossless;              /* stop the program rather than drop calls */
+	enum uprobes_method method; /* no better than this: older kernels' ways can be tried */
 };
 
 #define TRACER_RING_MIN ((uint64_t)1 << 20)
@@ -24,9 +26,6 @@ struct tracer_options {
 int tracer_open(struct tracer **tracer, const struct tracer_options *options);
 void tracer_close(struct tracer *t);
 const char *tracer_error(const struct tracer *t);
-
-/* How probes are put: "session", "multi" or "perf", the best the kernel has. */
-const char *tracer_method(const struct tracer *t);
 
 /* Follows a process, its threads and, unless told not to, its children. */
 int tracer_follow(struct tracer *t, uint32_t pid);
