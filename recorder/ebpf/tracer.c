@@ -1,6 +1,7 @@
 #include "tracer.h"
 
 #include "probes.skel.h"
+#include "warden.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -19,6 +20,8 @@ struct tracer {
 	struct uprobes uprobes;
 	struct uprobes_programs programs;
 	struct tracer_options options;
+	struct warden warden;
+	bool guarded;   /* the warden is there */
 	uint32_t only;  /* the process to probe when children are not followed */
 	uint32_t stops; /* of which the stopped processes have been continued */
 	int (*visit)(void *context, const struct ring_head *message, size_t bytes);
@@ -123,6 +126,10 @@ int tracer_open(struct tracer **tracer, const struct tracer_options *options)
 	t->ring = ring_buffer__new(bpf_map__fd(t->skeleton->maps.ring), on_sample, t, NULL);
 	if (!t->ring)
 		return failed(t, -errno, "cannot map the ring buffer");
+	error = warden_start(&t->warden, bpf_map__fd(t->skeleton->maps.followed));
+	if (error)
+		return failed(t, error, "cannot start a process");
+	t->guarded = true;
 	/* The probes' programs have no place of their own to attach to: only the others do. */
 	error = probes__attach(t->skeleton);
 	return error ? failed(t, error, "cannot watch processes") : 0;
@@ -135,6 +142,8 @@ void tracer_close(struct tracer *t)
 	uprobes_remove(&t->uprobes);
 	ring_buffer__free(t->ring);
 	probes__destroy(t->skeleton);
+	if (t->guarded)
+		warden_dismiss(&t->warden);
 	free(t);
 }
 
