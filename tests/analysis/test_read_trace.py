@@ -115,14 +115,15 @@ def test_tables_are_kept(trace: Trace) -> None:
         _ = trace.threads
 
 
-def test_batches_are_views(trace: Trace) -> None:
+def test_batches_are_views(trace: Trace, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = list(trace._handle.events())
+    monkeypatch.setattr(trace._handle, "events", lambda *_: raw)
     batches = list(trace.batches())
     assert [list(batch.index) for batch in batches] == [[0, 1, 2], [3, 4, 5]]
-    for batch in batches:
+    for batch, source in zip(batches, raw, strict=True):
         for name in ("time_ns", "thread", "size", "align", "object", "old_object", "site", "flags"):
-            column = batch[name].to_numpy()
-            assert not column.flags.owndata, name
-            assert not column.flags.writeable, name
+            column, buffer = batch[name].to_numpy(), source.column(name).buffers()[1]
+            assert column.__array_interface__["data"] == (buffer.address, True), name
 
 
 def test_batches_outlive_their_trace(tmp_path: Path) -> None:
@@ -198,7 +199,7 @@ def test_damage_is_found_after_the_whole_blocks(tmp_path: Path) -> None:
         taken.extend(read_trace(path).batches())
     assert len(taken) == 1
     assert len(taken[0]) == 1000
-    assert "Bad message" not in str(caught.value)
+    assert str(caught.value).startswith(f"{path}: ")
 
 
 @pytest.mark.parametrize(
