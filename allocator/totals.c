@@ -6,6 +6,7 @@
 #include "os.h"
 #include "report.h"
 #include "shard.h"
+#include "thread.h"
 #include "whale.h"
 
 #define STDERR 2
@@ -55,6 +56,12 @@ void totals_print(void)
 
 	totals_stats(&stats);
 	stat_print(STDERR, &stats);
+}
+
+/* A program that never allocates has options, and counters, as well. */
+__attribute__((constructor)) static void totals_start(void)
+{
+	thread_start();
 }
 
 /* stats=1 and stats=FILE: at the end of the process. */
