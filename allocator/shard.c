@@ -2,8 +2,8 @@
 
 #include "lock.h"
 #include "meta.h"
+#include "notice.h"
 #include "os.h"
-#include "report.h"
 #include "stat.h"
 
 /* Segments with nothing given out stay mapped up to so many and such a share of all. */
@@ -230,7 +230,7 @@ void shard_give(void *ptr, unsigned granules)
 		window_set((char *)ptr + ((size_t)granule << GRANULE_SHIFT), 0);
 	lock_take(&shard->lock);
 	if (segment->free & mask)
-		report_fatal("double free of", ptr);
+		notice_fatal("double free of", ptr);
 	segment->free |= mask;
 	segment->dirty |= mask;
 	atomic_fetch_sub_explicit(&shard->out, granules, memory_order_relaxed);

@@ -2,9 +2,9 @@
 
 #include "heap.h"
 #include "lock.h"
+#include "notice.h"
 #include "option.h"
 #include "os.h"
-#include "report.h"
 #include "shard.h"
 #include "thread.h"
 #include "whale.h"
@@ -76,7 +76,7 @@ __attribute__((destructor)) static void totals_write(void)
 		return;
 	fd = os_create(options.stats_file);
 	if (fd < 0) {
-		report_warning("cannot write the counters to", options.stats_file);
+		notice_warning("cannot write the counters to", options.stats_file);
 		return;
 	}
 	totals_stats(&stats);

@@ -6,6 +6,7 @@
 
 /* So that the compiler sees nothing wrong. */
 static void (*volatile release)(void *) = free;
+static void *(*volatile resize)(void *, size_t) = realloc;
 static int outside[4];
 
 static void double_free(size_t size)
@@ -69,7 +70,7 @@ int main(int argc, char **argv)
 	else if (strcmp(name, "wild") == 0)
 		release(ptr = (void *)(uintptr_t)0x123456780);
 	else if (strcmp(name, "realloc-stack") == 0)
-		ptr = realloc(ptr, 100);
+		ptr = resize(ptr, 100);
 	else if (strcmp(name, "inside-tiny") == 0)
 		inside(100, 16);
 	else if (strcmp(name, "inside-large") == 0)

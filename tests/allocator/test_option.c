@@ -12,9 +12,9 @@
 static char warned[256];
 static int warnings;
 
-void __wrap_report_warning(const char *what, const char *word);
+void __wrap_notice_warning(const char *what, const char *word);
 
-void __wrap_report_warning(const char *what, const char *word)
+void __wrap_notice_warning(const char *what, const char *word)
 {
 	snprintf(warned, sizeof(warned), "%s '%s'", what, word ? word : "");
 	warnings++;

@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from conftest import BUILD, ROOT, run
 
 PYTHON = sys.executable
@@ -36,7 +35,8 @@ def helper(build: Path, name: str) -> Path:
 
 def listed(name: str) -> list[str]:
     """The symbols of one list of traces/calls.h, as the compiler reads it."""
-    source = f'#include "traces/calls.h"\n#define X(id, number, symbol, shape, name) symbol\n{name}(X)\n'
+    x = "#define X(id, number, symbol, shape, name) symbol"
+    source = f'#include "traces/calls.h"\n{x}\n{name}(X)\n'
     done = subprocess.run(
         ["gcc", "-E", "-P", "-I.", "-"],
         input=source,
@@ -73,7 +73,8 @@ def test_thread_local_storage_is_initial_exec(build: Path) -> None:
     done = run("readelf", "-dW", build / "libhakmem.so")
     assert "STATIC_TLS" in done.stdout
     relocations = run("readelf", "-rW", build / "libhakmem.so").stdout
-    assert "TPOFF64" in relocations and "DTPMOD64" not in relocations
+    assert "TPOFF64" in relocations
+    assert "DTPMOD64" not in relocations
 
 
 def test_answers_for_malloc_in_a_program(build: Path) -> None:
@@ -108,8 +109,8 @@ def test_misuse_ends_with_one_clear_line(build: Path, case: str, line: str) -> N
 
 
 def test_cxx_operators_keep_their_promises(build: Path) -> None:
-    bare = run(helper(build, "operators"))
-    done = preloaded(build, helper(build, "operators"))
+    bare = run(helper(build, "newdelete"))
+    done = preloaded(build, helper(build, "newdelete"))
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == bare.stdout
     assert "new bad_alloc\n" in done.stdout
@@ -124,7 +125,9 @@ def test_threads_live_and_die(build: Path, mode: str, options: str) -> None:
 
 
 def test_program_may_close_its_streams(build: Path) -> None:
-    done = preloaded(build, helper(build, "threads"), "closed", HAKMEM_OPTIONS="stats=1")
+    done = preloaded(
+        build, helper(build, "threads"), "closed", HAKMEM_OPTIONS="stats=1"
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
@@ -143,9 +146,13 @@ def fields() -> list[str]:
     return re.findall(r"^\tX\((\w+),", text, re.MULTILINE)
 
 
-def test_stats_to_a_file_are_json_with_every_counter(build: Path, tmp_path: Path) -> None:
+def test_stats_to_a_file_are_json_with_every_counter(
+    build: Path, tmp_path: Path
+) -> None:
     file = tmp_path / "stats.json"
-    code = "x=[bytes(3000000) for _ in range(5)];del x;y=[str(i) for i in range(100000)]"
+    code = (
+        "x=[bytes(3000000) for _ in range(5)];del x;y=[str(i) for i in range(100000)]"
+    )
     done = preloaded(
         build, PYTHON, "-c", code, HAKMEM_OPTIONS=f"stats={file}", PYTHONMALLOC="malloc"
     )
@@ -172,10 +179,14 @@ def test_stats_file_that_cannot_be_written_is_reported(build: Path) -> None:
 
 
 @pytest.mark.parametrize("options", ["", "whale=0"])
-def test_whale_switch_decides_about_reuse(build: Path, tmp_path: Path, options: str) -> None:
+def test_whale_switch_decides_about_reuse(
+    build: Path, tmp_path: Path, options: str
+) -> None:
     file = tmp_path / "stats.json"
     code = "for _ in range(50): bytearray(4000000)"
-    done = preloaded(build, PYTHON, "-c", code, HAKMEM_OPTIONS=f"stats={file},{options}")
+    done = preloaded(
+        build, PYTHON, "-c", code, HAKMEM_OPTIONS=f"stats={file},{options}"
+    )
     assert (done.returncode, done.stderr) == (0, "")
     stats = json.loads(file.read_text())
     assert (stats["whale_hits"] >= 45) == (options == "")
@@ -187,7 +198,12 @@ def test_whale_capacity_is_honoured(build: Path, tmp_path: Path) -> None:
     code = "x=[bytearray(4000000) for _ in range(8)];del x"
     for capacity in ("0", "3"):
         preloaded(
-            build, PYTHON, "-c", code, HAKMEM_OPTIONS=f"stats={file}", HKM_WHALE_CAPACITY=capacity
+            build,
+            PYTHON,
+            "-c",
+            code,
+            HAKMEM_OPTIONS=f"stats={file}",
+            HKM_WHALE_CAPACITY=capacity,
         )
         kept = json.loads(file.read_text())["whale_kept_bytes"]
         assert kept // 4000000 == int(capacity)
@@ -229,7 +245,7 @@ def test_trivial_program_is_lean(build: Path) -> None:
 
 
 def test_can_be_loaded_by_name(build: Path) -> None:
-    """dlopen: the thread-local block fits the surplus, and hak_* works beside the program's malloc."""
+    """By dlopen: the thread-local block fits the surplus; hak_* works beside malloc."""
     code = (
         "import ctypes,sys\n"
         "h=ctypes.CDLL(sys.argv[1])\n"

@@ -1,5 +1,5 @@
 /*
- * For unit tests linked with -Wl,--wrap=report_fatal: a report of misuse comes back to the test
+ * For unit tests linked with -Wl,--wrap=notice_fatal: a report of misuse comes back to the test
  * instead of ending it. TRAP(statement) runs the statement and gives the report's text, NULL when
  * there was none.
  */

@@ -41,7 +41,8 @@ int main()
 	std::printf("new %s\n", outcome([] { return ::operator new(absurd); }));
 	std::printf("new[] %s\n", outcome([] { return ::operator new[](absurd); }));
 	std::printf("nothrow %s\n", outcome([] { return ::operator new(absurd, std::nothrow); }));
-	std::printf("nothrow[] %s\n", outcome([] { return ::operator new[](absurd, std::nothrow); }));
+	std::printf("nothrow[] %s\n",
+		    outcome([] { return ::operator new[](absurd, std::nothrow); }));
 	std::printf("aligned %s\n", outcome([&] { return ::operator new(absurd, page); }));
 	std::printf("aligned nothrow %s\n",
 		    outcome([&] { return ::operator new(absurd, page, std::nothrow); }));
@@ -57,15 +58,16 @@ int main()
 	std::printf("handler gives up %s", outcome([] { return ::operator new(absurd); }));
 	std::printf(" after %d calls\n", handled);
 	wide *one = new wide, *many = new wide[10];
-	std::printf("alignment %d\n",
-		    int((reinterpret_cast<std::uintptr_t>(one) | reinterpret_cast<std::uintptr_t>(many)) % 256));
+	std::printf("alignment %d\n", int((reinterpret_cast<std::uintptr_t>(one) |
+					   reinterpret_cast<std::uintptr_t>(many)) %
+					  256));
 	delete one;
 	delete[] many;
 	void *block = ::operator new(4096, page);
-	::operator delete(block, std::size_t(4096), page);
+	::operator delete(block, page);
 	block = ::operator new(0);
 	std::printf("zero %s\n", block ? "block" : "null");
-	::operator delete(block, std::size_t(0));
+	::operator delete(block);
 	::operator delete(nullptr);
 	::operator delete[](nullptr, std::nothrow);
 	std::free(reserve);
