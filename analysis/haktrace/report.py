@@ -44,9 +44,7 @@ def build_report(trace: Trace, results: pd.DataFrame) -> str:
         "findings": _each("li", "", sections.findings(results)),
         "facts": sections.facts(trace, workload(trace, live)),
         "schedules": "".join(sections.schedule(part) for _, part in runs),
-        "demand": sections.demand(
-            live, size_histogram(trace), site_table(trace, trace.sites, peak)
-        ),
+        "demand": sections.demand(live, size_histogram(trace), site_table(trace, peak_event=peak)),
         "reading": _each("p", "", sections.READING),
         "versions": sections.versions(trace, results),
         "library": plots.library(),

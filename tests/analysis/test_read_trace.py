@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import BUILD, ROOT, run
-from haktrace import Trace, TraceError, binding, lifetimes, live_bytes, read_trace
+from haktrace import Trace, TraceError, binding, lifetimes, live_bytes, read_trace, site_table
 from handmade import FAILED, MOVED, event_lines, events, random_rows, scribe
 
 NONE = -1
@@ -161,6 +161,11 @@ def test_chunks_cover_every_event_once(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(lifetimes(chunks), lifetimes(opened.events))
     pd.testing.assert_frame_equal(lifetimes(opened), lifetimes(opened.events))
     pd.testing.assert_frame_equal(live_bytes(opened), live_bytes(opened.events))
+    pd.testing.assert_frame_equal(site_table(opened), site_table(opened.events, opened.sites))
+    with pytest.raises(TypeError, match="needs the sites"):
+        site_table(opened.events)
+    with pytest.raises(TypeError, match="reads events twice"):
+        site_table(iter(opened), opened.sites)
 
 
 def test_range_of_time(trace: Trace) -> None:
