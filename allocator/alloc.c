@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "heap.h"
+#include "notice.h"
 #include "option.h"
-#include "report.h"
 #include "shard.h"
 #include "thread.h"
 #include "whale.h"
@@ -166,7 +166,7 @@ static __attribute__((noinline, cold)) void free_rest(void *ptr, uint32_t word)
 	heap = thread_enter_to_free(word);
 	if (cls >= CLASS_MID_END) {
 		if (!on_granule(ptr))
-			report_fatal("free of a pointer that is not the start of a block:", ptr);
+			notice_fatal("free of a pointer that is not the start of a block:", ptr);
 		if (heap)
 			heap_free(heap, cls, ptr);
 		else
@@ -193,7 +193,7 @@ void free_slow(void *ptr)
 	if (!ptr)
 		return;
 	if (__builtin_expect(!word || !window_holds(ptr), 0))
-		report_fatal("free of a foreign pointer:", ptr);
+		notice_fatal("free of a foreign pointer:", ptr);
 	if (!heap || !stack_push(heap, word, ptr))
 		free_rest(ptr, word);
 }
@@ -205,7 +205,7 @@ size_t alloc_usable(void *ptr)
 	if (!ptr)
 		return 0;
 	if (!word || !window_holds(ptr))
-		report_fatal("not a block of this allocator:", ptr);
+		notice_fatal("not a block of this allocator:", ptr);
 	word &= WINDOW_CLASS_MASK;
 	return word == CLASS_WHALE ? whale_usable(ptr) : class_table[word].size;
 }

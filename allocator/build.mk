@@ -1,5 +1,5 @@
 # libhakmem: the pools and the library's own functions, and the names of the C library and of C++.
-ALLOCATOR_CORE := $(addprefix allocator/,os.c lock.c report.c option.c class.c stat.c meta.c window.c \
+ALLOCATOR_CORE := $(addprefix allocator/,os.c lock.c notice.c option.c class.c stat.c meta.c window.c \
 	slab.c shard.c cache.c outbox.c heap.c whale.c thread.c alloc.c totals.c hak.c)
 ALLOCATOR_NAMES := allocator/export.c allocator/operator.c
 

@@ -4,7 +4,7 @@
 
 #include "lock.h"
 #include "meta.h"
-#include "report.h"
+#include "notice.h"
 #include "shard.h"
 
 /* A stack's first room, and how far allocation alone makes it grow. */
@@ -21,42 +21,6 @@
 
 static _Atomic(struct heap *) heaps[HEAP_MOST]; /* by tag; 0 is nobody */
 static _Atomic uint32_t heaps_made = 1;
-
-/* Lists of slabs */
-
-static void list_push(struct slab_list *list, struct slab *slab)
-{
-	slab->prev = NULL;
-	slab->next = list->first;
-	if (list->first)
-		list->first->prev = slab;
-	else
-		list->last = slab;
-	list->first = slab;
-}
-
-static void list_append(struct slab_list *list, struct slab *slab)
-{
-	slab->next = NULL;
-	slab->prev = list->last;
-	if (list->last)
-		list->last->next = slab;
-	else
-		list->first = slab;
-	list->last = slab;
-}
-
-static void list_remove(struct slab_list *list, struct slab *slab)
-{
-	if (slab->prev)
-		slab->prev->next = slab->next;
-	else
-		list->first = slab->next;
-	if (slab->next)
-		slab->next->prev = slab->prev;
-	else
-		list->last = slab->prev;
-}
 
 /* Heaps */
 
@@ -211,7 +175,7 @@ static void empty_trim(struct heap *heap, unsigned most)
 	while (heap->empty_granules > most) {
 		struct slab *slab = heap->empty.last;
 
-		list_remove(&heap->empty, slab);
+		slablist_remove(&heap->empty, slab);
 		heap->empty_granules -= slab->granules;
 		slab_retire(heap, slab);
 	}
@@ -219,7 +183,7 @@ static void empty_trim(struct heap *heap, unsigned most)
 
 static void slab_make_empty(struct heap *heap, struct slab *slab)
 {
-	list_push(&heap->empty, slab);
+	slablist_push(&heap->empty, slab);
 	heap->empty_granules += slab->granules;
 	empty_trim(heap, EMPTY_MOST);
 }
@@ -228,11 +192,12 @@ static void slab_make_empty(struct heap *heap, struct slab *slab)
 static void slab_settle(struct heap *heap, struct slab *slab, unsigned free_before)
 {
 	if (slab->free_blocks == slab->blocks) {
-		list_remove(free_before ? &heap->avail[slab->cls] : &heap->full[slab->cls], slab);
+		slablist_remove(free_before ? &heap->avail[slab->cls] : &heap->full[slab->cls],
+				slab);
 		slab_make_empty(heap, slab);
 	} else if (!free_before && slab->free_blocks) {
-		list_remove(&heap->full[slab->cls], slab);
-		list_append(&heap->avail[slab->cls], slab);
+		slablist_remove(&heap->full[slab->cls], slab);
+		slablist_append(&heap->avail[slab->cls], slab);
 	}
 }
 
@@ -262,7 +227,7 @@ static struct slab *empty_take(struct heap *heap, unsigned cls)
 	}
 	if (!fit)
 		return NULL;
-	list_remove(&heap->empty, fit);
+	slablist_remove(&heap->empty, fit);
 	heap->empty_granules -= fit->granules;
 	if (fit->cls != cls)
 		slab_own(heap, fit, slab_run(fit), cls);
@@ -286,7 +251,7 @@ static struct slab *slab_create(struct heap *heap, unsigned cls)
 /* Looks for remote frees in some of the class's full slabs, the longest not looked at first. */
 static void full_search(struct heap *heap, unsigned cls)
 {
-	struct slab_list *full = &heap->full[cls];
+	struct slablist *full = &heap->full[cls];
 	struct slab *last = full->last;
 
 	for (unsigned looked = 0; looked < SEARCH && full->first; looked++) {
@@ -295,8 +260,8 @@ static void full_search(struct heap *heap, unsigned cls)
 		if (slab_remote_any(slab)) {
 			slab_collect(heap, slab);
 		} else {
-			list_remove(full, slab);
-			list_append(full, slab);
+			slablist_remove(full, slab);
+			slablist_append(full, slab);
 		}
 		if (slab == last)
 			return;
@@ -306,7 +271,7 @@ static void full_search(struct heap *heap, unsigned cls)
 /* A slab of `class` with free blocks, in the list of those; NULL: no memory. */
 static struct slab *slab_find(struct heap *heap, unsigned cls)
 {
-	struct slab_list *avail = &heap->avail[cls];
+	struct slablist *avail = &heap->avail[cls];
 	struct slab *slab;
 
 	while ((slab = avail->first) && slab_remote_any(slab)) {
@@ -322,7 +287,7 @@ static struct slab *slab_find(struct heap *heap, unsigned cls)
 	if (!slab)
 		slab = slab_create(heap, cls);
 	if (slab)
-		list_push(avail, slab);
+		slablist_push(avail, slab);
 	return slab;
 }
 
@@ -331,7 +296,7 @@ static struct slab *slab_find(struct heap *heap, unsigned cls)
 void heap_send(struct heap *heap, struct slab *slab, void *ptr)
 {
 	if (!slab_has(slab, ptr))
-		report_fatal("free of a pointer that is not the start of a block:", ptr);
+		notice_fatal("free of a pointer that is not the start of a block:", ptr);
 	outbox_put(&heap->outbox, slab, ptr, &heap->counters);
 }
 
@@ -352,8 +317,8 @@ static bool stack_refill(struct heap *heap, unsigned cls)
 	count = slab_take(slab, *top, room > 1 ? room / 2 : 1);
 	*top += count;
 	if (!slab->free_blocks) {
-		list_remove(&heap->avail[cls], slab);
-		list_append(&heap->full[cls], slab);
+		slablist_remove(&heap->avail[cls], slab);
+		slablist_append(&heap->full[cls], slab);
 	}
 	heap->taken_bytes += (size_t)count * class_table[cls].size;
 	heap->ticks++;
@@ -371,7 +336,7 @@ static void block_put(struct heap *heap, unsigned cls, void *ptr)
 
 	/* The fast path took the address modulo the window; an alias of a block shows here. */
 	if (!window_holds(ptr) || (word & WINDOW_CLASS_MASK) != cls)
-		report_fatal("free of a foreign pointer:", ptr);
+		notice_fatal("free of a foreign pointer:", ptr);
 	slab = shard_slab(ptr);
 	slab -= slab->before;
 	if (word != (heap->tag | cls)) {
@@ -443,7 +408,7 @@ void heap_free(struct heap *heap, unsigned cls, void *ptr)
 	void ***top = heap_top(heap, cls);
 
 	if ((*top)[-1] == ptr)
-		report_fatal("double free of", ptr);
+		notice_fatal("double free of", ptr);
 	if (*top == *heap_limit(heap, cls) && !stack_grow(heap, cls, UINT16_MAX)) {
 		size_t count = stack_count(heap, cls);
 
@@ -473,7 +438,7 @@ static void stacks_flush(struct heap *heap)
 	}
 }
 
-static void list_collect(struct heap *heap, struct slab_list *list)
+static void list_collect(struct heap *heap, struct slablist *list)
 {
 	struct slab *next;
 

@@ -12,7 +12,7 @@
 
 #include "cache.h"
 #include "outbox.h"
-#include "slab.h"
+#include "slablist.h"
 #include "stat.h"
 #include "window.h"
 
@@ -27,10 +27,6 @@ enum heap_state {
 	HEAP_ORPHANED, /* its thread did not survive a fork: nobody may touch it */
 };
 
-struct slab_list {
-	struct slab *first, *last;
-};
-
 #define HEAP_STACKS (CLASS_END - CLASS_TINY_END)
 
 struct heap {
@@ -40,11 +36,11 @@ struct heap {
 	void **bottom[CLASS_END]; /* the NULL slot below each stack, NULL before its first use */
 	uint32_t tag;
 	uint8_t shard;
-	uint16_t room[CLASS_END];              /* slots of each stack */
-	void **seen[CLASS_END];                /* its top at the last tick */
-	struct slab_list avail[CLASS_MID_END]; /* slabs with free blocks */
-	struct slab_list full[CLASS_MID_END];  /* slabs without, as far as the owner knows */
-	struct slab_list empty; /* slabs without a used block, newest first, still formatted */
+	uint16_t room[CLASS_END];             /* slots of each stack */
+	void **seen[CLASS_END];               /* its top at the last tick */
+	struct slablist avail[CLASS_MID_END]; /* slabs with free blocks */
+	struct slablist full[CLASS_MID_END];  /* slabs without, as far as the owner knows */
+	struct slablist empty; /* slabs without a used block, newest first, still formatted */
 	unsigned empty_granules;
 	size_t slab_granules; /* of all its slabs */
 	size_t taken_bytes;   /* of its own blocks that are out of their slabs */

@@ -7,7 +7,7 @@
 
 #include "alloc.h"
 #include "hakmem.h"
-#include "report.h"
+#include "notice.h"
 #include "traces/calls.h"
 
 typedef void handler(void);
@@ -38,7 +38,7 @@ static _Noreturn void bad_alloc_throw(void)
 
 	if (throw_it)
 		throw_it();
-	report_fatal("operator new found no memory, and no std::bad_alloc to throw", NULL);
+	notice_fatal("operator new found no memory, and no std::bad_alloc to throw", NULL);
 }
 
 static bool align_valid(size_t align)

@@ -3,8 +3,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "notice.h"
 #include "os.h"
-#include "report.h"
 
 #define WORD_MOST 256
 
@@ -46,7 +46,7 @@ static void stats_set(const char *value)
 	options.stats_file[0] = 0;
 	if (!options.stats && strcmp(value, "0") != 0) {
 		if (strlen(value) >= sizeof(options.stats_file))
-			report_warning("file name too long in HAKMEM_OPTIONS", "stats");
+			notice_warning("file name too long in HAKMEM_OPTIONS", "stats");
 		else
 			strcpy(options.stats_file, value);
 	}
@@ -58,7 +58,7 @@ static void word_parse(char *word)
 	char *value = strchr(word, '=');
 
 	if (!value) {
-		report_warning("no '=' in HAKMEM_OPTIONS after", word);
+		notice_warning("no '=' in HAKMEM_OPTIONS after", word);
 		return;
 	}
 	*value++ = 0;
@@ -71,10 +71,10 @@ static void word_parse(char *word)
 			continue;
 		if (!number_parse(value, table[row].most,
 				  (uint32_t *)((char *)&options + table[row].offset)))
-			report_warning("HAKMEM_OPTIONS has a value that is not 0 or 1 for", word);
+			notice_warning("HAKMEM_OPTIONS has a value that is not 0 or 1 for", word);
 		return;
 	}
-	report_warning("HAKMEM_OPTIONS has an unknown key", word);
+	notice_warning("HAKMEM_OPTIONS has an unknown key", word);
 }
 
 void option_parse(const char *text, const char *whale_capacity)
@@ -88,7 +88,7 @@ void option_parse(const char *text, const char *whale_capacity)
 		size_t length = strcspn(text, ",");
 
 		if (length >= sizeof(word)) {
-			report_warning("word too long in HAKMEM_OPTIONS", NULL);
+			notice_warning("word too long in HAKMEM_OPTIONS", NULL);
 		} else if (length) {
 			memcpy(word, text, length);
 			word[length] = 0;
@@ -98,7 +98,7 @@ void option_parse(const char *text, const char *whale_capacity)
 	}
 	if (whale_capacity &&
 	    !number_parse(whale_capacity, OPTION_WHALE_CAPACITY_MOST, &options.whale_capacity))
-		report_warning("HKM_WHALE_CAPACITY is not a number from 0 to 64:", whale_capacity);
+		notice_warning("HKM_WHALE_CAPACITY is not a number from 0 to 64:", whale_capacity);
 	if (!options.whale)
 		options.whale_capacity = 0;
 }

@@ -1,6 +1,6 @@
 #include "outbox.h"
 
-#include "report.h"
+#include "notice.h"
 
 static void place_send(struct outbox *outbox, unsigned at, struct counters *counters)
 {
@@ -28,7 +28,7 @@ void outbox_put(struct outbox *outbox, struct slab *slab, void *ptr, struct coun
 		return;
 	}
 	if (outbox->place[at].first == ptr)
-		report_fatal("double free of", ptr);
+		notice_fatal("double free of", ptr);
 	slab_link(ptr, outbox->place[at].first);
 	outbox->place[at].first = ptr;
 	if (++outbox->place[at].count == OUTBOX_BATCH)

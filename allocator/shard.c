@@ -2,13 +2,13 @@
 
 #include "lock.h"
 #include "meta.h"
+#include "notice.h"
 #include "os.h"
-#include "report.h"
 #include "stat.h"
 
 /* Segments with nothing given out stay mapped up to so many and such a share of all. */
-#define SPARE_LEAST 2
-#define SPARE_SHARE 4
+#define SPARE_LEAST 16
+#define SPARE_SHARE 2
 
 struct shard {
 	_Alignas(64) struct lock lock;
@@ -104,9 +104,12 @@ static void base_unmap(char *base)
 	window_count(-(int64_t)SLOT);
 }
 
-/* Unmaps a segment of which nothing is given out. */
-static void segment_destroy(struct shard *shard, struct segment *segment)
+/* Unmaps a segment of which nothing is given out; returns how many bytes of it may have been
+ * resident. */
+static size_t segment_destroy(struct shard *shard, struct segment *segment)
 {
+	size_t bytes = (size_t)__builtin_popcountll(segment->dirty) << GRANULE_SHIFT;
+
 	segment_unlist(shard, segment);
 	base_unmap(segment->base);
 	shard->segments--;
@@ -114,6 +117,8 @@ static void segment_destroy(struct shard *shard, struct segment *segment)
 	segment->free = segment->dirty = segment->stale = 0;
 	segment->next = shard->records;
 	shard->records = segment;
+	stat_add_shared(&stat_shared.purged_bytes, bytes);
+	return bytes;
 }
 
 static struct segment *segment_create(unsigned number)
@@ -225,7 +230,7 @@ void shard_give(void *ptr, unsigned granules)
 		window_set((char *)ptr + ((size_t)granule << GRANULE_SHIFT), 0);
 	lock_take(&shard->lock);
 	if (segment->free & mask)
-		report_fatal("double free of", ptr);
+		notice_fatal("double free of", ptr);
 	segment->free |= mask;
 	segment->dirty |= mask;
 	atomic_fetch_sub_explicit(&shard->out, granules, memory_order_relaxed);
@@ -283,14 +288,13 @@ size_t shard_purge(unsigned number, bool all)
 {
 	struct shard *shard = &shards[number];
 	struct segment *next;
-	size_t purged = 0;
+	size_t purged = 0, destroyed = 0;
 
 	lock_take(&shard->lock);
 	for (struct segment *segment = shard->first; segment; segment = next) {
 		next = segment->next;
 		if (segment->free == UINT64_MAX && (all || segment->stale == segment->dirty)) {
-			purged += (size_t)__builtin_popcountll(segment->dirty) << GRANULE_SHIFT;
-			segment_destroy(shard, segment);
+			destroyed += segment_destroy(shard, segment);
 			continue;
 		}
 		purged += segment_purge(segment, all ? segment->dirty : segment->stale);
@@ -298,7 +302,7 @@ size_t shard_purge(unsigned number, bool all)
 	}
 	lock_drop(&shard->lock);
 	stat_add_shared(&stat_shared.purged_bytes, purged);
-	return purged;
+	return purged + destroyed;
 }
 
 size_t shard_granules(void)

@@ -1,6 +1,6 @@
 #include "slab.h"
 
-#include "report.h"
+#include "notice.h"
 
 #define RECIPROCAL_SHIFT 40
 #define WORD_BITS        64
@@ -76,9 +76,9 @@ void slab_put(struct slab *slab, void *ptr)
 	uint64_t bit = (uint64_t)1 << (index % WORD_BITS);
 
 	if (index >= slab->blocks || index * class_table[slab->cls].size != offset)
-		report_fatal("free of a pointer that is not the start of a block:", ptr);
+		notice_fatal("free of a pointer that is not the start of a block:", ptr);
 	if (slab->free[word] & bit)
-		report_fatal("double free of", ptr);
+		notice_fatal("double free of", ptr);
 	slab->free[word] |= bit;
 	if (word < slab->word)
 		slab->word = (uint16_t)word;
@@ -128,7 +128,7 @@ unsigned slab_remote_collect(struct slab *slab)
 		void *next = link_code(ptr, *(void **)ptr);
 
 		if (next && !slab_has(slab, next))
-			report_fatal("write to a block after its free:", ptr);
+			notice_fatal("write to a block after its free:", ptr);
 		slab_put(slab, ptr);
 		ptr = next;
 	}

@@ -2,10 +2,11 @@
 
 #include "heap.h"
 #include "lock.h"
+#include "notice.h"
 #include "option.h"
 #include "os.h"
-#include "report.h"
 #include "shard.h"
+#include "thread.h"
 #include "whale.h"
 
 #define STDERR 2
@@ -57,6 +58,12 @@ void totals_print(void)
 	stat_print(STDERR, &stats);
 }
 
+/* A program that never allocates has options, and counters, as well. */
+__attribute__((constructor)) static void totals_start(void)
+{
+	thread_start();
+}
+
 /* stats=1 and stats=FILE: at the end of the process. */
 __attribute__((destructor)) static void totals_write(void)
 {
@@ -69,7 +76,7 @@ __attribute__((destructor)) static void totals_write(void)
 		return;
 	fd = os_create(options.stats_file);
 	if (fd < 0) {
-		report_warning("cannot write the counters to", options.stats_file);
+		notice_warning("cannot write the counters to", options.stats_file);
 		return;
 	}
 	totals_stats(&stats);

@@ -2,8 +2,8 @@
 
 #include "lock.h"
 #include "meta.h"
+#include "notice.h"
 #include "os.h"
-#include "report.h"
 #include "stat.h"
 #include "window.h"
 
@@ -44,7 +44,7 @@ static struct whale *whale_of(const void *ptr)
 	struct whale *whale = window.owners[window_slot(ptr)];
 
 	if (whale->ptr != ptr)
-		report_fatal("free of a pointer that is not the start of a block:", ptr);
+		notice_fatal("free of a pointer that is not the start of a block:", ptr);
 	return whale;
 }
 
@@ -198,7 +198,7 @@ void whale_free(void *ptr)
 	lock_take(&lock);
 	whale = whale_of(ptr);
 	if (!whale->live)
-		report_fatal("double free of", ptr);
+		notice_fatal("double free of", ptr);
 	live_bytes -= whale->bytes;
 	if (!kept_most || whale->bytes > KEPT_BYTES || whale->bytes <= LARGE_MOST) {
 		whale_unmap(whale);
@@ -250,7 +250,7 @@ void *whale_realloc(void *ptr, size_t size)
 	lock_take(&lock);
 	whale = whale_of(ptr);
 	if (!whale->live)
-		report_fatal("realloc of a freed block:", ptr);
+		notice_fatal("realloc of a freed block:", ptr);
 	before = whale->bytes;
 	held = (whale->places + SLOT - 1) & ~(SLOT - 1);
 	stat_add_shared(&stat_shared.mremap_calls, 1);

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = Path(os.environ.get("HAK_BUILD", ROOT / "build"))
 
 
-def run(*command: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
+def run(*command: object, **options: Any) -> subprocess.CompletedProcess[str]:
     """Runs a command to its end, output captured as text; never raises on its exit status."""
     options.setdefault("timeout", 300)
     return subprocess.run(

@@ -372,7 +372,7 @@ def storm_calls(threads: int, exchanges: int, slots: int = 64) -> int:
 
 STORM = Program(
     name="storm",
-    argv=lambda scale: [str(BUILT / "storm"), "4", str(100_000 * scale), "64"],
+    argv=lambda scale: [str(BUILT / "storm"), "4", str(100_000 * scale), "64", "32"],
     check=storm_check,
     threads=4,
 )

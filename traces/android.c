@@ -7,9 +7,9 @@
  * the beginning for a free.
  */
 #include "importer.h"
+#include "lexer.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct shape {
@@ -26,18 +26,8 @@ static const struct shape shapes[] = {
 
 static bool take_number(char **text, int base, uint64_t *number)
 {
-	char *end;
-
-	while (**text == ' ')
-		++*text;
-	if (**text == '-' || **text == '+')
-		return false;
-	errno = 0;
-	*number = strtoull(*text, &end, base);
-	if (end == *text || errno || (*end && *end != ' ' && *end != ':'))
-		return false;
-	*text = end;
-	return true;
+	*text += strspn(*text, " ");
+	return lexer_number(text, base, number) && (!**text || **text == ' ' || **text == ':');
 }
 
 static const struct shape *take_shape(char **text)
@@ -104,10 +94,12 @@ static const char *take_times(char **text, struct logged_call *call)
 	return NULL;
 }
 
-int android_line(char *line, struct logged_call *call, const char **reason)
+static int android_line(void *memory, char *line, struct log_entry *entry, const char **reason)
 {
+	struct logged_call *call = &entry->call;
 	const struct shape *shape;
 
+	(void)memory;
 	*reason = NULL;
 	line += strspn(line, " ");
 	if (!*line)
@@ -129,3 +121,9 @@ int android_line(char *line, struct logged_call *call, const char **reason)
 	*reason = take_times(&line, call);
 	return *reason ? -EINVAL : 1;
 }
+
+const struct importer importer_android = {
+	.name = "android",
+	.summary = "Android's malloc_debug, as memory_replay reads it",
+	.line = android_line,
+};

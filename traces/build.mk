@@ -9,7 +9,8 @@ HEADERS += traces/trace.h traces/calls.h traces/sitekey.h
 
 # haktrace: looks into traces, checks them, makes them from other logs.
 HAKTRACE_SOURCES := $(addprefix traces/,printer.c names.c listing.c summary.c order.c command.c \
-	info.c dump.c verify.c lines.c idmap.c resolver.c android.c import.c haktrace.c)
+	info.c dump.c verify.c lines.c lexer.c idmap.c resolver.c callers.c android.c logalloc.c \
+	malloclab.c mtrace.c import.c haktrace.c)
 
 $(eval $(call program,haktrace,$(HAKTRACE_SOURCES),$(BUILD)/libhaktrace.a -lzstd -ljson-c -larchive))
 MANPAGES += traces/haktrace.1

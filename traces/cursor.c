@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <stdarg.h>
 #include <stdlib.h>
 
 /* A place for one block: empty, then being decoded, then done, then delivered and empty again. */
@@ -149,6 +150,29 @@ static int start_helpers(struct trace_cursor *c, unsigned jobs)
 	return 0;
 }
 
+/* Sets the trace's error, unless a cursor has done so before. Returns status. */
+__attribute__((format(printf, 3, 4))) static int fail_trace(struct trace *t, int status,
+							    const char *format, ...)
+{
+	va_list arguments;
+	int used;
+
+	pthread_mutex_lock(&t->lock);
+	if (!atomic_load_explicit(&t->cursor_failed, memory_order_relaxed)) {
+		used = snprintf(t->cursor_error, sizeof(t->cursor_error) / 2, "%s: ", t->name);
+		if (used < 0 || (size_t)used >= sizeof(t->cursor_error) / 2)
+			used = (int)sizeof(t->cursor_error) / 2 - 1;
+		va_start(arguments, format);
+		vsnprintf(t->cursor_error + used, sizeof(t->cursor_error) - (size_t)used, format,
+			  arguments);
+		va_end(arguments);
+		/* Partner: the load in trace_error(). */
+		atomic_store_explicit(&t->cursor_failed, true, memory_order_release);
+	}
+	pthread_mutex_unlock(&t->lock);
+	return status;
+}
+
 int trace_cursor_open(struct trace_cursor **cursor, struct trace *trace,
 		      const struct trace_range *range)
 {
@@ -158,7 +182,7 @@ int trace_cursor_open(struct trace_cursor **cursor, struct trace *trace,
 
 	*cursor = c;
 	if (!c)
-		return -ENOMEM;
+		return fail_trace(trace, -ENOMEM, "out of memory");
 	c->trace = trace;
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->changed, NULL);
@@ -169,6 +193,7 @@ int trace_cursor_open(struct trace_cursor **cursor, struct trace *trace,
 	if (err) {
 		trace_cursor_close(c);
 		*cursor = NULL;
+		fail_trace(trace, err, "out of memory");
 	}
 	return err;
 }
@@ -201,17 +226,10 @@ static int fail_block(struct trace_cursor *c, const struct slot *slot)
 
 	for (const struct index_entry *e = t->index.entries; e < entry; e++)
 		block += e->kind == FRAME_EVENTS;
-	pthread_mutex_lock(&t->lock);
-	if (!atomic_load_explicit(&t->cursor_failed, memory_order_relaxed)) {
-		snprintf(t->cursor_error, sizeof(t->cursor_error),
-			 "%s: block %zu at byte %llu: %s; %llu rows before it can be read", t->name,
-			 block, (unsigned long long)entry->offset, slot->why,
-			 (unsigned long long)entry->first_row);
-		/* Partner: the load in trace_error(). */
-		atomic_store_explicit(&t->cursor_failed, true, memory_order_release);
-	}
-	pthread_mutex_unlock(&t->lock);
-	return slot->status;
+	return fail_trace(t, slot->status,
+			  "block %zu at byte %llu: %s; %llu rows before it can be read", block,
+			  (unsigned long long)entry->offset, slot->why,
+			  (unsigned long long)entry->first_row);
 }
 
 int trace_cursor_next(struct trace_cursor *c, const struct trace_batch **batch)

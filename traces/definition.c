@@ -116,3 +116,50 @@ int definition_mark(struct bytes *out, const char *text)
 	bytes_add_text(out, text);
 	return record_end(out, start, DEFINE_MARK);
 }
+
+const char *definition_excess(const struct definition_counts *counts,
+			      const struct definition_cost *cost)
+{
+	static const uint32_t limits[] = {
+		[DEFINE_FACT] = DEFINITION_FACTS_MAX, [DEFINE_MODULE] = DEFINITION_MODULES_MAX,
+		[DEFINE_SITE] = DEFINITION_SITES_MAX, [DEFINE_THREAD] = DEFINITION_THREADS_MAX,
+		[DEFINE_THREAD_UPDATE] = UINT32_MAX,  [DEFINE_STACK] = DEFINITION_STACKS_MAX,
+		[DEFINE_MARK] = DEFINITION_MARKS_MAX,
+	};
+	static const char *const excesses[] = {
+		[DEFINE_FACT] = "too many facts",      [DEFINE_MODULE] = "too many modules",
+		[DEFINE_SITE] = "too many sites",      [DEFINE_THREAD] = "too many threads",
+		[DEFINE_THREAD_UPDATE] = "",           [DEFINE_STACK] = "too many stacks",
+		[DEFINE_MARK] = "too many user marks",
+	};
+	struct definition_counts after = *counts;
+
+	if (definition_count(&after, cost) >= limits[cost->tag])
+		return excesses[cost->tag];
+	if (after.frames > DEFINITION_FRAMES_MAX)
+		return "too many frames of stacks";
+	return after.text_bytes > DEFINITION_TEXT_MAX ? "too much text in definitions" : NULL;
+}
+
+uint32_t definition_count(struct definition_counts *counts, const struct definition_cost *cost)
+{
+	counts->frames += cost->frames;
+	counts->text_bytes += cost->text_bytes;
+	switch (cost->tag) {
+	case DEFINE_FACT:
+		return counts->facts++;
+	case DEFINE_MODULE:
+		return counts->modules++;
+	case DEFINE_SITE:
+		return counts->sites++;
+	case DEFINE_THREAD:
+		return counts->threads++;
+	case DEFINE_STACK:
+		return counts->stacks++;
+	case DEFINE_MARK:
+		return counts->marks++;
+	case DEFINE_THREAD_UPDATE:
+		break;
+	}
+	return 0;
+}

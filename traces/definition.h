@@ -31,6 +31,26 @@ enum definition_tag {
 #define DEFINITION_TEXT_MAX    (1u << 27) /* bytes of all texts together */
 #define DEFINITION_BYTES_MAX   (1u << 22) /* of one record's payload */
 
+/* What a trace has of each so far, and what one more record adds. */
+struct definition_counts {
+	uint32_t facts, modules, sites, threads, stacks, marks;
+	uint64_t frames;
+	uint64_t text_bytes;
+};
+
+struct definition_cost {
+	enum definition_tag tag;
+	uint32_t frames;
+	uint64_t text_bytes; /* with one for each text */
+};
+
+/* NULL when a trace may have this record too, else what it has too much of. */
+const char *definition_excess(const struct definition_counts *counts,
+			      const struct definition_cost *cost);
+
+/* Counts a record; returns its number among those of its kind. */
+uint32_t definition_count(struct definition_counts *counts, const struct definition_cost *cost);
+
 /* Each appends one record; -E2BIG when it is larger than DEFINITION_BYTES_MAX, -ENOMEM. */
 int definition_fact(struct bytes *out, const char *key, const char *value);
 int definition_module(struct bytes *out, const struct trace_module *module);

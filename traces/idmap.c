@@ -47,7 +47,7 @@ uint64_t idmap_get(const struct idmap *m, uint64_t key)
 
 static int grow(struct idmap *m)
 {
-	struct idmap bigger = {.n_slots = m->n_slots ? 2 * m->n_slots : 1024, .used = m->used};
+	struct idmap bigger = {.n_slots = m->n_slots ? 2 * m->n_slots : 16, .used = m->used};
 
 	bigger.slots = calloc(bigger.n_slots, sizeof(*bigger.slots));
 	if (!bigger.slots)

@@ -1,4 +1,5 @@
 /* haktrace import: makes a trace from another tool's log. */
+#include "callers.h"
 #include "command.h"
 #include "importer.h"
 #include "lines.h"
@@ -7,10 +8,14 @@
 #include <err.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
-static const struct importer importers[] = {
-	{"android", "Android's malloc_debug, as memory_replay reads it", android_line},
+static const struct importer *const importers[] = {
+	&importer_android,
+	&importer_logalloc,
+	&importer_malloclab,
+	&importer_mtrace,
 };
 
 #define N_IMPORTERS (sizeof(importers) / sizeof(*importers))
@@ -32,8 +37,8 @@ static const struct argp_option options[] = {
 static const struct importer *importer_named(const char *name)
 {
 	for (size_t i = 0; i < N_IMPORTERS; i++)
-		if (!strcmp(importers[i].name, name))
-			return &importers[i];
+		if (!strcmp(importers[i]->name, name))
+			return importers[i];
 	return NULL;
 }
 
@@ -76,7 +81,7 @@ static char *list_formats(int key, const char *text, void *input)
 		return (char *)text;
 	fputs("Formats:\n", out);
 	for (size_t i = 0; i < N_IMPORTERS; i++)
-		fprintf(out, "  %-8s %s\n", importers[i].name, importers[i].summary);
+		fprintf(out, "  %-10s %s\n", importers[i]->name, importers[i]->summary);
 	fclose(out);
 	return list;
 }
@@ -91,32 +96,71 @@ static const struct argp argp = {
 	.help_filter = list_formats,
 };
 
-static int read_log(struct lines *lines, const struct importer *importer, struct resolver *resolver,
-		    struct trace_writer *writer)
+/* What turns lines into rows. */
+struct conversion {
+	const struct request *request;
+	struct lines *lines;
+	struct trace_writer *writer;
+	struct resolver *resolver;
+	struct callers callers;
+	void *memory; /* the importer's */
+};
+
+static int convert_entry(struct conversion *c, struct log_entry *entry)
+{
+	if (entry->caller) {
+		int64_t site =
+			callers_site(&c->callers, c->writer, entry->caller_file, entry->caller);
+
+		if (site < 0)
+			return (int)site;
+		entry->call.site = (uint32_t)site;
+	}
+	return resolver_call(c->resolver, &entry->call);
+}
+
+static int convert_line(struct conversion *c, char *line)
+{
+	struct log_entry entry = {.call.line = c->lines->number, .call.site = TRACE_NO_SITE};
+	const char *reason;
+	int error = c->request->importer->line(c->memory, line, &entry, &reason);
+
+	if (error < 0)
+		warnx("%s:%" PRIu64 ": %s", c->lines->path, c->lines->number, reason);
+	if (error <= 0)
+		return error;
+	error = convert_entry(c, &entry);
+	if (error)
+		warnx("%s", error == -ENOMEM ? strerror(ENOMEM) : trace_writer_error(c->writer));
+	return error;
+}
+
+static int end_log(const struct conversion *c)
+{
+	char note[IMPORTER_NOTE_BYTES] = "";
+	int error = 0;
+
+	if (c->request->importer->end)
+		error = c->request->importer->end(c->memory, note);
+	if (*note)
+		warnx("%s:%" PRIu64 ": %s", c->lines->path, c->lines->number, note);
+	return error;
+}
+
+static int read_log(struct conversion *c)
 {
 	char *line;
 	int more;
 
-	while ((more = lines_next(lines, &line)) > 0) {
-		struct logged_call call = {.line = lines->number};
-		const char *reason;
-		int error = importer->line(line, &call, &reason);
+	while ((more = lines_next(c->lines, &line)) > 0) {
+		int error = convert_line(c, line);
 
-		if (error < 0) {
-			warnx("%s:%" PRIu64 ": %s", lines->path, lines->number, reason);
+		if (error)
 			return error;
-		}
-		if (error == 0)
-			continue;
-		error = resolver_call(resolver, &call);
-		if (error) {
-			warnx("%s", trace_writer_error(writer));
-			return error;
-		}
 	}
 	if (more < 0)
-		warnx("%s", lines->error);
-	return more;
+		warnx("%s", c->lines->error);
+	return more < 0 ? more : end_log(c);
 }
 
 static void tell_finding(const char *path, const struct resolver_finding *finding, const char *what)
@@ -153,28 +197,42 @@ static int write_facts(struct trace_writer *writer, const struct request *reques
 	return error;
 }
 
+static int finish(struct conversion *c, struct trace_totals *totals)
+{
+	int error = resolver_finish(c->resolver, totals);
+
+	if (!error && !resolver_counts(c->resolver)->timed)
+		error = trace_writer_fact(c->writer, "clock", "none");
+	if (error)
+		warnx("%s", trace_writer_error(c->writer));
+	else
+		tell(c->request, resolver_counts(c->resolver));
+	return error;
+}
+
 static int convert(struct lines *lines, struct trace_writer *writer, const struct request *request)
 {
-	struct resolver *resolver = resolver_create(writer);
+	struct conversion c = {
+		.request = request,
+		.lines = lines,
+		.writer = writer,
+		.resolver = resolver_create(writer),
+		.memory = calloc(1, request->importer->memory_bytes + 1),
+	};
 	struct trace_totals totals;
-	int error = resolver ? write_facts(writer, request) : -ENOMEM;
+	int error = c.resolver && c.memory ? write_facts(writer, request) : -ENOMEM;
 	int closed;
 
 	if (error)
 		warnx("%s: %s", request->output,
-		      resolver ? trace_writer_error(writer) : strerror(ENOMEM));
+		      error == -ENOMEM ? strerror(ENOMEM) : trace_writer_error(writer));
 	else
-		error = read_log(lines, request->importer, resolver, writer);
-	if (!error) {
-		error = resolver_finish(resolver, &totals);
-		if (!error && !resolver_counts(resolver)->timed)
-			error = trace_writer_fact(writer, "clock", "none");
-		if (error)
-			warnx("%s", trace_writer_error(writer));
-	}
+		error = read_log(&c);
 	if (!error)
-		tell(request, resolver_counts(resolver));
-	resolver_destroy(resolver);
+		error = finish(&c, &totals);
+	callers_fini(&c.callers);
+	free(c.memory);
+	resolver_destroy(c.resolver);
 	closed = trace_writer_close(writer, error ? NULL : &totals);
 	if (closed && !error)
 		warnx("%s: %s", request->output, strerror(-closed));

@@ -133,7 +133,7 @@ static int write_call(struct resolver *r, const struct held_call *h, uint8_t fla
 		.object = TRACE_NONE,
 		.old_object = TRACE_NONE,
 		.thread = h->thread,
-		.site = TRACE_NO_SITE,
+		.site = h->call.site,
 	};
 	int error = write_start(r, h->thread);
 

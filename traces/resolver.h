@@ -25,7 +25,8 @@ struct logged_call {
 	uint64_t size;
 	uint64_t align;
 	uint64_t line;
-	uint8_t kind; /* of a call, or TRACE_THREAD_EXIT */
+	uint32_t site; /* number of a trace_site, or TRACE_NO_SITE */
+	uint8_t kind;  /* of a call, or TRACE_THREAD_EXIT */
 };
 
 /* Calls of one sort, and where the first of them is. */

@@ -142,7 +142,11 @@ TRACE_API int trace_writer_fdopen(struct trace_writer **writer, int fd, const ch
  */
 TRACE_API int trace_writer_fact(struct trace_writer *w, const char *key, const char *value);
 
-/* Definitions. Each returns the new number (counted from 0) or a negative errno. */
+/*
+ * Definitions. Each returns the new number (counted from 0) or a negative errno: -EINVAL for what
+ * refers to something not defined, -EOVERFLOW and -E2BIG beyond FORMAT.md's limits. The writer goes
+ * on after these three.
+ */
 TRACE_API int64_t trace_writer_module(struct trace_writer *w, const struct trace_module *module);
 TRACE_API int64_t trace_writer_site(struct trace_writer *w, const struct trace_site *site);
 TRACE_API int64_t trace_writer_thread(struct trace_writer *w, const struct trace_thread *thread);

@@ -15,10 +15,7 @@
 
 struct trace_writer {
 	struct encoder encoder;
-	uint32_t threads; /* numbers given out */
-	uint32_t sites;
-	uint32_t modules;
-	uint32_t marks;
+	struct definition_counts counts;
 	int fd;
 	int status;           /* the first error, which ends all writing */
 	bool regular;         /* a file that can be cut back to its last whole frame */
@@ -186,63 +183,84 @@ int trace_writer_open(struct trace_writer **writer, const char *path)
 	return trace_writer_fdopen(writer, fd, standard ? "standard output" : path);
 }
 
-/* After a definition record was added to the pending ones: the new number, or an error. */
-static int64_t defined(struct trace_writer *w, int err, uint32_t *number)
+static uint64_t text_bytes(const char *text)
 {
+	return text ? strlen(text) + 1 : 1;
+}
+
+/* Before a definition is added to the pending ones: 0, or why it may not be. */
+static int define_begin(struct trace_writer *w, const struct definition_cost *cost)
+{
+	const char *excess = definition_excess(&w->counts, cost);
+
+	return excess ? refuse(w, -EOVERFLOW, excess) : 0;
+}
+
+/* Afterwards: its number, or the error that adding it met. */
+static int64_t define_end(struct trace_writer *w, const struct definition_cost *cost, int err)
+{
+	uint32_t number;
+
 	if (err == -E2BIG)
 		return refuse(w, err, "a definition of more than 4 MiB");
 	if (err)
 		return fail_for_good(w, err, "cannot write");
-	if (w->pending.size > PENDING_BYTES) {
+	number = definition_count(&w->counts, cost);
+	if (w->pending.size > PENDING_BYTES)
 		err = write_block(w);
-		if (err)
-			return err;
-	}
-	return number ? (*number)++ : 0;
+	return err ? err : (int64_t)number;
 }
+
+/* One definition: what it costs, and the call that adds it. */
+#define DEFINE(w, add, ...)                                                                        \
+	({                                                                                         \
+		const struct definition_cost cost = {__VA_ARGS__};                                 \
+		int64_t result = define_begin(w, &cost);                                           \
+		result ? result : define_end(w, &cost, add);                                       \
+	})
 
 int trace_writer_fact(struct trace_writer *w, const char *key, const char *value)
 {
-	return w->status ? w->status
-			 : (int)defined(w, definition_fact(&w->pending, key, value), NULL);
+	int64_t number;
+
+	if (w->status)
+		return w->status;
+	number = DEFINE(w, definition_fact(&w->pending, key, value), DEFINE_FACT,
+			.text_bytes = text_bytes(key) + text_bytes(value));
+	return number < 0 ? (int)number : 0;
 }
 
 int64_t trace_writer_module(struct trace_writer *w, const struct trace_module *module)
 {
 	if (w->status)
 		return w->status;
-	if (w->modules == DEFINITION_MODULES_MAX)
-		return refuse(w, -EOVERFLOW, "too many modules");
-	return defined(w, definition_module(&w->pending, module), &w->modules);
+	return DEFINE(w, definition_module(&w->pending, module), DEFINE_MODULE,
+		      .text_bytes = text_bytes(module->path) + text_bytes(module->build_id));
 }
 
 int64_t trace_writer_site(struct trace_writer *w, const struct trace_site *site)
 {
 	if (w->status)
 		return w->status;
-	if (w->sites == DEFINITION_SITES_MAX)
-		return refuse(w, -EOVERFLOW, "too many sites");
-	if (site->module != TRACE_NO_MODULE && site->module >= w->modules)
+	if (site->module != TRACE_NO_MODULE && site->module >= w->counts.modules)
 		return refuse(w, -EINVAL, "a site in a module that is not defined");
-	return defined(w, definition_site(&w->pending, site), &w->sites);
+	return DEFINE(w, definition_site(&w->pending, site), DEFINE_SITE);
 }
 
 int64_t trace_writer_thread(struct trace_writer *w, const struct trace_thread *thread)
 {
 	if (w->status)
 		return w->status;
-	if (w->threads == DEFINITION_THREADS_MAX)
-		return refuse(w, -EOVERFLOW, "too many threads");
-	return defined(w, definition_thread(&w->pending, thread), &w->threads);
+	return DEFINE(w, definition_thread(&w->pending, thread), DEFINE_THREAD,
+		      .text_bytes = text_bytes(thread->name));
 }
 
 int64_t trace_writer_mark(struct trace_writer *w, const char *text)
 {
 	if (w->status)
 		return w->status;
-	if (w->marks == DEFINITION_MARKS_MAX)
-		return refuse(w, -EOVERFLOW, "too many marks");
-	return defined(w, definition_mark(&w->pending, text), &w->marks);
+	return DEFINE(w, definition_mark(&w->pending, text), DEFINE_MARK,
+		      .text_bytes = text_bytes(text));
 }
 
 int trace_writer_thread_update(struct trace_writer *w, uint32_t number,
@@ -250,35 +268,40 @@ int trace_writer_thread_update(struct trace_writer *w, uint32_t number,
 {
 	if (w->status)
 		return w->status;
-	if (number >= w->threads)
+	if (number >= w->counts.threads)
 		return refuse(w, -EINVAL, "an update of a thread that is not defined");
-	return (int)defined(w, definition_thread_update(&w->pending, number, thread), NULL);
+	return (int)DEFINE(w, definition_thread_update(&w->pending, number, thread),
+			   DEFINE_THREAD_UPDATE, .text_bytes = text_bytes(thread->name));
 }
 
 int trace_writer_stack(struct trace_writer *w, const struct trace_stack *stack)
 {
+	int64_t number;
+
 	if (w->status)
 		return w->status;
-	if (stack->site >= w->sites)
+	if (stack->site >= w->counts.sites)
 		return refuse(w, -EINVAL, "a stack of a site that is not defined");
 	if (!stack->depth || stack->depth > DEFINITION_DEPTH_MAX)
 		return refuse(w, -EINVAL, "a stack without frames, or with more than 65536");
 	for (uint32_t i = 0; i < stack->depth; i++) {
 		uint32_t module = stack->frames[i].module;
 
-		if (module != TRACE_NO_MODULE && module >= w->modules)
+		if (module != TRACE_NO_MODULE && module >= w->counts.modules)
 			return refuse(w, -EINVAL, "a frame in a module that is not defined");
 	}
-	return (int)defined(w, definition_stack(&w->pending, stack), NULL);
+	number = DEFINE(w, definition_stack(&w->pending, stack), DEFINE_STACK,
+			.frames = stack->depth);
+	return number < 0 ? (int)number : 0;
 }
 
 static const char *refusal(const struct trace_writer *w, const struct trace_event *event)
 {
 	const struct encoder *e = &w->encoder;
 
-	if (event->thread >= w->threads)
+	if (event->thread >= w->counts.threads)
 		return "its thread is not defined";
-	if (event->site >= w->sites && event->site != TRACE_NO_SITE)
+	if (event->site >= w->counts.sites && event->site != TRACE_NO_SITE)
 		return "its site is not defined";
 	if (event->time_ns < e->last_ns)
 		return "its time is before the last row's";
@@ -288,7 +311,7 @@ static const char *refusal(const struct trace_writer *w, const struct trace_even
 		return "its object is not the next object";
 	if (event->old_object != TRACE_NONE && event->old_object >= e->objects)
 		return "its old object is not born";
-	if (event->kind == TRACE_MARK && event->size >= w->marks)
+	if (event->kind == TRACE_MARK && event->size >= w->counts.marks)
 		return "its text is not defined";
 	if (event->kind > KIND_MAX)
 		return "its kind is unknown";
@@ -323,11 +346,12 @@ int trace_writer_event(struct trace_writer *w, const struct trace_event *event)
 	if (w->status)
 		return w->status;
 	/* "None" wraps to 0. */
-	if (event->thread >= w->threads || (uint32_t)(event->site + 1) > w->sites ||
+	if (event->thread >= w->counts.threads || (uint32_t)(event->site + 1) > w->counts.sites ||
 	    event->time_ns - e->last_ns > INT64_MAX - e->last_ns ||
 	    event->object != (fields & FIELD_OBJECT ? e->objects : TRACE_NONE) ||
 	    event->old_object + 1 > e->objects || event->kind > KIND_MAX ||
-	    event->flags > KIND_FLAGS_ALL || (event->kind == TRACE_MARK && event->size >= w->marks))
+	    event->flags > KIND_FLAGS_ALL ||
+	    (event->kind == TRACE_MARK && event->size >= w->counts.marks))
 		return refuse(w, -EINVAL, refusal(w, event));
 	number = e->numbers[encoder_key(event->kind, event->flags, fields)];
 	if (__builtin_expect(!number--, 0)) {

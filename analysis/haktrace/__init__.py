@@ -6,7 +6,7 @@
     haktrace.lifetimes(trace)                       every object, from birth to death
     haktrace.live_bytes(trace)                      bytes in use over time
     haktrace.size_histogram(trace)
-    haktrace.site_table(trace, trace.sites)         who allocates what
+    haktrace.site_table(trace)                      who allocates what
 
     results = haktrace.read_results("results.jsonl")
     haktrace.compare(results, "wall_ns")

@@ -162,7 +162,7 @@ class Handle:
         try:
             yield reader
         except (OSError, pa.ArrowException) as error:
-            raise TraceError(self.error() or str(error)) from error
+            raise TraceError(str(error)) from error
         finally:
             reader.close()
 

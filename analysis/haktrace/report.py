@@ -32,19 +32,19 @@ def build_report(trace: Trace, results: pd.DataFrame) -> str:
     """The report's HTML. `trace`: what was replayed; `results`: of `read_results`."""
     live = live_bytes(trace)
     peak = int(live["peak_event"].iloc[live["peak_bytes"].argmax()]) if len(live) else None
-    program = Path(sections.fact(trace, "program") or trace.path).name
+    command = sections.fact(trace, "command")
+    # As it was called: the executable's own name may be another.
+    program = Path((command or sections.fact(trace, "program") or trace.path).split()[0]).name
     allocators = list(dict.fromkeys(results["allocator"]))
     runs = results.groupby(["trace_digest", "schedule"], sort=False)
     parts = {
         "title": escape(f"{program} on {', '.join(allocators)}"),
-        "lede": escape(sections.fact(trace, "command")),
+        "lede": escape(command),
         "warnings": _each("p", "warning", sections.warnings(trace, results)),
         "findings": _each("li", "", sections.findings(results)),
         "facts": sections.facts(trace, workload(trace, live)),
         "schedules": "".join(sections.schedule(part) for _, part in runs),
-        "demand": sections.demand(
-            live, size_histogram(trace), site_table(trace, trace.sites, peak)
-        ),
+        "demand": sections.demand(live, size_histogram(trace), site_table(trace, peak_event=peak)),
         "reading": _each("p", "", sections.READING),
         "versions": sections.versions(trace, results),
         "library": plots.library(),

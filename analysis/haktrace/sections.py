@@ -39,10 +39,10 @@ READING = (
     "much faster the whole program would be.",
     "<b>Time</b> is wall time for each operation, the replay loop included. <b>Net</b> is without "
     "what the loop costs by itself, measured on an allocator that does nothing.",
-    "<b>Memory</b> is the peak of resident memory. A trace does not know which bytes the program "
-    "wrote, and only pages that are written count: blocks are written as the option "
-    "<code>touch</code> says. <b>Overhead</b> is that peak over the peak of live bytes: what the "
-    "program had asked for and not yet freed.",
+    "<b>Memory</b> is the peak of resident anonymous memory, less what the replay itself holds. "
+    "Only pages that are written count, and a trace does not know which those were: blocks are "
+    "written as the option <code>touch</code> says. <b>Overhead</b> is that peak over the peak of "
+    "live bytes: what the program had asked for and not yet freed.",
     "<b>Intervals.</b> Figures are medians; the small figures and the whiskers are 95 % bootstrap "
     "intervals, each dot is one repeat. They tell how well this machine repeats a measurement, not "
     "how another machine would do.",

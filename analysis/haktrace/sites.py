@@ -10,6 +10,7 @@ import pandas as pd
 from haktrace.bins import UPPER, bin_numbers
 from haktrace.live import live_bytes
 from haktrace.objects import iter_lifetimes, remote_frees
+from haktrace.trace import Trace
 
 SUMS = (
     "objects",
@@ -25,13 +26,14 @@ SUMS = (
 
 def site_table(
     events: pd.DataFrame | Iterable[pd.DataFrame],
-    sites: pd.DataFrame,
+    sites: pd.DataFrame | None = None,
     peak_event: int | None = None,
 ) -> pd.DataFrame:
     """One row for each site that bore an object, by `bytes` descending; index `site`, -1: unknown.
 
     `events`: `Trace.events` or a Trace, in the total order; read twice, so that it cannot be an
-    iterator, unless `peak_event` (of `live_bytes`) is given. `sites`: `Trace.sites`.
+    iterator, unless `peak_event` (of `live_bytes`) is given. `sites`: `Trace.sites`; may be left
+    out when `events` is a Trace.
 
     | column                   | dtype   | meaning                                              |
     | ------------------------ | ------- | ---------------------------------------------------- |
@@ -46,6 +48,10 @@ def site_table(
     | `peak_live_ratio`        | float64 | share of that peak                                   |
     | `median_lifetime_events` | Int64   | of the freed ones, rounded up to a bin of `bins.UPPER` |
     """
+    if sites is None:
+        if not isinstance(events, Trace):
+            raise TypeError("site_table needs the sites: give a Trace, or Trace.sites")
+        sites = events.sites
     if peak_event is None:
         if not isinstance(events, pd.DataFrame) and iter(events) is events:
             raise TypeError("site_table reads events twice: give a DataFrame, a Trace or the peak")

@@ -1,3 +1,21 @@
 # Objects instead of the archive: the C library's own names must stay the sanitizers'.
-STRESS_OBJECTS := tests/allocator/stress.c $(ALLOCATOR_CORE)
-$(eval $(call helper,stress,$(STRESS_OBJECTS)))
+trapped := -Wl,--wrap=notice_fatal
+refusing := $(addprefix -Wl$(comma)--wrap=,os_map os_map_at os_purge os_move os_resize)
+$(eval $(call unit,allocator/test_class,tests/allocator/test_class.c $(ALLOCATOR_CORE)))
+$(eval $(call unit,allocator/test_slab,tests/allocator/test_slab.c tests/allocator/trap.c $(ALLOCATOR_CORE),,$(trapped)))
+$(eval $(call unit,allocator/test_shard,tests/allocator/test_shard.c tests/allocator/trap.c $(ALLOCATOR_CORE),,$(trapped)))
+$(eval $(call unit,allocator/test_whale,tests/allocator/test_whale.c tests/allocator/trap.c $(ALLOCATOR_CORE),,$(trapped)))
+$(eval $(call unit,allocator/test_option,tests/allocator/test_option.c $(ALLOCATOR_CORE),,-Wl$(comma)--wrap=notice_warning))
+$(eval $(call unit,allocator/test_standard,tests/allocator/test_standard.c $(ALLOCATOR_CORE)))
+$(eval $(call unit,allocator/test_scarcity,tests/allocator/test_scarcity.c $(ALLOCATOR_CORE),,$(refusing)))
+$(eval $(call helper,allocator/stress,tests/allocator/stress.c $(ALLOCATOR_CORE)))
+$(eval $(call helper,allocator/misuse,tests/allocator/misuse.c))
+$(eval $(call helper,allocator/newdelete,tests/allocator/newdelete.cc))
+$(eval $(call helper,allocator/threads,tests/allocator/threads.c))
+PYTESTS += tests/allocator/test_preload.py
+
+# The tests' own code for longer.
+SOAKS += soak-allocator
+soak-allocator:
+	$(BUILD)/tests/allocator/stress --seconds 300 --threads 4
+	$(BUILD)/tests/allocator/stress --seconds 300 --threads 24

@@ -82,7 +82,7 @@ def test_killed_at_any_moment(tmp_path: Path) -> None:
     moments = random.Random(1)
     for number in range(KILLS):
         process, progress, output = start_progress(tmp_path / str(number))
-        time.sleep(moments.uniform(0, 0.02))
+        time.sleep(moments.uniform(0, 0.004))
         pid = traced_program(process.pid, "progress")
         assert pid
         os.kill(pid, signal.SIGKILL)

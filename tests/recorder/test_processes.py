@@ -247,3 +247,10 @@ def test_reports_a_recording_in_one_line(tmp_path: Path) -> None:
 def test_wait_for_gives_up() -> None:
     with pytest.raises(AssertionError):
         wait_for(lambda: False, "nothing", seconds=0.01)
+
+
+def test_program_without_calls(tmp_path: Path) -> None:
+    recording = record_like_bare(tmp_path, WORKLOADS / "churn", "3", "2")
+    assert recording.done.returncode == 2
+    recording.assert_sound()
+    assert recording.trace.info["events"] == 0

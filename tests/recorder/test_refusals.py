@@ -67,16 +67,20 @@ def test_script_of_a_static_interpreter(tmp_path: Path) -> None:
     assert "static" in refused(tmp_path, script, status=1)
 
 
-@pytest.mark.parametrize(("name", "reason"), [
-    ("no-such-program", "not found"),
-    ("./no-such-program", "No such file"),
-    ("./data", "ermission denied"),
-    ("./folder", "directory"),
-])  # fmt: skip
-def test_program_that_cannot_run(tmp_path: Path, name: str, reason: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "status", "reason"),
+    [
+        ("no-such-program", 127, "no such program"),
+        ("./no-such-program", 127, "no such program"),
+        ("./data", 126, "ermission denied"),
+        ("./folder", 126, "ermission denied"),
+    ],
+)
+def test_program_that_cannot_run(tmp_path: Path, name: str, status: int, reason: str) -> None:
+    """The statuses are those of a shell."""
     (tmp_path / "data").write_text("data\n")
     (tmp_path / "folder").mkdir()
-    said = refused(tmp_path, name, status=1)
+    said = refused(tmp_path, name, status=status)
     assert name.removeprefix("./") in said
     assert reason in said
 

@@ -40,8 +40,8 @@ $(eval $(call unit,test_arrow,tests/traces/test_arrow.c tests/traces/rowgen.c,\
 
 # make fuzz-import: the import of mutated logs, a minute; FUZZ_SECONDS=N for longer.
 FUZZERS += fuzz-import
-FUZZ_IMPORT := tests/traces/fuzz_import.c $(TRACE_SOURCES) $(addprefix traces/,order.c idmap.c resolver.c \
-	android.c)
+FUZZ_IMPORT := tests/traces/fuzz_import.c $(TRACE_SOURCES) $(addprefix traces/,order.c idmap.c lexer.c resolver.c \
+	android.c logalloc.c malloclab.c mtrace.c)
 
 $(BUILD)/fuzz/import: $(FUZZ_IMPORT) $(wildcard traces/*.h)
 	$(call say,FUZZ,$@)
@@ -52,7 +52,12 @@ $(BUILD)/fuzz/import: $(FUZZ_IMPORT) $(wildcard traces/*.h)
 fuzz-import: $(BUILD)/fuzz/import
 	$(Q)mkdir -p $(BUILD)/fuzz/import-corpus
 	$(Q)printf ' 1: malloc 0x10 8\n2: realloc 0x20 0x10 9\n1: free 0x20\n1: thread_done 0x0\n' \
-		> $(BUILD)/fuzz/import-corpus/text
+		> $(BUILD)/fuzz/import-corpus/android
+	$(Q)printf '"7 1 malloc(8)=0x10\n7 1 realloc(0x10,9)=0x20\n7 1 free(0x20)\n' \
+		> $(BUILD)/fuzz/import-corpus/logalloc
+	$(Q)printf '$$9\n1\n3\n1\na 0 8\nr 0 9\nf 0\n' > $(BUILD)/fuzz/import-corpus/malloclab
+	$(Q)printf '&= Start\n@ a:[0x10] + 0x10 0x8\n@ a:[0x1] < 0x10\n@ a:[0x1] > 0x20 0x9\n- 0x20\n' \
+		> $(BUILD)/fuzz/import-corpus/mtrace
 	cd $(BUILD)/fuzz && ./import -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=10 \
 		-print_final_stats=1 import-corpus
 

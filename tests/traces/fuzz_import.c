@@ -11,6 +11,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+static const struct importer *const importers[4] = {&importer_android, &importer_logalloc,
+						    &importer_malloclab, &importer_mtrace};
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void need(bool holds)
@@ -27,6 +30,7 @@ static struct logged_call call_of(const uint8_t *bytes)
 
 	struct logged_call call = {
 		.kind = kinds[bytes[0] & 7],
+		.site = TRACE_NO_SITE,
 		.tid = bytes[0] >> 3 & 3,
 		.addr = bytes[1] & 7,
 		.time_ns = bytes[1] >> 6,
@@ -49,20 +53,26 @@ static void read_calls(struct resolver *r, const uint8_t *data, size_t size)
 	}
 }
 
-static void read_lines(struct resolver *r, const uint8_t *data, size_t size)
+static void read_lines(struct resolver *r, const struct importer *importer, const uint8_t *data,
+		       size_t size)
 {
 	char *text = strndup((const char *)data, size), *rest = text, *line;
+	void *memory = calloc(1, importer->memory_bytes + 1);
+	char note[IMPORTER_NOTE_BYTES] = "";
 
-	need(text);
+	need(text && memory);
 	while ((line = strsep(&rest, "\n"))) {
-		struct logged_call call = {0};
+		struct log_entry entry = {.call.site = TRACE_NO_SITE};
 		const char *reason;
-		int status = android_line(line, &call, &reason);
+		int status = importer->line(memory, line, &entry, &reason);
 
 		need(status > 0 || (status == 0) == !reason);
 		if (status > 0)
-			need(!resolver_call(r, &call));
+			need(!resolver_call(r, &entry.call));
 	}
+	if (importer->end)
+		need(importer->end(memory, note) == 0 || *note);
+	free(memory);
 	free(text);
 }
 
@@ -108,7 +118,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size && data[0] & 1)
 		read_calls(r, data + 1, size - 1);
 	else if (size)
-		read_lines(r, data + 1, size - 1);
+		read_lines(r, importers[data[0] >> 1 & 3], data + 1, size - 1);
 	need(!resolver_finish(r, &totals));
 	counts = *resolver_counts(r);
 	resolver_destroy(r);

@@ -108,6 +108,49 @@ static void test_refused_definitions(void **state)
 	assert_int_equal(trace_writer_close(w, &(struct trace_totals){0}), 0);
 }
 
+/* What a reader would not take, the writer does not write. */
+static void test_too_many_definitions(void **state)
+{
+	const struct trace_site site = {TRACE_NO_MODULE, 1, 1};
+	const struct trace_frame frame = {TRACE_NO_MODULE, 1};
+	struct trace_frame *frames = malloc(65536 * sizeof(*frames));
+	struct trace_stack stack = {.depth = 65536, .frames = frames};
+	struct trace_writer *w = open_writer();
+	const struct trace_stack *stacks;
+	char *text = malloc(1 << 20);
+	struct trace *t;
+
+	(void)state;
+	assert_non_null(frames);
+	assert_non_null(text);
+	for (int i = 0; i < 65536; i++)
+		frames[i] = frame;
+	assert_int_equal(trace_writer_site(w, &site), 0);
+	for (int i = 0; i < 256; i++)
+		assert_int_equal(trace_writer_stack(w, &stack), 0);
+	stack.depth = 1;
+	assert_int_equal(trace_writer_stack(w, &stack), -EOVERFLOW);
+	assert_non_null(strstr(trace_writer_error(w), "too many frames"));
+	memset(text, 'x', 1 << 20);
+	text[(1 << 20) - 1] = 0;
+	for (int i = 0; i < 127; i++)
+		assert_int_equal(trace_writer_mark(w, text), i);
+	assert_int_equal(trace_writer_fact(w, "f", text), -EOVERFLOW);
+	assert_non_null(strstr(trace_writer_error(w), "too much text"));
+	for (int i = 0; i < 4096; i++)
+		assert_int_equal(trace_writer_fact(w, "f", "v"), 0);
+	assert_int_equal(trace_writer_fact(w, "f", "v"), -EOVERFLOW);
+	assert_int_equal(trace_writer_close(w, &(struct trace_totals){0}), 0);
+	assert_int_equal(trace_open(&t, check_path), 0);
+	assert_true(trace_complete(t));
+	assert_int_equal(trace_stacks(t, &stacks), 256);
+	assert_int_equal(stacks[255].depth, 65536);
+	assert_string_equal(trace_fact(t, "f"), "v");
+	trace_close(t);
+	free(frames);
+	free(text);
+}
+
 static void test_cannot_open(void **state)
 {
 	struct trace_writer *w;
@@ -221,9 +264,13 @@ static void test_growing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_refusals),    cmocka_unit_test(test_refused_definitions),
-		cmocka_unit_test(test_cannot_open), cmocka_unit_test(test_full_device),
-		cmocka_unit_test(test_no_room),     cmocka_unit_test(test_pipe),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_refused_definitions),
+		cmocka_unit_test(test_too_many_definitions),
+		cmocka_unit_test(test_cannot_open),
+		cmocka_unit_test(test_full_device),
+		cmocka_unit_test(test_no_room),
+		cmocka_unit_test(test_pipe),
 		cmocka_unit_test(test_growing),
 	};
 

@@ -11,9 +11,10 @@ $(foreach name,$(WORKLOADS_CXX),$(eval $(call helper,workloads/$(name),tests/wor
 $(eval $(call helper,workloads/hello-static,tests/workloads/hello.c,,-static))
 $(eval $(call helper,workloads/libbump.so,tests/workloads/bump.c,,-shared))
 
-# Allocations must be made as written, never folded away.
+# Allocations must be made as written, never folded away, and from where they are written: a call at a
+# function's end must not become a jump, which would return elsewhere.
 $(foreach name,$(WORKLOADS_C) $(WORKLOADS_CXX) bump,$(eval \
-	CFLAGS_tests/workloads/$(name) := -fno-builtin -fno-allocation-dce))
+	CFLAGS_tests/workloads/$(name) := -fno-builtin -fno-allocation-dce -fno-optimize-sibling-calls))
 # A block outlives a realloc that failed; the compiler cannot know that it will.
 CFLAGS_tests/workloads/edges += -Wno-use-after-free
 

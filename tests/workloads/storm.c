@@ -1,12 +1,14 @@
 /*
- * storm [THREADS [EXCHANGES [SLOTS]]]: adversarial for the recorded order. Every thread allocates a
- * block, exchanges it for the one in a random shared slot and frees that one at once: most frees
- * are of another thread's block, and its address is soon handed out again by yet another thread.
- * Prints the calls made, by kind; the C library adds one calloc for each thread.
+ * storm [THREADS [EXCHANGES [SLOTS [YIELD]]]]: adversarial for the recorded order. Every thread
+ * allocates a block, exchanges it for the one in a random shared slot and frees that one at once:
+ * most frees are of another thread's block, and its address is soon handed out again by yet another
+ * thread. With YIELD a thread gives way every so many exchanges, so that threads mix on few
+ * processors, too. Prints the calls made, by kind; the C library adds one calloc for each thread.
  */
 #include "say.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -16,6 +18,7 @@ enum { MAX_THREADS = 64, MAX_SLOTS = 65536, REALLOC_EVERY = 32 };
 static _Atomic(unsigned char *) slots[MAX_SLOTS];
 static unsigned slot_count = 64;
 static uint64_t exchanges = 250000;
+static unsigned yield_every;
 static pthread_barrier_t start;
 
 static uint64_t next_random(uint64_t *state)
@@ -54,6 +57,8 @@ static void *exchange(void *argument)
 				abort();
 		}
 		free(block);
+		if (yield_every && i % yield_every == 0)
+			sched_yield();
 	}
 	return NULL;
 }
@@ -67,6 +72,7 @@ int main(int argc, char **argv)
 
 	exchanges = argc > 2 ? strtoull(argv[2], NULL, 0) : exchanges;
 	slot_count = argc > 3 ? (unsigned)atoi(argv[3]) : slot_count;
+	yield_every = argc > 4 ? (unsigned)atoi(argv[4]) : 0;
 	if (!count || count > MAX_THREADS || !slot_count || slot_count > MAX_SLOTS)
 		return 2;
 	for (i = 0; i < slot_count; i++)

@@ -1,4 +1,4 @@
-#include "report.h"
+#include "notice.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -30,7 +30,7 @@ static void line_end(struct line *line)
 	os_write(STDERR, line->text, line->length);
 }
 
-void report_warning(const char *what, const char *word)
+void notice_warning(const char *what, const char *word)
 {
 	struct line line = {.length = 0};
 
@@ -44,7 +44,7 @@ void report_warning(const char *what, const char *word)
 	line_end(&line);
 }
 
-_Noreturn void report_fatal(const char *what, const void *ptr)
+_Noreturn void notice_fatal(const char *what, const void *ptr)
 {
 	struct line line = {.length = 0};
 	char digits[] = "0x0000000000000000";

@@ -1,0 +1,82 @@
+/* misuse CASE: does one wrong thing with malloc's blocks, for a preloaded allocator to report. */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* So that the compiler sees nothing wrong. */
+static void (*volatile release)(void *) = free;
+static void *(*volatile resize)(void *, size_t) = realloc;
+static int outside[4];
+
+static void double_free(size_t size)
+{
+	void *volatile ptr = malloc(size);
+
+	release(ptr);
+	release(ptr);
+}
+
+/* Others between the two frees: the second one is noticed when the thread cache is emptied. */
+static void late_double_free(void)
+{
+	void *block[2000];
+	void *volatile ptr;
+
+	for (int at = 0; at < 2000; at++)
+		block[at] = malloc(100);
+	ptr = block[7];
+	for (int at = 0; at < 2000; at++)
+		release(block[at]);
+	release(ptr);
+	for (int at = 0; at < 2000; at++)
+		block[at] = malloc(100);
+	for (int at = 0; at < 2000; at++)
+		release(block[at]);
+}
+
+static void inside(size_t size, size_t offset)
+{
+	char *volatile block[2000];
+
+	for (int at = 0; at < 2000; at++)
+		block[at] = malloc(size);
+	release(block[1000] + offset);
+	for (int at = 0; at < 2000; at++)
+		if (at != 1000)
+			release(block[at]);
+}
+
+int main(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : "";
+	int local[4] = {0};
+	void *volatile ptr = local;
+
+	if (strcmp(name, "double-tiny") == 0)
+		double_free(40);
+	else if (strcmp(name, "double-mid") == 0)
+		double_free(5000);
+	else if (strcmp(name, "double-large") == 0)
+		double_free(300000);
+	else if (strcmp(name, "double-whale") == 0)
+		double_free(5 << 20);
+	else if (strcmp(name, "double-late") == 0)
+		late_double_free();
+	else if (strcmp(name, "stack") == 0)
+		release(ptr);
+	else if (strcmp(name, "static") == 0)
+		release(ptr = outside);
+	else if (strcmp(name, "wild") == 0)
+		release(ptr = (void *)(uintptr_t)0x123456780);
+	else if (strcmp(name, "realloc-stack") == 0)
+		ptr = resize(ptr, 100);
+	else if (strcmp(name, "inside-tiny") == 0)
+		inside(100, 16);
+	else if (strcmp(name, "inside-large") == 0)
+		inside(100000, 64);
+	else
+		return 2;
+	puts("survived");
+	return 0;
+}

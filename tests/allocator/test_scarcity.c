@@ -1,0 +1,138 @@
+/* The system refuses: every call must fail cleanly, and work again when the system relents. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "allocator/hakmem.h"
+#include "allocator/os.h"
+
+static long maps_left = -1; /* negative: no limit */
+
+void *__real_os_map(size_t bytes);
+int __real_os_map_at(void *addr, size_t bytes);
+bool __real_os_purge(void *addr, size_t bytes);
+void *__wrap_os_map(size_t bytes);
+int __wrap_os_map_at(void *addr, size_t bytes);
+bool __wrap_os_purge(void *addr, size_t bytes);
+bool __wrap_os_move(void *addr, size_t old_bytes, void *target, size_t bytes);
+bool __wrap_os_resize(void *addr, size_t old_bytes, size_t bytes);
+
+static bool refused(void)
+{
+	if (maps_left > 0)
+		maps_left--;
+	return maps_left == 0;
+}
+
+void *__wrap_os_map(size_t bytes)
+{
+	return refused() ? NULL : __real_os_map(bytes);
+}
+
+int __wrap_os_map_at(void *addr, size_t bytes)
+{
+	return refused() ? -ENOMEM : __real_os_map_at(addr, bytes);
+}
+
+bool __wrap_os_purge(void *addr, size_t bytes)
+{
+	return refused() ? false : __real_os_purge(addr, bytes);
+}
+
+bool __wrap_os_move(void *addr, size_t old_bytes, void *target, size_t bytes)
+{
+	(void)addr;
+	(void)old_bytes;
+	(void)target;
+	(void)bytes;
+	return false;
+}
+
+bool __wrap_os_resize(void *addr, size_t old_bytes, size_t bytes)
+{
+	(void)addr;
+	(void)old_bytes;
+	(void)bytes;
+	return false;
+}
+
+static void the_first_allocation_may_fail(void **state)
+{
+	void *ptr;
+
+	(void)state;
+	maps_left = 0;
+	errno = 0;
+	assert_null(hak_malloc(10));
+	assert_int_equal(errno, ENOMEM);
+	hak_free(NULL);
+	maps_left = -1;
+	ptr = hak_malloc(10);
+	assert_non_null(ptr);
+	hak_free(ptr);
+}
+
+/* Each refusal at another call: whatever is half done must not be left so. */
+static void any_call_may_fail(void **state)
+{
+	static void *block[4000];
+
+	(void)state;
+	for (long allowed = 1; allowed < 60; allowed++) {
+		int count = 0, failed = 0;
+
+		maps_left = allowed;
+		for (; count < 4000; count++) {
+			size_t size = (size_t)(count * 7919) % (count % 10 ? 40000 : 4 << 20);
+
+			errno = 0;
+			block[count] = count % 3 ? hak_malloc(size) : hak_calloc(1, size);
+			if (!block[count]) {
+				assert_int_equal(errno, ENOMEM);
+				failed++;
+			} else {
+				memset(block[count], 1, size < 100 ? size : 100);
+			}
+		}
+		assert_true(failed > 0);
+		for (int at = 0; at < count; at++)
+			hak_free(block[at]);
+		maps_left = -1;
+		hak_trim(0);
+		block[0] = hak_malloc(1 << 20);
+		assert_non_null(block[0]);
+		hak_free(block[0]);
+	}
+}
+
+static void realloc_falls_back_to_copying(void **state)
+{
+	char *ptr = hak_malloc(3 << 20);
+
+	(void)state;
+	strcpy(ptr, "copied");
+	ptr = hak_realloc(ptr, 9 << 20);
+	assert_string_equal(ptr, "copied");
+	maps_left = 0;
+	assert_null(hak_realloc(ptr, 90 << 20));
+	assert_string_equal(ptr, "copied");
+	maps_left = -1;
+	hak_free(ptr);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_first_allocation_may_fail),
+		cmocka_unit_test(any_call_may_fail),
+		cmocka_unit_test(realloc_falls_back_to_copying),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

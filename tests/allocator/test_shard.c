@@ -1,0 +1,164 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "allocator/shard.h"
+#include "allocator/stat.h"
+#include "tests/allocator/trap.h"
+
+static int setup(void **state)
+{
+	(void)state;
+	class_init(true);
+	return window_init() ? 0 : -1;
+}
+
+static void runs_do_not_overlap(void **state)
+{
+	char *run[100];
+	bool zero;
+
+	(void)state;
+	for (unsigned at = 0; at < 100; at++) {
+		run[at] = shard_take(0, 1 + at % 32, 1, &zero);
+		assert_non_null(run[at]);
+		assert_int_equal((uintptr_t)run[at] % GRANULE, 0);
+		memset(run[at], (int)at, (1 + at % 32) << GRANULE_SHIFT);
+	}
+	for (unsigned at = 0; at < 100; at++) {
+		size_t bytes = (size_t)(1 + at % 32) << GRANULE_SHIFT;
+
+		for (size_t byte = 0; byte < bytes; byte += 4096)
+			assert_int_equal((unsigned char)run[at][byte], at);
+		assert_int_equal((unsigned char)run[at][bytes - 1], at);
+		shard_give(run[at], 1 + at % 32);
+	}
+	assert_int_equal(shard_granules(), 0);
+}
+
+static void runs_keep_their_alignment(void **state)
+{
+	bool zero;
+	char *odd = shard_take(0, 1, 1, &zero);
+
+	(void)state;
+	for (unsigned align = 1; align <= SEGMENT_GRANULES; align *= 2) {
+		char *run = shard_take(0, 3, align, &zero);
+
+		assert_int_equal((uintptr_t)run % ((size_t)align << GRANULE_SHIFT), 0);
+		shard_give(run, 3);
+	}
+	shard_give(odd, 1);
+}
+
+static void zero_is_known_and_dirty_runs_come_first(void **state)
+{
+	bool zero;
+	char *run, *again;
+
+	(void)state;
+	shard_purge(0, true);
+	run = shard_take(0, 4, 1, &zero);
+	assert_true(zero);
+	assert_int_equal(run[GRANULE], 0);
+	memset(run, 1, 4 * GRANULE);
+	shard_give(run, 4);
+	again = shard_take(0, 4, 1, &zero);
+	assert_ptr_equal(run, again);
+	assert_false(zero);
+	shard_give(again, 4);
+	assert_true(shard_purge(0, true) >= 4 * GRANULE);
+	again = shard_take(0, 4, 1, &zero);
+	assert_true(zero);
+	assert_int_equal(again[GRANULE], 0);
+	shard_give(again, 4);
+}
+
+static void decay_takes_two_steps(void **state)
+{
+	bool zero;
+	char *keep, *run;
+
+	(void)state;
+	shard_purge(0, true);
+	keep = shard_take(0, 1, 1, &zero);
+	run = shard_take(0, 4, 1, &zero);
+	memset(run, 1, 4 * GRANULE);
+	shard_give(run, 4);
+	assert_int_equal(shard_purge(0, false), 0);
+	assert_int_equal(shard_purge(0, false), 4 * GRANULE);
+	assert_int_equal(shard_purge(0, false), 0);
+	shard_give(keep, 1);
+}
+
+static void a_run_grows_into_what_is_free_behind_it(void **state)
+{
+	bool zero;
+	char *run = shard_take(0, 4, 8, &zero), *next;
+
+	(void)state;
+	assert_true(shard_extend(run, 4, 2));
+	next = shard_take(0, 1, 1, &zero);
+	if (next != run + 6 * GRANULE)
+		assert_true(shard_extend(run, 6, 1));
+	else
+		assert_false(shard_extend(run, 6, 1));
+	shard_give(next, 1);
+	shard_give(run, 6);
+}
+
+static void a_run_given_twice_is_reported(void **state)
+{
+	bool zero;
+	char *keep = shard_take(0, 1, 1, &zero), *run = shard_take(0, 2, 1, &zero);
+
+	(void)state;
+	shard_give(run, 2);
+	assert_string_equal(TRAP(shard_give(run, 2)), "double free of");
+	(void)keep;
+}
+
+static uint64_t mapped(void)
+{
+	struct hak_stats stats = {0};
+
+	stat_sum(&stats, &stat_shared);
+	return stats.mapped_bytes;
+}
+
+static void many_empty_segments_are_unmapped(void **state)
+{
+	static char *run[64];
+	uint64_t before = mapped();
+	bool zero;
+
+	(void)state;
+	for (int at = 0; at < 64; at++)
+		run[at] = shard_take(1, 64, 64, &zero);
+	assert_true(mapped() >= before + 63 * SLOT);
+	for (int at = 0; at < 64; at++)
+		shard_give(run[at], 64);
+	assert_true(mapped() <= before + 48 * SLOT);
+	shard_purge(1, true);
+	assert_int_equal(mapped(), before);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(runs_do_not_overlap),
+		cmocka_unit_test(runs_keep_their_alignment),
+		cmocka_unit_test(zero_is_known_and_dirty_runs_come_first),
+		cmocka_unit_test(decay_takes_two_steps),
+		cmocka_unit_test(a_run_grows_into_what_is_free_behind_it),
+		cmocka_unit_test(many_empty_segments_are_unmapped),
+		/* Last: the trap leaves the shard's lock held. */
+		cmocka_unit_test(a_run_given_twice_is_reported),
+	};
+
+	return cmocka_run_group_tests(tests, setup, NULL);
+}
