@@ -2,7 +2,6 @@
 
 #include "follow.h"
 
-#include "recorder/elffile.h"
 #include "recorder/launch.h"
 #include "recorder/report.h"
 
@@ -65,30 +64,10 @@ static void open_follow(struct follow *f, const struct options *options, const c
 		errx(1, "%s", f->error);
 }
 
-/* Why a program that ran left no trace. */
-static void explain_nothing(const struct follow *f, const char *program)
-{
-	struct elffile file;
-	bool is_static = false;
-
-	if (elffile_open(&file, program) == 0) {
-		is_static = !elffile_interpreter(&file);
-		elffile_close(&file);
-	}
-	if (f->functions)
-		warnx("%s made no call of an allocator's function", program);
-	else if (is_static)
-		warnx("%s is statically linked and stripped: without symbols its allocator "
-		      "cannot be found; record a build with its symbol table",
-		      program);
-	else
-		warnx("%s uses no library that has an allocator's functions", program);
-}
-
 /* Reports; returns whether recording failed. */
-static bool finish(struct follow *f, const struct options *options, const char *program)
+static bool finish(struct follow *f, const struct options *options)
 {
-	bool failed = f->results.error || (!f->results.count && !f->functions);
+	bool failed = f->results.error || !f->results.count;
 
 	if (options->json)
 		report_json(stderr, &f->results);
@@ -96,8 +75,8 @@ static bool finish(struct follow *f, const struct options *options, const char *
 		report_lines(stderr, &f->results);
 	if (*f->error)
 		warnx("recording stopped: %s", f->error);
-	else if (!f->results.count)
-		explain_nothing(f, program);
+	else if (failed && !f->unfound)
+		warnx("nothing was recorded");
 	follow_close(f);
 	return failed;
 }
@@ -133,7 +112,7 @@ void ebpf_run(const struct options *options, const struct target *target)
 	while (!launch.ended)
 		launch_wait(&launch);
 	pthread_join(waiter, NULL);
-	if (finish(&follow, options, target->path))
+	if (finish(&follow, options))
 		exit(1);
 	launch_mirror(&launch);
 }
@@ -194,5 +173,5 @@ void ebpf_attach(const struct options *options)
 	wait_for_end(&signals, options->seconds);
 	atomic_store(&a.follow.stop, true);
 	pthread_join(thread, NULL);
-	exit(finish(&a.follow, options, program));
+	exit(finish(&a.follow, options));
 }

@@ -2,9 +2,11 @@
 
 #include "threadstack.h"
 
+#include "recorder/elffile.h"
 #include "recorder/facts.h"
 #include "recorder/session.h"
 
+#include <err.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -103,10 +105,33 @@ static void begin(struct follow *f, struct tracee *t)
 	t->path = NULL;
 }
 
+/* Why a program left no trace. */
+static void explain(struct follow *f, const struct tracee *t)
+{
+	struct elffile file;
+	bool is_static = false;
+
+	f->unfound++;
+	if (elffile_open(&file, t->program) == 0) {
+		is_static = !elffile_interpreter(&file);
+		elffile_close(&file);
+	}
+	if (is_static)
+		warnx("%s is statically linked and stripped: without symbols its allocator cannot "
+		      "be found; record a build that has its symbol table",
+		      t->program);
+	else
+		warnx("%s uses no library that has an allocator's functions", t->program);
+}
+
 /* The process is gone, has become another image (replaced), or is let go (end says so). */
 static void end(struct follow *f, struct tracee *t, bool replaced, const char *reason)
 {
 	threads_remove_process(&f->threads, (uint32_t)t->pid);
+	if (!t->begun && !replaced && *t->program && !t->functions)
+		explain(f, t);
+	else if (!t->begun && !replaced && t->first)
+		begin(f, t);
 	if (t->begun) {
 		int error = tracee_end(t, reason);
 		char *earlier = replaced ? outputs_earlier_path(&f->outputs, t->program, t->pid,
@@ -143,12 +168,10 @@ static struct codefile *look_at(void *context, uint64_t first, uint64_t last, ui
 
 	if (!file)
 		return NULL;
-	if (fresh && file->entrances.count) {
-		f->functions += (uint32_t)file->entrances.count;
-		if (tracer_probe(f->tracer, file->fd, &file->entrances) && !f->probe_failed) {
-			f->probe_failed = true;
-			fprintf(stderr, "hakrec: %s: %s\n", file->path, tracer_error(f->tracer));
-		}
+	if (fresh && file->entrances.count && tracer_probe(f->tracer, file->fd, &file->entrances) &&
+	    !f->probe_failed) {
+		f->probe_failed = true;
+		warnx("%s: %s", file->path, tracer_error(f->tracer));
 	}
 	tracee_map(look->tracee, file, first, last, offset);
 	return file;

@@ -21,7 +21,8 @@ struct follow {
 
 	_Atomic bool stop; /* set from outside: end all traces now */
 	struct results results;
-	char error[256]; /* why it could not begin or go on */
+	uint32_t unfound; /* processes that ended and had no allocator that could be found */
+	char error[256];  /* why it could not begin or go on */
 
 	struct tracer *tracer;
 	struct codefiles files;
@@ -30,7 +31,6 @@ struct follow {
 	struct threads threads;
 	uint64_t start_ns, clock; /* CLOCK_MONOTONIC; ns since */
 	uint64_t lost;            /* calls whose place in a trace is known */
-	uint32_t functions;       /* that probes were put on */
 	bool probe_failed;
 	bool full;      /* a trace has reached its size */
 	uint32_t taken; /* calls, for the pace */

@@ -66,6 +66,7 @@ struct thread {
 	uint32_t barrier; /* frames below this one are interrupted by a signal handler */
 	uint32_t lost;
 	bool in_outer, in_delete;
+	bool outer_failed; /* it got nothing: it will try again or throw */
 	struct frame frames[FRAMES];
 	struct passing outer;
 	uint64_t outer_caller, outer_frame, outer_size, outer_align;
@@ -450,6 +451,43 @@ static __always_inline bool is_nested(struct thread *t, const struct entry *e)
 	return false;
 }
 
+static __always_inline void alloc_tell(struct thread *t, const struct frame *f, uint64_t result)
+{
+	bool freed = !result && !f->size &&
+		     (f->shape == SHAPE_REALLOC || f->shape == SHAPE_REALLOCARRAY);
+	struct ring_alloc *m = call_reserve(sizeof(*m));
+
+	if (!m) {
+		thread_drop(t);
+		return;
+	}
+	head_finish(t, &m->call.head, f->kind, result || freed ? 0 : RING_FAILED);
+	m->call.addr = result;
+	m->call.caller = f->caller;
+	m->call.frame = f->frame;
+	m->size = f->size;
+	m->align = f->align;
+	bpf_ringbuf_submit(m, BPF_RB_NO_WAKEUP);
+}
+
+/* Another call than that of an operator new that got nothing: it has thrown, or asks for help. */
+static __noinline void outer_settle(struct thread *t, const struct entry *e)
+{
+	struct frame failed = {
+		.caller = t->outer_caller,
+		.frame = t->outer_frame,
+		.size = t->outer_size,
+		.align = t->outer_align,
+		.kind = t->outer_kind,
+	};
+
+	t->outer_failed = false;
+	if (t->in_outer && is_within(&t->outer, e))
+		return;
+	t->in_outer = false;
+	alloc_tell(t, &failed, 0);
+}
+
 /*
  * A library that calls its own function directly, not by name, does so behind the program's back:
  * glibc empties the cache of a thread that ends, of blocks that were given back before.
@@ -501,30 +539,13 @@ static __always_inline bool enter(struct probe_registers *regs)
 		e.args[1] = register_read(regs, COOKIE_ARG(e.cookie, 1));
 		e.args[2] = register_read(regs, COOKIE_ARG(e.cookie, 2));
 	}
+	if (t->outer_failed)
+		outer_settle(t, &e);
 	if (COOKIE_SHAPE(e.cookie) >= SHAPE_FREE) {
 		enter_free(t, &e);
 		return false;
 	}
 	return enter_alloc(t, &e);
-}
-
-static __always_inline void alloc_tell(struct thread *t, const struct frame *f, uint64_t result)
-{
-	bool freed = !result && !f->size &&
-		     (f->shape == SHAPE_REALLOC || f->shape == SHAPE_REALLOCARRAY);
-	struct ring_alloc *m = call_reserve(sizeof(*m));
-
-	if (!m) {
-		thread_drop(t);
-		return;
-	}
-	head_finish(t, &m->call.head, f->kind, result || freed ? 0 : RING_FAILED);
-	m->call.addr = result;
-	m->call.caller = f->caller;
-	m->call.frame = f->frame;
-	m->size = f->size;
-	m->align = f->align;
-	bpf_ringbuf_submit(m, BPF_RB_NO_WAKEUP);
 }
 
 static __always_inline bool is_nothrow(uint8_t kind)
@@ -543,9 +564,10 @@ static __always_inline void leave_frame(struct thread *t, const struct frame *f,
 			bpf_probe_read_user(&result, sizeof(result), (void *)f->result);
 	}
 	if (f->inner) {
-		/* A failed operator new tries again or throws: neither is an event. */
-		if (!result && !is_nothrow(f->kind))
+		if (!result && !is_nothrow(f->kind)) {
+			t->outer_failed = true;
 			return;
+		}
 		t->in_outer = false;
 	}
 	alloc_tell(t, f, result);
@@ -677,7 +699,7 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid)
 	m = bpf_ringbuf_reserve(&ring, sizeof(*m), 0);
 	if (t) {
 		t->depth = t->barrier = 0;
-		t->in_outer = t->in_delete = false;
+		t->in_outer = t->in_delete = t->outer_failed = false;
 		t->stack_begin = task->mm->start_stack;
 	}
 	if (!m)

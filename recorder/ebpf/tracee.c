@@ -41,6 +41,7 @@ struct tracee *tracee_fork(const struct tracee *parent, pid_t pid)
 	t->parent_pid = parent->pid;
 	t->sites = parent->sites;
 	t->heights = parent->heights;
+	t->functions = parent->functions;
 	if (!t->program || !t->command || modules_copy(&t->modules, &parent->modules) ||
 	    (alive->alive && objects_copy(&t->inherited, alive))) {
 		tracee_destroy(t);
@@ -122,6 +123,7 @@ void tracee_map(struct tracee *t, const struct codefile *file, uint64_t begin, u
 	size_t id_bytes = 0;
 	uint64_t addr;
 
+	t->functions += (uint32_t)file->entrances.count;
 	if (callers_forget(&t->callers, begin, end) && !t->ledger.error)
 		t->ledger.error = -ENOMEM;
 	if (!file->is_elf || !elffile_addr(&file->elf, offset, &addr))

@@ -27,7 +27,8 @@ struct tracee {
 	struct objects inherited; /* alive at the fork, until their rows are written */
 	struct modules modules;
 	struct callers callers;
-	uint32_t threads; /* in the trace */
+	uint32_t threads;   /* in the trace */
+	uint32_t functions; /* of an allocator, in the files that it has mapped */
 };
 
 struct tracee_thread {
