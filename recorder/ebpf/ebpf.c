@@ -73,9 +73,11 @@ static bool finish(struct follow *f, const struct options *options)
 		report_json(stderr, &f->results);
 	else if (!options->quiet)
 		report_lines(stderr, &f->results);
-	if (*f->error)
-		warnx("recording stopped: %s", f->error);
-	else if (failed && !f->unfound)
+	if (f->results.count)
+		report_failure(stderr, &f->results);
+	else if (*f->error)
+		warnx("%s", f->error);
+	else if (!f->unfound)
 		warnx("nothing was recorded");
 	follow_close(f);
 	return failed;

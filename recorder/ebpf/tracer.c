@@ -14,6 +14,8 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 
+#define FILES_MAX 65536 /* descriptors: programs, links, files that were looked at */
+
 struct tracer {
 	struct probes *skeleton;
 	struct ring_buffer *ring;
@@ -109,8 +111,7 @@ static int on_sample(void *context, void *data, size_t bytes)
 
 int tracer_open(struct tracer **tracer, const struct tracer_options *options)
 {
-	/* Kernels before 5.11 count the memory of maps against this limit. */
-	const struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
+	const struct rlimit files = {FILES_MAX, FILES_MAX};
 	struct tracer *t = calloc(1, sizeof(*t));
 	int error;
 
@@ -119,7 +120,7 @@ int tracer_open(struct tracer **tracer, const struct tracer_options *options)
 		return -ENOMEM;
 	t->options = *options;
 	libbpf_set_print(silence);
-	setrlimit(RLIMIT_MEMLOCK, &all);
+	setrlimit(RLIMIT_NOFILE, &files);
 	error = load(t);
 	if (error)
 		return error;

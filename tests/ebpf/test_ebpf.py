@@ -1,0 +1,414 @@
+"""The eBPF backend: the same trace as preload, and what preload cannot record."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command import run
+from program import clean_environ
+from programs import PRIME_CALLS, PRIME_LIBC_CALLS
+from recording import HAKREC, WORKLOADS, Recording, Trace, record, wait_for
+
+EBPF = ("--quiet", "--backend", "ebpf")
+PRELOAD = ("--quiet", "--backend", "preload")
+PRIME_ALL = PRIME_CALLS + PRIME_LIBC_CALLS
+
+
+def cannot() -> str | None:
+    """Why eBPF cannot be used here."""
+    if os.geteuid() != 0:
+        return "eBPF needs root"
+    if not Path("/sys/kernel/btf/vmlinux").exists():
+        return "the kernel has no type information"
+    done = run(HAKREC, *EBPF, "-o", "/dev/null", "/bin/true")
+    return f"eBPF does not work here: {done.stderr}" if "the kernel refuses" in done.stderr else None
+
+
+@pytest.fixture(autouse=True, scope="module")
+def ebpf_works() -> None:
+    """Skips where eBPF cannot be used."""
+    reason = cannot()
+    if reason:
+        pytest.skip(reason)
+
+
+def call(row: dict[str, Any]) -> tuple[object, ...]:
+    """A call with all that must not depend on how it was recorded."""
+    return (
+        row["thread"], row["kind"], row["size"], row["align"], tuple(row["flags"]), row["offset"],
+        row["height"], row["object"] is None, row["old_object"] is None,
+    )  # fmt: skip
+
+
+def calls(trace: Trace, module: str) -> dict[int, list[tuple[object, ...]]]:
+    """The calls from one module, thread by thread."""
+    threads: dict[int, list[tuple[object, ...]]] = {}
+    for row in trace.calls_from(module):
+        threads.setdefault(row["thread"], []).append(call(row))
+    return threads
+
+
+def both(folder: Path, *command: str | Path) -> tuple[Recording, Recording]:
+    """A program recorded by both backends, with the same output and status."""
+    preload = record(folder / "preload", *command, options=PRELOAD)
+    ebpf = record(folder / "ebpf", *command, options=EBPF)
+    assert (ebpf.done.returncode, ebpf.done.stdout) == (preload.done.returncode, preload.done.stdout)
+    assert ebpf.done.stderr == ""
+    ebpf.assert_sound()
+    return preload, ebpf
+
+
+# ---- the same trace ----
+
+
+@pytest.mark.parametrize("program", ["hello", "edges", "heights", "exits"])
+def test_agrees_with_preload(tmp_path: Path, program: str) -> None:
+    """Event for event: threads, kinds, sizes, alignments, return addresses and stack heights."""
+    preload, ebpf = both(tmp_path, WORKLOADS / program)
+    expected = calls(preload.trace, program)
+    assert expected
+    assert calls(ebpf.trace, program) == expected
+    assert ebpf.trace.info["backend"] == "ebpf"
+    if program != "hello":
+        assert all(row[6] for rows in expected.values() for row in rows), "every height is known"
+
+
+def test_real_program_agrees(tmp_path: Path) -> None:
+    """ls: also what its libraries call."""
+    preload, ebpf = both(tmp_path, "/bin/ls", "/")
+    expected = [call(row) for row in preload.trace.calls]
+    assert len(expected) > 100
+    assert [call(row) for row in ebpf.trace.calls] == expected
+
+
+def test_images_agree(tmp_path: Path) -> None:
+    """exec: one trace an image, by the same names."""
+    preload, ebpf = both(tmp_path, WORKLOADS / "execer")
+    assert len(ebpf.traces) == len(preload.traces) == 3
+    for one, other in zip(preload.traces, ebpf.traces, strict=True):
+        assert one.image == other.image
+        assert one.info["events"] == other.info["events"]
+        assert calls(one, one.image) == calls(other, other.image)
+
+
+def test_forks_agree(tmp_path: Path) -> None:
+    """fork: the child's trace opens with what it inherited."""
+    preload, ebpf = both(tmp_path, WORKLOADS / "forker")
+
+    def summary(recording: Recording) -> list[object]:
+        return sorted(
+            (
+                [row["size"] for row in trace.rows if row["kind"] == "inherited"],
+                list(calls(trace, "forker").values()),
+            )
+            for trace in recording.traces
+        )
+
+    assert summary(ebpf) == summary(preload)
+
+
+def test_every_operator(tmp_path: Path) -> None:
+    """C++: what an operator calls is part of it, and each is known by its own name."""
+    recording = record(tmp_path, WORKLOADS / "operators", options=EBPF)
+    recording.assert_sound()
+    kinds = Counter(row["kind"] for row in recording.trace.calls_from("operators"))
+    news = [kind for kind in kinds if kind.startswith("new")]
+    deletes = [kind for kind in kinds if kind.startswith("delete")]
+    assert len(news) == 8
+    assert len(deletes) == 12
+
+
+def test_sites_by_address(tmp_path: Path) -> None:
+    recording = record(tmp_path, WORKLOADS / "heights", options=(*EBPF, "--sites", "address"))
+    assert {row["height"] for row in recording.trace.calls} <= {0, None}
+    assert recording.trace.info["sites"] < 20
+
+
+# ---- what preload cannot record ----
+
+
+@pytest.mark.parametrize("program", ["hello-static", "hello-musl"])
+def test_other_c_libraries(tmp_path: Path, program: str) -> None:
+    """The backend is chosen by itself, and hakrec says why."""
+    if not (WORKLOADS / program).exists():
+        pytest.skip(f"{program} is not built")
+    recording = record(tmp_path, WORKLOADS / program, options=())
+    assert (recording.done.returncode, recording.done.stdout) == (8, "hello\n")
+    first, *_ = recording.done.stderr.splitlines()
+    assert "nothing can be preloaded" in first
+    assert "recording with eBPF" in first
+    recording.assert_sound()
+    own = [row for row in recording.trace.calls if row["size"] == 81]
+    assert [row["kind"] for row in own] == ["malloc"]
+    freed = [row["old_object"] for row in recording.trace.calls if row["kind"] == "free"]
+    assert own[0]["object"] in freed
+    assert recording.trace.info["backend"] == "ebpf"
+
+
+def test_setuid_program(tmp_path: Path) -> None:
+    program = tmp_path / "hello-setuid"
+    shutil.copy(WORKLOADS / "hello", program)
+    os.chown(program, pwd.getpwnam("nobody").pw_uid, -1)
+    program.chmod(0o4755)
+    recording = record(tmp_path, program, options=())
+    assert (recording.done.returncode, recording.done.stdout) == (8, "hello\n")
+    assert "setuid" in recording.done.stderr
+    recording.assert_sound()
+    assert recording.trace.info["events"] == 2
+
+
+def test_stripped_static_program(tmp_path: Path) -> None:
+    """It runs; that it could not be recorded is said, and no empty trace is left."""
+    program = tmp_path / "stripped"
+    run("strip", "-o", program, WORKLOADS / "hello-static")
+    recording = record(tmp_path, program)
+    assert (recording.done.returncode, recording.done.stdout) == (1, "hello\n")
+    assert "stripped" in recording.done.stderr
+    assert "symbol" in recording.done.stderr
+    assert not recording.traces
+
+
+def test_unprivileged_user(tmp_path: Path) -> None:
+    hakrec = tmp_path / "hakrec"
+    shutil.copy(HAKREC, hakrec)
+    tmp_path.chmod(0o777)
+    done = run(hakrec, "--backend", "ebpf", "/bin/true", user="nobody", cwd="/")
+    assert done.returncode == 1
+    assert done.stderr == "hakrec: the eBPF backend needs root\n"
+
+
+# ---- children ----
+
+
+def test_children_are_followed(tmp_path: Path) -> None:
+    recording = record(tmp_path, "/bin/sh", "-c", f"{WORKLOADS}/hello; {WORKLOADS}/hello-static; :",
+                       options=EBPF)  # fmt: skip
+    recording.assert_sound()
+    assert sorted(trace.image for trace in recording.traces) == ["dash", "hello", "hello-static"]
+
+
+def test_children_left_alone(tmp_path: Path) -> None:
+    options = (*EBPF, "--no-follow")
+    recording = record(tmp_path, "/bin/sh", "-c", f"{WORKLOADS}/hello; :", options=options)
+    recording.assert_sound()
+    assert [trace.image for trace in recording.traces] == ["dash"]
+
+
+# ---- nothing lost, or counted ----
+
+
+def prime_recorded(folder: Path, *options: str) -> Recording:
+    """Records the prime program with a ring that overflows: hakrec itself stands still meanwhile."""
+    output = folder / "trace.zst"
+    command = [HAKREC, *EBPF, "--ring-size", "1M", *options, "-o", output, WORKLOADS / "prime"]
+    process = subprocess.Popen(
+        [str(word) for word in command], env=clean_environ(), cwd=folder, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    wait_for(output.exists, "the trace begins", seconds=20)
+    os.kill(process.pid, signal.SIGSTOP)
+    time.sleep(0.3)
+    os.kill(process.pid, signal.SIGCONT)
+    stdout, stderr = process.communicate(timeout=120)
+    done = subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
+    return Recording(folder, done, output)
+
+
+def test_every_drop_is_counted(tmp_path: Path) -> None:
+    recording = prime_recorded(tmp_path)
+    assert recording.done.returncode == 0, recording.done.stderr
+    facts = recording.trace.info
+    assert facts["lost_events"] > 0
+    assert facts["events"] + facts["lost_events"] == PRIME_ALL
+    verified = run(HAKREC.parent / "haktrace", "verify", recording.output)
+    assert verified.returncode == 0, verified.stderr
+    dump = run(HAKREC.parent / "haktrace", "dump", recording.output)
+    places = [line for line in dump.stdout.splitlines() if "\tlost(" in line]
+    assert sum(int(line.split("lost(")[1].split(")")[0]) for line in places) == facts["lost_events"]
+
+
+def test_lossless(tmp_path: Path) -> None:
+    """The program is stopped instead, and goes on."""
+    recording = prime_recorded(tmp_path, "--lossless")
+    assert recording.done.returncode == 0, recording.done.stderr
+    recording.assert_sound()
+    assert recording.trace.info["events"] == PRIME_ALL
+
+
+# ---- running processes ----
+
+
+@pytest.fixture
+def progress(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Four threads that allocate until they are killed."""
+    process = subprocess.Popen([WORKLOADS / "progress", tmp_path / "counts"], env=clean_environ())
+    wait_for(lambda: returned(tmp_path) > 1000, "it works", seconds=20)
+    yield process
+    process.kill()
+    process.wait()
+
+
+def returned(folder: Path) -> int:
+    """Calls of the progress program that returned."""
+    path = folder / "counts"
+    if not path.exists():
+        return 0
+    data = path.read_bytes()
+    return sum(int.from_bytes(data[i : i + 8], "little") for i in range(0, min(len(data), 32), 8))
+
+
+def attach(pid: int, output: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return run(HAKREC, "--quiet", "-p", str(pid), "-o", output, *options, timeout=60)
+
+
+def code_in_memory(pid: int) -> bool:
+    """Whether the C library's code in a process is that of its file: no breakpoint is left."""
+    for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+        span, rights, offset, _, _, *path = line.split()
+        if "x" not in rights or not path or "/libc.so" not in path[0]:
+            continue
+        begin, end = (int(word, 16) for word in span.split("-"))
+        with Path(path[0]).open("rb") as file, Path(f"/proc/{pid}/mem").open("rb", 0) as memory:
+            file.seek(int(offset, 16))
+            memory.seek(begin)
+            code = file.read(end - begin)
+            return memory.read(len(code)) == code
+    raise AssertionError("no C library")
+
+
+def test_attach(tmp_path: Path, progress: subprocess.Popen[bytes]) -> None:
+    """Threads that run already: all found, at the heights that a recording from the start sees."""
+    output = tmp_path / "attached.zst"
+    done = attach(progress.pid, output, "--duration", "0.5")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    trace = Trace(output)
+    verified = run(HAKREC.parent / "haktrace", "verify", output)
+    assert verified.returncode == 0, verified.stderr
+    facts = trace.info
+    assert facts["complete"]
+    assert facts["threads"] == 4
+    assert facts["events"] > 1000
+    assert facts["lost_events"] == 0
+    # Each thread keeps a known number of blocks: those from before are foreign when freed.
+    assert 0 < facts["foreign_frees"] <= 4 * 33
+    seen = {(row["kind"], row["offset"], row["height"]) for row in trace.calls_from("progress")}
+    whole = record(tmp_path / "whole", WORKLOADS / "progress", tmp_path / "other", "3000",
+                   options=PRELOAD)  # fmt: skip
+    known = {(row["kind"], row["offset"], row["height"])
+             for row in whole.trace.calls_from("progress")}  # fmt: skip
+    assert seen == known
+
+    # Nothing is left behind, and the program goes on.
+    assert code_in_memory(progress.pid)
+    before = returned(tmp_path)
+    wait_for(lambda: returned(tmp_path) > before, "it goes on", seconds=10)
+
+
+def test_attached_process_ends(tmp_path: Path, progress: subprocess.Popen[bytes]) -> None:
+    output = tmp_path / "attached.zst"
+    hakrec = subprocess.Popen([HAKREC, "--quiet", "-p", str(progress.pid), "-o", output])
+    wait_for(output.exists, "the trace begins", seconds=20)
+    progress.kill()
+    assert hakrec.wait(timeout=20) == 0
+    assert Trace(output).info["complete"]
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_attachment_is_ended(
+    tmp_path: Path, progress: subprocess.Popen[bytes], end: signal.Signals
+) -> None:
+    output = tmp_path / "attached.zst"
+    hakrec = subprocess.Popen([HAKREC, "--quiet", "-p", str(progress.pid), "-o", output])
+    wait_for(output.exists, "the trace begins", seconds=20)
+    hakrec.send_signal(end)
+    assert hakrec.wait(timeout=20) == 0
+    assert Trace(output).info["complete"]
+    assert progress.poll() is None
+    assert code_in_memory(progress.pid)
+
+
+def test_hakrec_is_killed(tmp_path: Path, progress: subprocess.Popen[bytes]) -> None:
+    """While it holds the program stopped: the program goes on all the same."""
+    output = tmp_path / "attached.zst"
+    hakrec = subprocess.Popen(
+        [HAKREC, "--quiet", "--lossless", "--ring-size", "1M", "-p", str(progress.pid), "-o", output]
+    )
+    wait_for(output.exists, "the trace begins", seconds=20)
+    hakrec.send_signal(signal.SIGSTOP)
+    stat = Path(f"/proc/{progress.pid}/stat")
+    wait_for(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", "it stops", seconds=20)
+    hakrec.kill()
+    hakrec.wait()
+    before = returned(tmp_path)
+    wait_for(lambda: returned(tmp_path) > before + 1000, "it goes on", seconds=20)
+    assert code_in_memory(progress.pid)
+
+
+def test_redis_under_load(tmp_path: Path) -> None:
+    """A server linked to jemalloc, attached to while it serves."""
+    if not shutil.which("redis-server") or not shutil.which("redis-benchmark"):
+        pytest.skip("no redis")
+    socket = tmp_path / "redis.sock"
+    server = subprocess.Popen(
+        ["redis-server", "--port", "0", "--unixsocket", socket, "--save", "", "--dir", tmp_path],
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        wait_for(socket.exists, "the server listens", seconds=20)
+        load = subprocess.Popen(
+            ["redis-benchmark", "-s", socket, "-t", "set,get,lpush", "-n", "10000000", "-r", "10000",
+             "-d", "200", "-q"],
+            stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        output = tmp_path / "redis.zst"
+        time.sleep(0.3)
+        done = attach(server.pid, output, "--duration", "1")
+        load.kill()
+        load.wait()
+        assert (done.returncode, done.stderr) == (0, "")
+        verified = run(HAKREC.parent / "haktrace", "verify", output)
+        assert verified.returncode == 0, verified.stderr
+        facts = Trace(output).info
+        assert facts["complete"]
+        assert facts["events"] > 1000
+        assert facts["lost_events"] == 0
+        assert facts["sites"] > 3
+        assert run("redis-cli", "-s", socket, "ping").stdout == "PONG\n"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+# ---- wrong usage ----
+
+
+@pytest.mark.parametrize(("arguments", "reason"), [
+    (("-p", "1", "/bin/true"), "not both"),
+    (("--duration", "1", "/bin/true"), "--pid"),
+    (("--backend", "preload", "-p", "1"), "preloaded"),
+    (("--ring-size", "3M", "/bin/true"), "power of two"),
+    (("--lossy", "--lossless", "/bin/true"), "not both"),
+    (("-p", "zero"), "number"),
+])  # fmt: skip
+def test_wrong_usage(tmp_path: Path, arguments: Sequence[str], reason: str) -> None:
+    done = run(HAKREC, *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert reason in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_such_process(tmp_path: Path) -> None:
+    done = attach(2**22 + 5, tmp_path / "none.zst")
+    assert done.returncode == 1
+    assert done.stderr == f"hakrec: process {2**22 + 5}: there is no such process\n"
+    assert not list(tmp_path.iterdir())
