@@ -18,20 +18,26 @@
 
 /* ---- one process's end ---- */
 
-static void note_result(struct drain *d, struct process *p, int error)
+static void fail(struct drain *d, const char *message)
+{
+	if (!d->message)
+		d->message = strdup(message);
+}
+
+static void note_result(struct drain *d, struct process *p)
 {
 	struct drain_result *results =
 		realloc(d->results, (d->n_results + 1) * sizeof(*d->results));
 	struct stat status;
 
-	if (error && !d->error)
-		d->error = error;
+	if (p->message)
+		fail(d, p->message);
 	if (!results)
 		return;
 	d->results = results;
 	results[d->n_results++] = (struct drain_result){
 		.path = strdup(p->path),
-		.error = error,
+		.message = p->message ? strdup(p->message) : NULL,
 		.threads = p->crew.count,
 		.bytes = stat(p->path, &status) == 0 ? (uint64_t)status.st_size : 0,
 		.counts = p->ledger.counts,
@@ -43,8 +49,7 @@ static void end_process(struct drain *d, size_t index, bool replaced)
 	struct process *p = d->processes[index];
 
 	if (p->begun) {
-		int error = process_end(p);
-
+		process_end(p);
 		if (replaced && p->path) {
 			char *earlier =
 				outputs_earlier_path(&d->outputs, p->program, p->pid, p->image + 1);
@@ -56,7 +61,7 @@ static void end_process(struct drain *d, size_t index, bool replaced)
 				free(earlier);
 			}
 		}
-		note_result(d, p, error);
+		note_result(d, p);
 	}
 	process_destroy(p);
 	d->processes[index] = d->processes[--d->count];
@@ -92,26 +97,35 @@ static int find_number(const struct drain *d, uint32_t number)
 	return -1;
 }
 
+static struct trace_writer *open_trace(struct drain *d, struct process *p)
+{
+	struct trace_writer *writer = p->first ? d->first_writer : NULL;
+
+	if (writer) {
+		d->first_writer = NULL;
+		return writer;
+	}
+	if (trace_writer_open(&writer, p->path)) {
+		fail(d, writer ? trace_writer_error(writer) : strerror(ENOMEM));
+		if (writer)
+			trace_writer_close(writer, NULL);
+		return NULL;
+	}
+	return writer;
+}
+
 static void begin_trace(struct drain *d, struct process *p)
 {
-	struct trace_writer *writer = NULL;
-	int error;
+	struct trace_writer *writer;
 
 	p->path = outputs_path(&d->outputs, p->first, p->program, p->pid);
-	error = p->path ? trace_writer_open(&writer, p->path) : -ENOMEM;
-	if (!error)
-		d->add_facts(writer, p);
-	if (!error)
-		error = process_begin(p, writer);
-	if (!error)
+	writer = p->path ? open_trace(d, p) : NULL;
+	if (!writer) {
+		atomic_store(&d->session->closed, 1);
 		return;
-	if (!d->error)
-		fprintf(stderr, "hakrec: %s\n",
-			writer ? trace_writer_error(writer) : strerror(-error));
-	d->error = d->error ? d->error : error;
-	if (writer)
-		trace_writer_close(writer, NULL);
-	atomic_store(&d->session->closed, 1);
+	}
+	d->add_facts(writer, p);
+	process_begin(p, writer);
 }
 
 static bool add_process(struct drain *d, struct process *p)
@@ -324,6 +338,29 @@ static bool all_over(const struct drain *d)
 	       !(uint32_t)atomic_load(&d->session->arrivals.top);
 }
 
+int drain_open(struct drain *d, const char *file, const char *program)
+{
+	int error = outputs_init(&d->outputs, file, program, d->first);
+
+	if (!error)
+		error = trace_writer_open(&d->first_writer, d->outputs.file);
+	if (error)
+		fail(d, d->first_writer ? trace_writer_error(d->first_writer) : strerror(-error));
+	return error;
+}
+
+/* The first process never arrived: its trace is none. */
+static void close_unused(struct drain *d)
+{
+	struct stat status;
+
+	if (!d->first_writer)
+		return;
+	trace_writer_close(d->first_writer, NULL);
+	if (stat(d->outputs.file, &status) == 0 && S_ISREG(status.st_mode))
+		unlink(d->outputs.file);
+}
+
 void drain_run(struct drain *d)
 {
 	unsigned idle = 0;
@@ -348,6 +385,9 @@ void drain_run(struct drain *d)
 	feed_starving(d->session);
 	while (d->count)
 		end_process(d, 0, false);
+	close_unused(d);
+	if (!d->n_results)
+		fail(d, "the program was not recorded: it did not load libhakrec.so");
 }
 
 void drain_fini(struct drain *d)
@@ -366,4 +406,5 @@ void drain_fini(struct drain *d)
 	free(d->strangers);
 	free(d->processes);
 	outputs_fini(&d->outputs);
+	free(d->message);
 }

@@ -11,8 +11,7 @@
 /* How one trace came out. */
 struct drain_result {
 	char *path;
-	int error; /* a negative errno: it ends where that happened */
-	char *message;
+	char *message; /* why it ends before the program did; NULL: it is whole */
 	uint32_t threads;
 	uint64_t bytes;
 	struct ledger_counts counts;
@@ -36,8 +35,12 @@ struct drain {
 	size_t n_strangers;
 	struct drain_result *results;
 	size_t n_results;
-	int error; /* the first of any trace */
+	struct trace_writer *first_writer; /* of FILE, until the first process arrives */
+	char *message;                     /* why recording failed; NULL: it did not */
 };
+
+/* Makes the first process's trace. Returns 0 or a negative errno, with message set. */
+int drain_open(struct drain *d, const char *file, const char *program);
 
 /* Until every process is gone. */
 void drain_run(struct drain *d);

@@ -38,38 +38,43 @@ static const char *find_library(void)
 	errx(1, "libhakrec.so is neither beside hakrec nor in ../lib");
 }
 
-static void check_target(struct target *target, const char *name)
-{
-	int error = target_find(target, name);
+/* What the drain's thread is given. */
+struct work {
+	struct drain *drain;
+	pthread_t caller;
+	_Atomic bool done;
+};
 
-	if (error)
-		errx(error == -ENOENT   ? NOT_FOUND
-		     : error == -EACCES ? CANNOT_RUN
-					: 1,
-		     "%s", target->reason);
-}
-
-static void *run_drain(void *drain)
+static void *run_drain(void *context)
 {
-	drain_run(drain);
+	struct work *work = context;
+
+	drain_run(work->drain);
+	atomic_store(&work->done, true);
+	launch_wake(work->caller);
 	return NULL;
 }
 
 /* Starts the program and the drain, and waits until both are done. */
 static void record(struct drain *drain, struct launch *launch, const char *name)
 {
+	struct work work = {.drain = drain, .caller = pthread_self()};
 	pthread_t thread;
-	int error = pthread_create(&thread, NULL, run_drain, drain);
+	int error = pthread_create(&thread, NULL, run_drain, &work);
 
 	if (error)
 		errx(1, "cannot start a thread: %s", strerror(error));
 	error = launch_begin(launch);
 	if (error)
-		errx(error == -ENOENT ? NOT_FOUND : CANNOT_RUN, "%s: %s", name, strerror(-error));
-	while (!launch->ended)
-		launch_wait(launch);
-	atomic_store(&drain->first_ended, true);
-	session_ring(drain->session);
+		errx(CANNOT_RUN, "%s: %s", name, strerror(-error));
+	while (!launch->ended || !atomic_load(&work.done)) {
+		/* Told to end while only the program's children are left. */
+		if (launch_wait(launch))
+			atomic_store(&drain->session->closed, 1);
+		if (launch->ended)
+			atomic_store(&drain->first_ended, true);
+		session_ring(drain->session);
+	}
 	pthread_join(thread, NULL);
 }
 
@@ -85,28 +90,32 @@ int main(int argc, char **argv)
 
 	options_read(&options, argc, argv);
 	library = find_library();
-	check_target(&target, options.command[0]);
+	error = target_find(&target, options.command[0]);
+	if (error)
+		errx(error == -ENOTSUP  ? 1
+		     : error == -ENOENT ? NOT_FOUND
+					: CANNOT_RUN,
+		     "%s", target.reason);
 	error = host_open(&host, options.mode);
 	if (error)
 		errx(1, "cannot make the shared memory: %s", strerror(-error));
-	error = launch_prepare(&launch, options.command, target.path, library, host.path);
+	error = launch_prepare(&launch, options.command, target.path, library, host.name);
 	if (error)
 		errx(1, "cannot make a process: %s", strerror(-error));
 	drain.session = host.session;
 	drain.first = launch.pid;
 	drain.max_bytes = options.max_bytes;
 	drain.add_facts = facts_add;
-	if (outputs_init(&drain.outputs, options.file, target.path, launch.pid))
-		errx(1, "%s", strerror(ENOMEM));
+	if (drain_open(&drain, options.file, target.path))
+		errx(1, "%s", drain.message);
 	record(&drain, &launch, options.command[0]);
 	if (options.json)
 		report_json(stderr, &drain);
 	else if (!options.quiet)
 		report_lines(stderr, &drain);
-	error = report_failure(stderr, &drain);
+	if (report_failure(stderr, &drain))
+		return 1;
 	drain_fini(&drain);
 	host_close(&host);
-	if (error)
-		return 1;
 	launch_mirror(&launch);
 }

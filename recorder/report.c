@@ -39,7 +39,7 @@ void report_json(FILE *out, const struct drain *d)
 		add(line, "repaired_events", r->counts.repaired);
 		add(line, "foreign_frees", r->counts.foreign);
 		add(line, "peak_live_bytes", r->counts.peak_live_bytes);
-		json_object_object_add(line, "complete", json_object_new_boolean(!r->error));
+		json_object_object_add(line, "complete", json_object_new_boolean(!r->message));
 		fprintf(out, "%s\n",
 			json_object_to_json_string_ext(
 				line, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
@@ -49,12 +49,7 @@ void report_json(FILE *out, const struct drain *d)
 
 bool report_failure(FILE *out, const struct drain *d)
 {
-	for (size_t i = 0; i < d->n_results; i++)
-		if (d->results[i].error)
-			fprintf(out, "hakrec: %s: recording stopped: %s\n", d->results[i].path,
-				strerror(-d->results[i].error));
-	if (!d->n_results && !d->error)
-		fprintf(out, "hakrec: the program could not be recorded: it did not load "
-			     "libhakrec.so\n");
-	return d->error || !d->n_results;
+	if (d->message)
+		fprintf(out, "hakrec: %s\n", d->message);
+	return d->message != NULL;
 }
