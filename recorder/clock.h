@@ -13,6 +13,8 @@
 
 #define CLOCK_SLOT_BITS 18
 
+#pragma weak __libc_single_threaded /* another C library has none, and is never recorded */
+
 struct clock {
 	_Atomic uint64_t *slots;
 	uint64_t tsc_start, tsc_scale; /* 0: exact time by clock_gettime */

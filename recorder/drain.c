@@ -22,20 +22,10 @@ static void end_process(struct drain *d, size_t index, bool replaced)
 	struct process *p = d->processes[index];
 
 	if (p->begun) {
-		int error = process_end(p);
-
-		if (replaced && p->path) {
-			char *earlier =
-				outputs_earlier_path(&d->outputs, p->program, p->pid, p->image + 1);
-
-			if (earlier && rename(p->path, earlier) == 0) {
-				free(p->path);
-				p->path = earlier;
-			} else {
-				free(earlier);
-			}
-		}
-		results_add(&d->results, p->path, error, p->crew.count, &p->ledger.counts);
+		process_end(p);
+		if (replaced)
+			recording_move(d->recording, &p->path, p->program, p->pid, p->image + 1);
+		recording_add(d->recording, p->path, p->message, p->crew.count, &p->ledger.counts);
 	}
 	process_destroy(p);
 	d->processes[index] = d->processes[--d->count];
@@ -73,24 +63,15 @@ static int find_number(const struct drain *d, uint32_t number)
 
 static void begin_trace(struct drain *d, struct process *p)
 {
-	struct trace_writer *writer = NULL;
-	int error;
+	struct trace_writer *writer =
+		recording_begin(d->recording, p->first, p->program, p->pid, &p->path);
 
-	p->path = outputs_path(&d->outputs, p->first, p->program, p->pid);
-	error = p->path ? trace_writer_open(&writer, p->path) : -ENOMEM;
-	if (!error)
-		d->add_facts(writer, p);
-	if (!error)
-		error = process_begin(p, writer);
-	if (!error)
+	if (!writer) {
+		atomic_store(&d->session->closed, 1);
 		return;
-	if (!d->results.error)
-		fprintf(stderr, "hakrec: %s\n",
-			writer ? trace_writer_error(writer) : strerror(-error));
-	d->results.error = d->results.error ? d->results.error : error;
-	if (writer)
-		trace_writer_close(writer, NULL);
-	atomic_store(&d->session->closed, 1);
+	}
+	d->add_facts(writer, p);
+	process_begin(p, writer);
 }
 
 static bool add_process(struct drain *d, struct process *p)
@@ -327,11 +308,14 @@ void drain_run(struct drain *d)
 	feed_starving(d->session);
 	while (d->count)
 		end_process(d, 0, false);
+	recording_close(d->recording);
+	if (!d->recording->count)
+		recording_fail(d->recording,
+			       "the program was not recorded: it did not load libhakrec.so");
 }
 
 void drain_fini(struct drain *d)
 {
-	results_fini(&d->results);
 	while (d->legacies) {
 		struct legacy *next = d->legacies->next;
 
@@ -340,5 +324,4 @@ void drain_fini(struct drain *d)
 	}
 	free(d->strangers);
 	free(d->processes);
-	outputs_fini(&d->outputs);
 }

@@ -5,13 +5,12 @@
 #ifndef RECORDER_DRAIN_H
 #define RECORDER_DRAIN_H
 
-#include "outputs.h"
 #include "process.h"
-#include "results.h"
+#include "recording.h"
 
 struct drain {
 	struct session *session;
-	struct outputs outputs;
+	struct recording *recording;
 	pid_t first;        /* the process that hakrec started */
 	uint64_t max_bytes; /* of one trace, 0: any */
 	void (*add_facts)(struct trace_writer *writer,
@@ -25,7 +24,6 @@ struct drain {
 	struct legacy *legacies;
 	uint32_t *strangers; /* arrivals whose fork record is not read yet */
 	size_t n_strangers;
-	struct results results;
 };
 
 /* Until every process is gone. */

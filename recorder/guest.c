@@ -7,13 +7,14 @@
 #include "stackbase.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/shm.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -36,14 +37,31 @@ static void *main_thread;               /* thread pointer of the one that runs o
 static struct session_lane *first_lane; /* of the process's first thread */
 static bool attached_once;
 
+/* glibc's own; another C library has none, and its programs are never recorded. */
+extern int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*in_child)(void),
+			     void *handle) __attribute__((weak));
+extern void *__dso_handle __attribute__((visibility("hidden")));
+
+static void hold_signals(sigset_t *mask)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, mask);
+}
+
+static void release_signals(const sigset_t *mask)
+{
+	pthread_sigmask(SIG_SETMASK, mask, NULL);
+}
+
 /* ---- joining the session ---- */
 
 static void complain(const char *what, int error)
 {
 	char line[256];
 	int bytes = snprintf(line, sizeof(line), "hakrec: process %d is not recorded: %s%s%s\n",
-			     (int)getpid(), what, error ? ": " : "",
-			     error ? strerrordesc_np(error) : "");
+			     (int)getpid(), what, error ? ": " : "", error ? strerror(error) : "");
 
 	if (bytes > 0 && write(STDERR_FILENO, line, (size_t)bytes) < 0)
 		return;
@@ -62,28 +80,46 @@ static const char *first_environ(const char *name)
 	return NULL;
 }
 
-static struct session *map_session(const char *path)
+/* Takes our two variables out of the environment, and leaves what else was preloaded. */
+static void leave_environ(void)
 {
-	struct session head;
-	void *memory = MAP_FAILED;
-	int fd = open(path, O_RDWR | O_CLOEXEC);
+	uintptr_t *words = (uintptr_t *)(uintptr_t)stackbase_main();
+	char **from = (char **)(words + words[0] + 2), **to = from;
 
-	if (fd < 0) {
-		/* hakrec is gone: nobody wants this process. */
-		if (errno != ENOENT)
-			complain("cannot open the session", errno);
+	for (; *from; from++) {
+		char *others = strchr(*from, ':');
+
+		if (!strncmp(*from, SESSION_ENV "=", sizeof(SESSION_ENV)))
+			continue;
+		if (!strncmp(*from, "LD_PRELOAD=", 11)) {
+			if (!others)
+				continue;
+			memmove(*from + 11, others + 1, strlen(others));
+		}
+		*to++ = *from;
+	}
+	*to = NULL;
+}
+
+/* Attaches the memory; name: number of a System V segment. */
+static struct session *map_session(const char *name)
+{
+	struct session *s = shmat(atoi(name), NULL, 0);
+
+	if (s == (void *)-1) {
+		/* No such segment: hakrec is gone, nobody wants this process. */
+		if (errno != EINVAL && errno != EIDRM)
+			complain("cannot attach the session's memory", errno);
 		return NULL;
 	}
-	if (pread(fd, &head, sizeof(head), 0) != sizeof(head) || head.magic != SESSION_MAGIC ||
-	    head.version != SESSION_VERSION)
-		complain("hakrec and libhakrec.so are of different versions", 0);
-	else
-		memory = mmap(NULL, head.bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
-			      fd, 0);
-	if (memory == MAP_FAILED && head.magic == SESSION_MAGIC && head.version == SESSION_VERSION)
-		complain("cannot map the session's memory", errno);
-	close(fd);
-	return memory == MAP_FAILED ? NULL : memory;
+	if (s->magic != SESSION_MAGIC || s->version != SESSION_VERSION) {
+		if (s->magic == SESSION_MAGIC)
+			complain("hakrec and libhakrec.so are of different versions", 0);
+		shmdt(s);
+		return NULL;
+	}
+	madvise(s, s->bytes, MADV_DONTDUMP);
+	return s;
 }
 
 /* Length of the arguments, which lie one behind the other, each ended by NUL. */
@@ -149,16 +185,18 @@ static void thread_exits(void *pen);
 
 static bool attach(void)
 {
-	const char *path;
+	const char *name;
 	uint32_t number;
 
 	if (attached_once)
 		return false;
 	attached_once = true;
+	if (!stackbase_main())
+		return false;
 	stackbase_open();
 	main_thread = __builtin_thread_pointer();
-	path = first_environ(SESSION_ENV);
-	member.session = path ? map_session(path) : NULL;
+	name = first_environ(SESSION_ENV);
+	member.session = name ? map_session(name) : NULL;
 	if (!member.session || atomic_load(&member.session->closed))
 		return false;
 	number = session_take_process(member.session);
@@ -169,12 +207,15 @@ static bool attach(void)
 	atomic_store(&session_process(member.session, number)->announced, 0);
 	if (!clock_open(member.session) || !callsite_open(member.session) ||
 	    pthread_key_create(&exit_key, thread_exits) != 0 ||
-	    pthread_atfork(before_fork, after_fork_parent, after_fork_child) != 0) {
+	    __register_atfork(before_fork, after_fork_parent, after_fork_child, __dso_handle) !=
+		    0) {
 		complain("no memory", 0);
 		return false;
 	}
 	if (member.session->mode & (SESSION_CONTEXT | SESSION_ADDRESS))
 		guest_site_mask = UINTPTR_MAX;
+	if (member.session->mode & SESSION_ALONE)
+		leave_environ();
 	return present(number, SESSION_NONE, false);
 }
 
@@ -233,6 +274,7 @@ static void thread_exits(void *pen)
 {
 	struct pen *p = pen;
 	int saved = errno;
+	sigset_t mask;
 
 	if (p != guest_pen || !p->track.lane || member.off)
 		return;
@@ -240,11 +282,15 @@ static void thread_exits(void *pen)
 		pthread_setspecific(exit_key, p);
 		return;
 	}
+	hold_signals(&mask);
+	if (!p->ready)
+		pen_fail(p);
 	p->ready = 0;
 	pen_write(p, 0, record_head(RECORD_EXIT, p->thread), 0);
 	exit_clock = pen_clock(p);
 	guest_pen = &gone_pen;
 	end_pen(p);
+	release_signals(&mask);
 	errno = saved;
 }
 
@@ -322,14 +368,25 @@ static bool renew(void)
 
 /* ---- entering a hook ---- */
 
-/* True when the hook in progress was left by a jump or an exception: the stack is above it now. */
+/* True when the hook in progress was left by a jump or an exception: its frame is no more. */
 static bool abandoned(const struct pen *p, uintptr_t frame)
 {
 	stack_t signals;
 
-	if (frame <= p->frame || !p->begin || frame > p->begin)
+	if (frame < p->frame || !p->begin || frame > p->begin)
 		return false;
 	return sigaltstack(NULL, &signals) == 0 && !(signals.ss_flags & SS_ONSTACK);
+}
+
+/* A pen for a signal handler that interrupted a hook of p's; signals are blocked. */
+static struct pen *raise_pen(struct pen *p)
+{
+	struct pen *above = pen_open(p->thread, (uint64_t)syscall(SYS_gettid), 0);
+
+	if (above)
+		above->begin = p->begin;
+	p->above = above;
+	return above;
 }
 
 /* A hook is in progress: is this call a part of it, or a signal handler's? */
@@ -337,17 +394,20 @@ static struct pen *enter_again(struct pen *p, uintptr_t addr, uintptr_t frame)
 {
 	if (real_calls_from(addr))
 		return NULL;
-	if (abandoned(p, frame))
+	if (abandoned(p, frame)) {
+		pen_fail(p);
 		return p;
+	}
 	for (unsigned depth = 1; depth < PEN_DEPTH; depth++, p = p->above) {
+		sigset_t mask;
+
 		pen_interrupt(p);
 		if (!p->above) {
-			struct pen *above = pen_open(p->thread, (uint64_t)syscall(SYS_gettid), 0);
+			struct pen *above;
 
-			if (!above)
-				break;
-			above->begin = p->begin;
-			p->above = above;
+			hold_signals(&mask);
+			above = p->above ? p->above : raise_pen(p);
+			release_signals(&mask);
 			return above;
 		}
 		if (p->above->ready)
@@ -357,6 +417,7 @@ static struct pen *enter_again(struct pen *p, uintptr_t addr, uintptr_t frame)
 	return NULL;
 }
 
+/* The first call of a process, of a thread or after a fork; signals are blocked. */
 static struct pen *enter_first(void)
 {
 	bool ready = member.session ? true : attach();
@@ -375,12 +436,20 @@ struct pen *guest_enter(uintptr_t addr, uintptr_t frame)
 {
 	struct pen *p = guest_pen;
 	int saved = errno;
+	sigset_t mask;
 
 	if (working || member.off)
 		return NULL;
-	working = true;
-	p = p->track.lane ? enter_again(p, addr, frame) : enter_first();
-	working = false;
+	if (!p->track.lane) {
+		/* A handler that ran in between would find things half done, and go unrecorded. */
+		hold_signals(&mask);
+		working = true;
+		p = guest_pen->track.lane ? guest_pen : enter_first();
+		working = false;
+		release_signals(&mask);
+	} else {
+		p = enter_again(p, addr, frame);
+	}
 	errno = saved;
 	return p;
 }

@@ -49,10 +49,7 @@ static void choose_backend(const struct options *options, struct target *target)
 	char reason[256];
 
 	if (error && error != -ENOTSUP)
-		errx(error == -ENOENT   ? NOT_FOUND
-		     : error == -EACCES ? CANNOT_RUN
-					: 1,
-		     "%s", target->reason);
+		errx(error == -ENOENT ? NOT_FOUND : CANNOT_RUN, "%s", target->reason);
 	if (options->backend == BACKEND_EBPF) {
 		if (!ebpf_possible(reason, sizeof(reason)))
 			errx(1, "%s", reason);
@@ -67,6 +64,15 @@ static void choose_backend(const struct options *options, struct target *target)
 	if (!options->quiet)
 		warnx("%s; recording with eBPF", target->reason);
 	ebpf_run(options, target);
+}
+
+static _Noreturn void attach(const struct options *options)
+{
+	char reason[256];
+
+	if (!ebpf_possible(reason, sizeof(reason)))
+		errx(1, "%s", reason);
+	ebpf_attach(options);
 }
 
 static void add_facts(struct trace_writer *writer, const struct process *p)
@@ -84,36 +90,43 @@ static void add_facts(struct trace_writer *writer, const struct process *p)
 	facts_add(writer, &facts);
 }
 
-static _Noreturn void attach(const struct options *options)
-{
-	char reason[256];
+/* What the drain's thread is given. */
+struct work {
+	struct drain *drain;
+	pthread_t caller;
+	_Atomic bool done;
+};
 
-	if (!ebpf_possible(reason, sizeof(reason)))
-		errx(1, "%s", reason);
-	ebpf_attach(options);
-}
-
-static void *run_drain(void *drain)
+static void *run_drain(void *context)
 {
-	drain_run(drain);
+	struct work *work = context;
+
+	drain_run(work->drain);
+	atomic_store(&work->done, true);
+	launch_wake(work->caller);
 	return NULL;
 }
 
 /* Starts the program and the drain, and waits until both are done. */
 static void record(struct drain *drain, struct launch *launch, const char *name)
 {
+	struct work work = {.drain = drain, .caller = pthread_self()};
 	pthread_t thread;
-	int error = pthread_create(&thread, NULL, run_drain, drain);
+	int error = pthread_create(&thread, NULL, run_drain, &work);
 
 	if (error)
 		errx(1, "cannot start a thread: %s", strerror(error));
 	error = launch_begin(launch);
 	if (error)
-		errx(error == -ENOENT ? NOT_FOUND : CANNOT_RUN, "%s: %s", name, strerror(-error));
-	while (!launch->ended)
-		launch_wait(launch);
-	atomic_store(&drain->first_ended, true);
-	session_ring(drain->session);
+		errx(CANNOT_RUN, "%s: %s", name, strerror(-error));
+	while (!launch->ended || !atomic_load(&work.done)) {
+		/* Told to end while only the program's children are left. */
+		if (launch_wait(launch))
+			atomic_store(&drain->session->closed, 1);
+		if (launch->ended)
+			atomic_store(&drain->first_ended, true);
+		session_ring(drain->session);
+	}
 	pthread_join(thread, NULL);
 }
 
@@ -124,6 +137,7 @@ int main(int argc, char **argv)
 	struct host host;
 	struct launch launch;
 	struct drain drain = {0};
+	struct recording recording = {0};
 	const char *library;
 	int error;
 
@@ -135,24 +149,25 @@ int main(int argc, char **argv)
 	error = host_open(&host, options.mode);
 	if (error)
 		errx(1, "cannot make the shared memory: %s", strerror(-error));
-	error = launch_prepare(&launch, options.command, target.path, library, host.path);
+	error = launch_prepare(&launch, options.command, target.path, library, host.name);
 	if (error)
 		errx(1, "cannot make a process: %s", strerror(-error));
 	drain.session = host.session;
 	drain.first = launch.pid;
 	drain.max_bytes = options.max_bytes;
 	drain.add_facts = add_facts;
-	if (outputs_init(&drain.outputs, options.file, target.path, launch.pid))
-		errx(1, "%s", strerror(ENOMEM));
+	drain.recording = &recording;
+	if (recording_open(&recording, options.file, target.path, launch.pid))
+		errx(1, "%s", recording.message);
 	record(&drain, &launch, options.command[0]);
 	if (options.json)
-		report_json(stderr, &drain.results);
+		report_json(stderr, &recording);
 	else if (!options.quiet)
-		report_lines(stderr, &drain.results);
-	error = report_failure(stderr, &drain.results);
-	drain_fini(&drain);
-	host_close(&host);
-	if (error)
+		report_lines(stderr, &recording);
+	if (report_failure(stderr, &recording))
 		return 1;
+	drain_fini(&drain);
+	recording_fini(&recording);
+	host_close(&host);
 	launch_mirror(&launch);
 }

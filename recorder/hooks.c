@@ -13,7 +13,6 @@
 #include <stdlib.h>
 
 #define INLINE static inline __attribute__((always_inline))
-#define COLD   __attribute__((noinline, cold))
 
 #define CALLER                                                                                     \
 	(struct callsite_call)                                                                     \
@@ -33,8 +32,9 @@ INLINE struct pen *enter(const struct callsite_call *call)
 		if (!p)
 			return NULL;
 	}
-	p->ready = 0;
 	p->frame = call->frame;
+	atomic_signal_fence(memory_order_seq_cst);
+	p->ready = 0;
 	atomic_signal_fence(memory_order_seq_cst);
 	return p;
 }
@@ -45,49 +45,26 @@ INLINE void leave(struct pen *p)
 	p->ready = 1;
 }
 
-INLINE uint64_t site_bits(const struct pen *p, struct callsite_call *call)
+INLINE uint32_t site_of(const struct pen *p, struct callsite_call call)
 {
-	call->addr &= guest_site_mask;
-	call->height = site_height(p->begin, call->frame);
-	return (uint64_t)callsite_number(call) << RECORD_SIZE_BITS;
+	call.addr &= guest_site_mask;
+	call.height = site_height(p->begin, call.frame);
+	return callsite_number(&call);
 }
 
-/* What the record of the next call has no room for. */
-COLD static void write_wide(struct pen *p, uint64_t size, uint64_t align)
+INLINE void record_birth(struct pen *p, const void *ptr, struct pen_birth birth)
 {
-	struct record *place = pen_place(p);
+	/* A realloc to size 0 that returns NULL has freed the block. */
+	bool freed =
+		(birth.kind == TRACE_REALLOC || birth.kind == TRACE_REALLOCARRAY) && !birth.size;
 
-	if (!place)
-		return;
-	place->word[0] = record_head(RECORD_WIDE, align & RECORD_ADDR_MAX);
-	place->word[1] = size;
-	track_publish(&p->track);
-}
-
-INLINE void record_birth(struct pen *p, unsigned kind, const void *ptr, size_t size, size_t align,
-			 struct callsite_call call)
-{
-	uint64_t head = record_head(kind, (uintptr_t)ptr);
-	uint64_t site = site_bits(p, &call);
-
-	if (__builtin_expect(!ptr, 0) &&
-	    !(size == 0 && (kind == TRACE_REALLOC || kind == TRACE_REALLOCARRAY)))
-		head |= RECORD_FAILED;
-	if (__builtin_expect(size > RECORD_SIZE_MAX || (align & (align - 1)), 0)) {
-		write_wide(p, size, align);
-		align = 0;
-		size = 0;
-	}
-	if (align)
-		head |= (uint64_t)(64 - __builtin_clzll(align)) << 56;
-	pen_write(p, (uintptr_t)ptr, head, size | site);
+	pen_write_birth(p, ptr, &birth, ptr || freed ? 0 : RECORD_FAILED);
 }
 
 INLINE void record_death(struct pen *p, unsigned kind, const void *ptr, struct callsite_call call)
 {
-	uint64_t site = site_bits(p, &call);
-
-	pen_write(p, (uintptr_t)ptr, record_head(kind, (uintptr_t)ptr), site);
+	pen_write(p, (uintptr_t)ptr, record_head(kind, (uintptr_t)ptr),
+		  (uint64_t)site_of(p, call) << RECORD_SIZE_BITS);
 }
 
 INLINE size_t product(size_t count, size_t size)
@@ -101,7 +78,7 @@ INLINE size_t product(size_t count, size_t size)
 
 #define HOOK __attribute__((visibility("default")))
 
-#define HOOK_OBTAIN(kind, symbol, shape, bytes, align)                                             \
+#define HOOK_OBTAIN(number, symbol, shape, bytes, align)                                           \
 	HOOK void *symbol PARAMETERS_##shape                                                       \
 	{                                                                                          \
 		struct callsite_call call = CALLER;                                                \
@@ -109,26 +86,46 @@ INLINE size_t product(size_t count, size_t size)
 		void *result = real.symbol ARGUMENTS_##shape;                                      \
                                                                                                    \
 		if (p) {                                                                           \
-			record_birth(p, kind, result, bytes, align, call);                         \
+			record_birth(p, result,                                                    \
+				     (struct pen_birth){number, site_of(p, call), bytes, align});  \
 			leave(p);                                                                  \
 		}                                                                                  \
 		return result;                                                                     \
 	}
 
-#define HOOK_GIVE_BACK(kind, symbol, shape)                                                        \
+/* One that never returns NULL: it throws. */
+#define HOOK_THROW(number, symbol, shape, align)                                                   \
+	HOOK void *symbol PARAMETERS_##shape                                                       \
+	{                                                                                          \
+		struct callsite_call call = CALLER;                                                \
+		struct pen *p = enter(&call);                                                      \
+		void *result;                                                                      \
+                                                                                                   \
+		if (p)                                                                             \
+			p->throwing = (struct pen_birth){number, site_of(p, call), size, align};   \
+		result = real.symbol ARGUMENTS_##shape;                                            \
+		if (p) {                                                                           \
+			record_birth(p, result, p->throwing);                                      \
+			p->throwing.kind = 0;                                                      \
+			leave(p);                                                                  \
+		}                                                                                  \
+		return result;                                                                     \
+	}
+
+#define HOOK_GIVE_BACK(number, symbol, shape)                                                      \
 	HOOK void symbol PARAMETERS_##shape                                                        \
 	{                                                                                          \
 		struct callsite_call call = CALLER;                                                \
 		struct pen *p = ptr ? enter(&call) : NULL;                                         \
                                                                                                    \
 		if (p)                                                                             \
-			record_death(p, kind, ptr, call);                                          \
+			record_death(p, number, ptr, call);                                        \
 		real.symbol ARGUMENTS_##shape;                                                     \
 		if (p)                                                                             \
 			leave(p);                                                                  \
 	}
 
-#define HOOK_RESIZE(kind, symbol, shape, bytes)                                                    \
+#define HOOK_RESIZE(number, symbol, shape, bytes)                                                  \
 	HOOK void *symbol PARAMETERS_##shape                                                       \
 	{                                                                                          \
 		struct callsite_call call = CALLER;                                                \
@@ -139,33 +136,35 @@ INLINE size_t product(size_t count, size_t size)
 			pen_write(p, (uintptr_t)ptr, record_head(RECORD_OLD, (uintptr_t)ptr), 0);  \
 		result = real.symbol ARGUMENTS_##shape;                                            \
 		if (p) {                                                                           \
-			record_birth(p, kind, result, bytes, 0, call);                             \
+			record_birth(p, result,                                                    \
+				     (struct pen_birth){number, site_of(p, call), bytes, 0});      \
 			leave(p);                                                                  \
 		}                                                                                  \
 		return result;                                                                     \
 	}
 
-#define HOOK_ALLOC(kind, symbol)       HOOK_OBTAIN(kind, symbol, ALLOC, size, 0)
-#define HOOK_CALLOC(kind, symbol)      HOOK_OBTAIN(kind, symbol, CALLOC, product(count, size), 0)
-#define HOOK_MEMALIGN(kind, symbol)    HOOK_OBTAIN(kind, symbol, MEMALIGN, size, align)
-#define HOOK_NEW(kind, symbol)         HOOK_OBTAIN(kind, symbol, NEW, size, 0)
-#define HOOK_NEW_NOTHROW(kind, symbol) HOOK_OBTAIN(kind, symbol, NEW_NOTHROW, size, 0)
-#define HOOK_NEW_ALIGNED(kind, symbol) HOOK_OBTAIN(kind, symbol, NEW_ALIGNED, size, align)
-#define HOOK_NEW_ALIGNED_NOTHROW(kind, symbol)                                                     \
-	HOOK_OBTAIN(kind, symbol, NEW_ALIGNED_NOTHROW, size, align)
-#define HOOK_REALLOC(kind, symbol) HOOK_RESIZE(kind, symbol, REALLOC, size)
-#define HOOK_REALLOCARRAY(kind, symbol)                                                            \
-	HOOK_RESIZE(kind, symbol, REALLOCARRAY, product(count, size))
-#define HOOK_FREE(kind, symbol)                 HOOK_GIVE_BACK(kind, symbol, FREE)
-#define HOOK_DELETE(kind, symbol)               HOOK_GIVE_BACK(kind, symbol, DELETE)
-#define HOOK_DELETE_SIZED(kind, symbol)         HOOK_GIVE_BACK(kind, symbol, DELETE_SIZED)
-#define HOOK_DELETE_NOTHROW(kind, symbol)       HOOK_GIVE_BACK(kind, symbol, DELETE_NOTHROW)
-#define HOOK_DELETE_ALIGNED(kind, symbol)       HOOK_GIVE_BACK(kind, symbol, DELETE_ALIGNED)
-#define HOOK_DELETE_SIZED_ALIGNED(kind, symbol) HOOK_GIVE_BACK(kind, symbol, DELETE_SIZED_ALIGNED)
-#define HOOK_DELETE_ALIGNED_NOTHROW(kind, symbol)                                                  \
-	HOOK_GIVE_BACK(kind, symbol, DELETE_ALIGNED_NOTHROW)
+#define HOOK_ALLOC(number, symbol)       HOOK_OBTAIN(number, symbol, ALLOC, size, 0)
+#define HOOK_CALLOC(number, symbol)      HOOK_OBTAIN(number, symbol, CALLOC, product(count, size), 0)
+#define HOOK_MEMALIGN(number, symbol)    HOOK_OBTAIN(number, symbol, MEMALIGN, size, align)
+#define HOOK_NEW(number, symbol)         HOOK_THROW(number, symbol, NEW, 0)
+#define HOOK_NEW_NOTHROW(number, symbol) HOOK_OBTAIN(number, symbol, NEW_NOTHROW, size, 0)
+#define HOOK_NEW_ALIGNED(number, symbol) HOOK_THROW(number, symbol, NEW_ALIGNED, align)
+#define HOOK_NEW_ALIGNED_NOTHROW(number, symbol)                                                   \
+	HOOK_OBTAIN(number, symbol, NEW_ALIGNED_NOTHROW, size, align)
+#define HOOK_REALLOC(number, symbol) HOOK_RESIZE(number, symbol, REALLOC, size)
+#define HOOK_REALLOCARRAY(number, symbol)                                                          \
+	HOOK_RESIZE(number, symbol, REALLOCARRAY, product(count, size))
+#define HOOK_FREE(number, symbol)           HOOK_GIVE_BACK(number, symbol, FREE)
+#define HOOK_DELETE(number, symbol)         HOOK_GIVE_BACK(number, symbol, DELETE)
+#define HOOK_DELETE_SIZED(number, symbol)   HOOK_GIVE_BACK(number, symbol, DELETE_SIZED)
+#define HOOK_DELETE_NOTHROW(number, symbol) HOOK_GIVE_BACK(number, symbol, DELETE_NOTHROW)
+#define HOOK_DELETE_ALIGNED(number, symbol) HOOK_GIVE_BACK(number, symbol, DELETE_ALIGNED)
+#define HOOK_DELETE_SIZED_ALIGNED(number, symbol)                                                  \
+	HOOK_GIVE_BACK(number, symbol, DELETE_SIZED_ALIGNED)
+#define HOOK_DELETE_ALIGNED_NOTHROW(number, symbol)                                                \
+	HOOK_GIVE_BACK(number, symbol, DELETE_ALIGNED_NOTHROW)
 
-#define HOOK_POSIX_MEMALIGN(kind, symbol)                                                          \
+#define HOOK_POSIX_MEMALIGN(number, symbol)                                                        \
 	HOOK int symbol PARAMETERS_POSIX_MEMALIGN                                                  \
 	{                                                                                          \
 		struct callsite_call call = CALLER;                                                \
@@ -173,7 +172,8 @@ INLINE size_t product(size_t count, size_t size)
 		int status = real.symbol ARGUMENTS_POSIX_MEMALIGN;                                 \
                                                                                                    \
 		if (p) {                                                                           \
-			record_birth(p, kind, status ? NULL : *out, size, align, call);            \
+			record_birth(p, status ? NULL : *out,                                      \
+				     (struct pen_birth){number, site_of(p, call), size, align});   \
 			leave(p);                                                                  \
 		}                                                                                  \
 		return status;                                                                     \

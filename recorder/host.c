@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/shm.h>
 #include <time.h>
 #include <unistd.h>
 #include <x86intrin.h>
@@ -104,24 +105,26 @@ int host_open(struct host *h, uint32_t mode)
 {
 	struct session s = layout(mode);
 	void *memory;
+	int id;
 
-	h->fd = memfd_create("hakrec", MFD_CLOEXEC);
-	if (h->fd < 0)
+	/* Not a file: a limit on the size of files is no limit on this. */
+	id = shmget(IPC_PRIVATE, s.bytes, IPC_CREAT | SHM_NORESERVE | 0600);
+	if (id < 0)
 		return -errno;
-	if (ftruncate(h->fd, (off_t)s.bytes) != 0)
+	memory = shmat(id, NULL, 0);
+	/* It lives as long as someone uses it, and can be attached until then. */
+	shmctl(id, IPC_RMID, NULL);
+	if (memory == (void *)-1)
 		return -errno;
-	memory = mmap(NULL, s.bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, h->fd, 0);
-	if (memory == MAP_FAILED)
-		return -errno;
+	madvise(memory, s.bytes, MADV_DONTDUMP);
 	calibrate(&s);
 	h->session = memory;
 	*h->session = s;
-	snprintf(h->path, sizeof(h->path), "/proc/%d/fd/%d", (int)getpid(), h->fd);
+	snprintf(h->name, sizeof(h->name), "%d", id);
 	return 0;
 }
 
 void host_close(struct host *h)
 {
-	munmap(h->session, h->session->bytes);
-	close(h->fd);
+	shmdt(h->session);
 }

@@ -6,8 +6,7 @@
 
 struct host {
 	struct session *session;
-	int fd;
-	char path[64]; /* that opens the memory, for SESSION_ENV */
+	char name[16]; /* of the memory, for SESSION_ENV */
 };
 
 /* Returns 0 or a negative errno. mode: enum session_mode. */

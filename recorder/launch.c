@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 static const int passed_on[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
+static const int ignored[] = {SIGXFSZ, SIGPIPE}; /* writing fails instead */
+static struct sigaction kept[2];                 /* what the program gets for these */
 static sigset_t watched, before;
 static int failure[2]; /* errno of a failed execve() */
 
@@ -24,10 +26,19 @@ static void watch_signals(void)
 	for (size_t i = 0; i < sizeof(passed_on) / sizeof(*passed_on); i++)
 		sigaddset(&watched, passed_on[i]);
 	sigprocmask(SIG_BLOCK, &watched, &before);
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
+		sigaction(ignored[i], &(struct sigaction){.sa_handler = SIG_IGN}, kept + i);
+}
+
+static void restore_signals(void)
+{
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
+		sigaction(ignored[i], kept + i, NULL);
+	sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
 /* Puts the library before whatever else is preloaded. */
-static int set_environment(const char *library, const char *session_path)
+static int set_environment(const char *library, const char *session_name)
 {
 	const char *others = getenv("LD_PRELOAD");
 	char *preload;
@@ -35,14 +46,14 @@ static int set_environment(const char *library, const char *session_path)
 	if (asprintf(&preload, "%s%s%s", library, others && *others ? ":" : "",
 		     others ? others : "") < 0)
 		return -ENOMEM;
-	if (setenv("LD_PRELOAD", preload, 1) != 0 || setenv(SESSION_ENV, session_path, 1) != 0)
+	if (setenv("LD_PRELOAD", preload, 1) != 0 || setenv(SESSION_ENV, session_name, 1) != 0)
 		return -errno;
 	free(preload);
 	return 0;
 }
 
 static _Noreturn void become(char **command, const char *path, const char *library,
-			     const char *session_path, int gate)
+			     const char *session_name, int gate)
 {
 	char go;
 	int error;
@@ -50,8 +61,8 @@ static _Noreturn void become(char **command, const char *path, const char *libra
 	if (read(gate, &go, 1) != 1)
 		_exit(127);
 	close(gate);
-	error = library ? set_environment(library, session_path) : 0;
-	sigprocmask(SIG_SETMASK, &before, NULL);
+	error = library ? set_environment(library, session_name) : 0;
+	restore_signals();
 	if (!error) {
 		execv(path, command);
 		error = -errno;
@@ -67,7 +78,7 @@ static _Noreturn void become(char **command, const char *path, const char *libra
 }
 
 int launch_prepare(struct launch *l, char **command, const char *path, const char *library,
-		   const char *session_path)
+		   const char *session_name)
 {
 	int gate[2];
 
@@ -81,7 +92,7 @@ int launch_prepare(struct launch *l, char **command, const char *path, const cha
 		return -errno;
 	if (!l->pid) {
 		close(gate[1]);
-		become(command, path, library, session_path, gate[0]);
+		become(command, path, library, session_name, gate[0]);
 	}
 	close(gate[0]);
 	close(failure[1]);
@@ -124,23 +135,24 @@ static void reap(struct launch *l)
 	}
 }
 
-bool launch_wait(struct launch *l)
+int launch_wait(struct launch *l)
 {
 	siginfo_t info;
 	int number = sigwaitinfo(&watched, &info);
 
-	if (number == SIGCHLD) {
+	if (number == SIGCHLD)
 		reap(l);
-		return true;
-	}
-	if (number < 0)
-		return true;
-	if (l->ended)
-		return false;
+	else if (number > 0 && l->ended)
+		return number;
 	/* What the terminal sends it has sent to the program as well. */
-	if (info.si_code <= 0)
+	else if (number > 0 && info.si_code <= 0)
 		kill(l->pid, number);
-	return true;
+	return 0;
+}
+
+void launch_wake(pthread_t thread)
+{
+	pthread_kill(thread, SIGCHLD);
 }
 
 _Noreturn void launch_mirror(const struct launch *l)

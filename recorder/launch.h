@@ -2,6 +2,7 @@
 #ifndef RECORDER_LAUNCH_H
 #define RECORDER_LAUNCH_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -19,13 +20,18 @@ struct launch {
  * or a negative errno.
  */
 int launch_prepare(struct launch *l, char **command, const char *path, const char *library,
-		   const char *session_path);
+		   const char *session_name);
 
 /* Lets the program begin. Returns 0, or the negative errno with which execve() failed. */
 int launch_begin(struct launch *l);
 
-/* Waits until the program or an orphan of it ends, or hakrec is told to. False: a second Ctrl-C. */
-bool launch_wait(struct launch *l);
+/* Waits for the end of the program or of an orphan of it, or a signal to pass on, or launch_wake().
+ * Returns the number of the signal when the program has ended and hakrec was told to end, else 0.
+ */
+int launch_wait(struct launch *l);
+
+/* Ends a launch_wait() of the thread, from another thread. */
+void launch_wake(pthread_t thread);
 
 /* Ends this process the way the program ended. */
 _Noreturn void launch_mirror(const struct launch *l);

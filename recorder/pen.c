@@ -159,3 +159,23 @@ struct record *pen_turn(struct pen *p)
 	place = track_place(&p->track);
 	return p->lost ? confess(p, place) : place;
 }
+
+void pen_fail(struct pen *p)
+{
+	struct pen_birth birth = p->throwing;
+
+	p->throwing.kind = 0;
+	if (birth.kind)
+		pen_write_birth(p, NULL, &birth, RECORD_FAILED);
+}
+
+__attribute__((noinline, cold)) void pen_widen(struct pen *p, uint64_t size, uint64_t align)
+{
+	struct record *place = pen_place(p);
+
+	if (!place)
+		return;
+	place->word[0] = record_head(RECORD_WIDE, align & RECORD_ADDR_MAX);
+	place->word[1] = size;
+	track_publish(&p->track);
+}

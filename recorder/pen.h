@@ -11,16 +11,24 @@
 
 #define PEN_DEPTH 4 /* a thread, a signal handler that interrupts a hook, one that ... */
 
+/* A call that obtains memory. */
+struct pen_birth {
+	unsigned kind;
+	uint32_t site;
+	uint64_t size, align;
+};
+
 struct pen {
-	uint32_t ready;     /* no hook is in progress; 0 also: wiped, or not in use */
-	uint32_t thread;    /* number of the thread in its process */
-	struct track track; /* track.lane NULL: wiped, or not in use */
-	uintptr_t begin;    /* where the thread's stack begins, 0: not known */
-	uintptr_t frame;    /* of the hook in progress */
-	uint64_t lost;      /* calls dropped since the last record */
-	bool interrupted;   /* a pen above may have written since the last record */
-	struct pen *above;  /* for a signal handler that interrupts a hook; NULL: not made */
-	struct pen *next;   /* on the list of free pens */
+	uint32_t ready;            /* no hook is in progress; 0 also: wiped, or not in use */
+	uint32_t thread;           /* number of the thread in its process */
+	struct track track;        /* track.lane NULL: wiped, or not in use */
+	uintptr_t begin;           /* where the thread's stack begins, 0: not known */
+	uintptr_t frame;           /* of the hook in progress */
+	uint64_t lost;             /* calls dropped since the last record */
+	bool interrupted;          /* a pen above may have written since the last record */
+	struct pen_birth throwing; /* the call in progress, should it throw; kind 0: it cannot */
+	struct pen *above;         /* for a signal handler that interrupts a hook; NULL: not made */
+	struct pen *next;          /* on the list of free pens */
 };
 
 /* A pen with a lane whose first record says which thread it is; NULL: no memory or no lane. */
@@ -35,6 +43,12 @@ void pen_forget(void);
 /* A signal handler is about to write with a pen above: above all that p wrote, and what p writes
  * afterwards will be above that. */
 void pen_interrupt(struct pen *p);
+
+/* The call in progress was left: it threw an exception, if it is one that can. */
+void pen_fail(struct pen *p);
+
+/* What the record of the next call has no room for. */
+void pen_widen(struct pen *p, uint64_t size, uint64_t align);
 
 /* The clock that p's last record is at most. */
 static inline uint64_t pen_clock(const struct pen *p)
@@ -78,6 +92,22 @@ static inline void pen_write(struct pen *p, uint64_t addr, uint64_t word0, uint6
 	place->word[0] = word0;
 	place->word[1] = word1;
 	track_publish(&p->track);
+}
+
+/* Writes the record of a call that obtained memory; flags: RECORD_FAILED or 0. */
+static inline void pen_write_birth(struct pen *p, const void *ptr, const struct pen_birth *birth,
+				   uint64_t flags)
+{
+	uint64_t head = record_head(birth->kind, (uintptr_t)ptr) | flags;
+	uint64_t size = birth->size, align = birth->align;
+
+	if (__builtin_expect(size > RECORD_SIZE_MAX || (align & (align - 1)), 0)) {
+		pen_widen(p, size, align);
+		size = align = 0;
+	}
+	if (align)
+		head |= (uint64_t)(64 - __builtin_clzll(align)) << 56;
+	pen_write(p, (uintptr_t)ptr, head, size | (uint64_t)birth->site << RECORD_SIZE_BITS);
 }
 
 #endif

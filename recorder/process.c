@@ -339,7 +339,7 @@ uint64_t process_drain(struct process *p, uint64_t clock)
 	return dealt;
 }
 
-int process_end(struct process *p)
+void process_end(struct process *p)
 {
 	struct ledger_counts *counts = &p->ledger.counts;
 	struct trace_totals totals;
@@ -355,9 +355,11 @@ int process_end(struct process *p)
 		.repaired_events = counts->repaired,
 		.duration_ns = p->ledger.last_ns,
 	};
+	if (p->ledger.error)
+		p->message = strdup(trace_writer_error(p->ledger.writer));
 	error = trace_writer_close(p->ledger.writer, p->ledger.error ? NULL : &totals);
-	p->ledger.writer = NULL;
-	return p->ledger.error ? p->ledger.error : error;
+	if (error && !p->message && asprintf(&p->message, "%s: %s", p->path, strerror(-error)) < 0)
+		p->message = NULL;
 }
 
 void process_destroy(struct process *p)
@@ -376,5 +378,6 @@ void process_destroy(struct process *p)
 	free(p->program);
 	free(p->command);
 	free(p->path);
+	free(p->message);
 	free(p);
 }

@@ -43,8 +43,9 @@ struct process {
 	struct sites sites;
 	struct legacy **forks; /* where to put what children take along */
 	uint64_t start_clock;
-	bool told;  /* its image note was read */
-	bool begun; /* its trace is open */
+	bool told;     /* its image note was read */
+	bool begun;    /* its trace is open */
+	char *message; /* why its trace failed; NULL: it did not */
 };
 
 /* A process that presented itself; legacy (which it takes) of a forked one, else NULL. */
@@ -59,8 +60,9 @@ int process_begin(struct process *p, struct trace_writer *writer);
 /* Deals with what was published, up to a clock. Returns the number of records. */
 uint64_t process_drain(struct process *p, uint64_t clock);
 
-/* The process is gone: deals with all that is left and ends the trace. Returns the first error. */
-int process_end(struct process *p);
+/* The process is gone: deals with all that is left and ends the trace; sets message when it fails.
+ */
+void process_end(struct process *p);
 
 /* Frees everything and gives what is shared back; after process_end(). */
 void process_destroy(struct process *p);

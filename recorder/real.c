@@ -7,28 +7,46 @@
 #include <link.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <unistd.h>
 
 /* This library's first byte and the end of its code, by the linker. */
 extern const char __ehdr_start[] __attribute__((visibility("hidden")));
 extern const char etext[] __attribute__((visibility("hidden")));
 
+/* Not in every C library: where they are missing the program is not recorded, but runs. */
+#pragma weak dladdr1
+
 /* A look-up is in progress in this thread. */
 static __thread bool looking __attribute__((tls_model("initial-exec")));
 
-/* Code of real functions: one range a module, from its first to its last one. */
+/*
+ * Code of real functions, and of this library. Those of an allocator's library are one range, from
+ * the first to the last: they share helpers. Those of the C and C++ libraries, which have much
+ * other code in between, are a range each.
+ */
 struct code {
 	uintptr_t first, end;
-	const void *module;
+	const void *module; /* NULL: of no other function's */
 };
 
-#define CODES 8
+#define CODES 48
 static struct code codes[CODES];
+static _Atomic unsigned code_last; /* hit last */
+
+static bool code_has(const struct code *code, uintptr_t addr)
+{
+	return addr - code->first < code->end - code->first;
+}
 
 bool real_calls_from(uintptr_t addr)
 {
+	if (code_has(codes + atomic_load_explicit(&code_last, memory_order_relaxed), addr))
+		return true;
 	for (unsigned i = 0; i < CODES && codes[i].end; i++)
-		if (addr - codes[i].first < codes[i].end - codes[i].first)
+		if (code_has(codes + i, addr)) {
+			atomic_store_explicit(&code_last, i, memory_order_relaxed);
 			return true;
+		}
 	return false;
 }
 
@@ -37,7 +55,7 @@ static void code_add(const void *module, uintptr_t first, uintptr_t end)
 	for (unsigned i = 0; i < CODES; i++) {
 		struct code *code = codes + i;
 
-		if (code->end && code->module != module)
+		if (code->end && (!module || code->module != module))
 			continue;
 		if (!code->end || first < code->first)
 			code->first = first;
@@ -48,15 +66,25 @@ static void code_add(const void *module, uintptr_t first, uintptr_t end)
 	}
 }
 
+static const void *module_of(const void *addr)
+{
+	Dl_info info;
+
+	return dladdr(addr, &info) ? info.dli_fbase : NULL;
+}
+
 static void code_note(const void *function)
 {
 	Dl_info info;
 	const ElfW(Sym) *symbol = NULL;
+	bool shared;
 
-	if (!dladdr1(function, &info, (void **)&symbol, RTLD_DL_SYMENT))
+	if (!dladdr1 || !dladdr1(function, &info, (void **)&symbol, RTLD_DL_SYMENT))
 		return;
+	shared = info.dli_fbase == module_of((const void *)real.malloc) &&
+		 info.dli_fbase != module_of((const void *)getpid);
 	/* A return address may follow a function's last byte. */
-	code_add(info.dli_fbase, (uintptr_t)function,
+	code_add(shared ? info.dli_fbase : NULL, (uintptr_t)function,
 		 (uintptr_t)function + (symbol ? symbol->st_size : 0) + 1);
 }
 
@@ -88,11 +116,7 @@ static void *find(const char *symbol)
 {
 	void *found = dlsym(RTLD_NEXT, symbol);
 
-	if (!found)
-		found = find_anywhere(symbol);
-	if (found)
-		code_note(found);
-	return found;
+	return found ? found : find_anywhere(symbol);
 }
 
 /* Sets one field of real. False when nobody has the function. */
@@ -104,8 +128,10 @@ static bool look_up(void **field, const char *symbol)
 	if (!looking) {
 		looking = true;
 		found = find(symbol);
-		if (found)
+		if (found) {
 			*field = found;
+			code_note(found);
+		}
 		looking = false;
 	}
 	errno = saved;
@@ -229,7 +255,7 @@ static bool look_up_c(void)
 	if (looking)
 		return false;
 	looking = true;
-	code_add(__ehdr_start, (uintptr_t)__ehdr_start, (uintptr_t)etext);
+	code_add(NULL, (uintptr_t)__ehdr_start, (uintptr_t)etext);
 #define FIND(id, number, symbol, shape, name)                                                      \
 	{                                                                                          \
 		void *found = find(#symbol);                                                       \
@@ -238,6 +264,9 @@ static bool look_up_c(void)
 	}
 	TRACE_CALLS_C(FIND)
 #undef FIND
+#define NOTE(id, number, symbol, shape, name) code_note((const void *)real.symbol);
+	TRACE_CALLS_C(NOTE)
+#undef NOTE
 	if (bootstrap_used()) {
 		beyond = real;
 		real.free = filter_free;

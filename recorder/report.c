@@ -4,10 +4,10 @@
 #include <json-c/json.h>
 #include <string.h>
 
-void report_lines(FILE *out, const struct results *results)
+void report_lines(FILE *out, const struct recording *recording)
 {
-	for (size_t i = 0; i < results->count; i++) {
-		const struct result *r = results->all + i;
+	for (size_t i = 0; i < recording->count; i++) {
+		const struct recording_trace *r = recording->traces + i;
 		const struct ledger_counts *c = &r->counts;
 
 		fprintf(out, "hakrec: %s: %" PRIu64 " events, %u threads, ", r->path, c->events,
@@ -24,10 +24,10 @@ static void add(struct json_object *line, const char *key, uint64_t value)
 	json_object_object_add(line, key, json_object_new_uint64(value));
 }
 
-void report_json(FILE *out, const struct results *results)
+void report_json(FILE *out, const struct recording *recording)
 {
-	for (size_t i = 0; i < results->count; i++) {
-		const struct result *r = results->all + i;
+	for (size_t i = 0; i < recording->count; i++) {
+		const struct recording_trace *r = recording->traces + i;
 		struct json_object *line = json_object_new_object();
 
 		json_object_object_add(line, "trace", json_object_new_string(r->path));
@@ -39,7 +39,7 @@ void report_json(FILE *out, const struct results *results)
 		add(line, "repaired_events", r->counts.repaired);
 		add(line, "foreign_frees", r->counts.foreign);
 		add(line, "peak_live_bytes", r->counts.peak_live_bytes);
-		json_object_object_add(line, "complete", json_object_new_boolean(!r->error));
+		json_object_object_add(line, "complete", json_object_new_boolean(!r->message));
 		fprintf(out, "%s\n",
 			json_object_to_json_string_ext(
 				line, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
@@ -47,14 +47,9 @@ void report_json(FILE *out, const struct results *results)
 	}
 }
 
-bool report_failure(FILE *out, const struct results *results)
+bool report_failure(FILE *out, const struct recording *recording)
 {
-	for (size_t i = 0; i < results->count; i++)
-		if (results->all[i].error)
-			fprintf(out, "hakrec: %s: recording stopped: %s\n", results->all[i].path,
-				strerror(-results->all[i].error));
-	if (!results->count && !results->error)
-		fprintf(out, "hakrec: the program could not be recorded: it did not load "
-			     "libhakrec.so\n");
-	return results->error || !results->count;
+	if (recording->message)
+		fprintf(out, "hakrec: %s\n", recording->message);
+	return recording->message != NULL;
 }

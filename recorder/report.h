@@ -2,15 +2,15 @@
 #ifndef RECORDER_REPORT_H
 #define RECORDER_REPORT_H
 
-#include "results.h"
+#include "recording.h"
 
 #include <stdio.h>
 
-void report_lines(FILE *out, const struct results *results); /* one line a trace */
+void report_lines(FILE *out, const struct recording *recording); /* one line a trace */
 void report_json(FILE *out,
-		 const struct results *results); /* one JSON object a line, one a trace */
+		 const struct recording *recording); /* one JSON object a line, one a trace */
 
 /* Says why recording failed, if it did; returns whether. */
-bool report_failure(FILE *out, const struct results *results);
+bool report_failure(FILE *out, const struct recording *recording);
 
 #endif

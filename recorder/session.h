@@ -16,7 +16,7 @@
 
 #define SESSION_MAGIC   0x316365726b6168ull
 #define SESSION_VERSION 1
-#define SESSION_ENV     "HAKREC_SESSION" /* in the environment: a path that opens the memory */
+#define SESSION_ENV     "HAKREC_SESSION" /* in the environment: number of the memory's segment */
 #define SESSION_NONE    UINT32_MAX
 #define CHUNK_RECORDS   256u
 #define CHUNK_SHIFT     8

@@ -9,7 +9,7 @@
 #include <dlfcn.h>
 #include <stddef.h>
 
-extern void *__libc_stack_end;
+extern void *__libc_stack_end __attribute__((weak)); /* another C library has none */
 
 static size_t below; /* from the thread pointer down to the start; 0: not known */
 
@@ -28,7 +28,7 @@ void stackbase_open(void)
 
 const void *stackbase_main(void)
 {
-	return __libc_stack_end;
+	return &__libc_stack_end ? __libc_stack_end : NULL;
 }
 
 uintptr_t stackbase_find(bool main)

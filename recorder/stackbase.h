@@ -11,7 +11,8 @@ void stackbase_open(void);
 /* main: the process's first thread. 0 when it cannot be known. */
 uintptr_t stackbase_find(bool main);
 
-/* The word that the kernel put where the main thread's stack begins: argc, then the arguments. */
+/* The word that the kernel put where the main thread's stack begins: argc, then the arguments.
+ * NULL: the C library is not glibc. */
 const void *stackbase_main(void);
 
 #endif

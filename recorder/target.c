@@ -52,8 +52,8 @@ static int search(struct target *t, const char *name)
 		status = runnable(t->path);
 		if (!status)
 			return 0;
-		if (status == -EACCES)
-			error = -EACCES;
+		if (status != -ENOENT && status != -ENOTDIR)
+			error = status;
 		if (!path[length])
 			break;
 	}

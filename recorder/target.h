@@ -11,8 +11,8 @@ struct target {
 };
 
 /*
- * Finds name as execvp() would and looks whether preloading works for it. Returns 0, -ENOENT or
- * -EACCES when it cannot be run, or -ENOTSUP when it cannot be recorded; reason says why.
+ * Finds name as execvp() would and looks whether preloading works for it. Returns 0, or
+ * -ENOTSUP when it cannot be recorded, or why it cannot be run; reason says it in words.
  */
 int target_find(struct target *t, const char *name);
 

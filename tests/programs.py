@@ -24,6 +24,13 @@ BUILT = BUILD / "tests" / "workloads"
 PRIME_CALLS = 1_000_033
 PRIME_LIBC_CALLS = 4
 
+
+def ended_well(outcome: Outcome) -> None:
+    """Status 0, and nothing on stderr."""
+    seen = (outcome.status, outcome.stderr)
+    assert seen == (0, ""), seen
+
+
 # ---- python3 -----------------------------------------------------------------------------
 
 
@@ -105,7 +112,8 @@ def cxx_expected(scale: int) -> int:
 
 def cxx_check(outcome: Outcome, folder: Path, scale: int) -> None:
     """The compiler was content and what it made computes the right number."""
-    assert (outcome.status, outcome.stdout, outcome.stderr) == (0, "", "")
+    ended_well(outcome)
+    assert outcome.stdout == ""
     done = subprocess.run([folder / "large"], capture_output=True, text=True, check=True)
     assert done.stdout == f"{cxx_expected(scale)}\n"
 
@@ -163,7 +171,7 @@ def git_prepare(folder: Path, scale: int) -> None:
 
 def git_check(outcome: Outcome, folder: Path, scale: int) -> None:
     """Every commit is there, newest first, with its files."""
-    assert (outcome.status, outcome.stderr) == (0, "")
+    ended_well(outcome)
     numbers = [int(n) for n in re.findall(r"^    Change (\d+)$", outcome.stdout, re.M)]
     assert numbers == list(reversed(range(1000 * scale)))
     changed = [int(n) for n in re.findall(r"^ (\d+) files? changed", outcome.stdout, re.M)]
@@ -205,7 +213,7 @@ SELECT count(DISTINCT substr(name, 1, 8)) > 0 FROM item;
 def sqlite_check(outcome: Outcome, folder: Path, scale: int) -> None:
     """The counts are those that arithmetic gives."""
     ids = [i for i in range(1, 60_000 * scale + 1) if i % 10 != 7]
-    assert (outcome.status, outcome.stderr) == (0, "")
+    ended_well(outcome)
     lines = outcome.stdout.split()
     assert lines[0] == f"{len(ids)}|{sum(ids)}"
     assert lines[1] == "97"
@@ -294,7 +302,7 @@ def redis_drive(folder: Path, scale: int) -> tuple[str, dict[str, float]]:
 
 def redis_check(outcome: Outcome, folder: Path, scale: int) -> None:
     """The server answered rightly and ended in peace."""
-    assert (outcome.status, outcome.stderr) == (0, "")
+    ended_well(outcome)
     assert outcome.stdout.split("\n")[:-1] == REDIS_ANSWERS
 
 
@@ -326,7 +334,8 @@ def sort_prepare(folder: Path, scale: int) -> None:
 
 def sort_check(outcome: Outcome, folder: Path, scale: int) -> None:
     """The file is what Python sorts it to."""
-    assert (outcome.status, outcome.stdout, outcome.stderr) == (0, "", "")
+    ended_well(outcome)
+    assert outcome.stdout == ""
     with (folder / "unsorted").open("rb") as lines:
         expected = b"".join(sorted(lines))
     assert outcome.files["sorted"] == hashlib.sha256(expected).hexdigest()
@@ -347,7 +356,7 @@ SORT = Program(
 
 def prime_check(outcome: Outcome, folder: Path, scale: int) -> None:
     """It made the calls that it was to make."""
-    assert (outcome.status, outcome.stderr) == (0, "")
+    ended_well(outcome)
     assert outcome.stdout.endswith(f" calls {PRIME_CALLS}\n")
 
 
@@ -361,7 +370,7 @@ PRIME = Program(
 
 def storm_check(outcome: Outcome, folder: Path, scale: int) -> None:
     """It made the calls that it was to make."""
-    assert (outcome.status, outcome.stderr) == (0, "")
+    ended_well(outcome)
     assert outcome.stdout.endswith(f" calls {storm_calls(4, 100_000 * scale)}\n")
 
 

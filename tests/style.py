@@ -32,8 +32,13 @@ LAYERS = {
     "allocator": {"allocator", "traces/calls.h", "traces/sitekey.h"},
     "analysis": set(),
 }
-# Python modules that only one module of the package may import, and which.
-RESERVED = {"ctypes": "binding", "cffi": "binding", "pyarrow": "binding", "plotly": "plots"}
+# Python modules that only some modules of the package may import, and which.
+RESERVED = {
+    "ctypes": {"binding"},
+    "cffi": {"binding"},
+    "pyarrow": {"binding", "export"},
+    "plotly": {"plots"},
+}
 # Programs that leak, crash and race on purpose, for the tests to record.
 MISBEHAVING = "tests/workloads"
 
@@ -201,9 +206,10 @@ def check_package(py_files: list[Source]) -> Iterator[str]:
     for source in package:
         for line, name in imports(source):
             parts = name.split(".")
-            owner = RESERVED.get(parts[0], source.stem)
-            if owner != source.stem:
-                yield source.finding(line, f"only {owner}.py may import {parts[0]}")
+            owners = RESERVED.get(parts[0], {source.stem})
+            if source.stem not in owners:
+                names = " and ".join(f"{owner}.py" for owner in sorted(owners))
+                yield source.finding(line, f"only {names} may import {parts[0]}")
             if parts[0] == "haktrace" and parts[1] in nouns - {source.stem}:
                 edges[source.stem].add(parts[1])
     yield from check_order("analysis/haktrace", edges)

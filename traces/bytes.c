@@ -52,23 +52,6 @@ void bytes_free(struct bytes *b)
 	*b = (struct bytes){0};
 }
 
-uint64_t window_number(struct window *w)
-{
-	const uint8_t *next;
-	uint64_t value;
-
-	if (w->bad || w->at >= w->end)
-		goto bad;
-	next = varint_get(w->at, &value);
-	if (next > w->end)
-		goto bad;
-	w->at = next;
-	return value;
-bad:
-	w->bad = true;
-	return 0;
-}
-
 uint64_t window_number_max(struct window *w, uint64_t max)
 {
 	uint64_t value = window_number(w);

@@ -36,7 +36,22 @@ struct window {
 	bool bad;
 };
 
-uint64_t window_number(struct window *w);
+static inline uint64_t window_number(struct window *w)
+{
+	const uint8_t *next;
+	uint64_t value;
+
+	if (!w->bad && w->at < w->end) {
+		next = varint_get(w->at, &value);
+		if (next <= w->end) {
+			w->at = next;
+			return value;
+		}
+	}
+	w->bad = true;
+	return 0;
+}
+
 /* A number that must not be above max. */
 uint64_t window_number_max(struct window *w, uint64_t max);
 /* The next size bytes; NULL when there are fewer. */

@@ -204,107 +204,113 @@ static const struct {
 	[COLUMN_ADDR] = COMPLAINTS("addr"),
 };
 
-/*
- * Reads a column of one number for each row with the field, 0 for the others. *zero: a row with the
- * field has 0 too. Behind a window's end are VARINT_MAX readable bytes, so the place may be tested
- * after the number; no branch depends on whether a row has one.
- */
-static bool read_numbers(struct block *b, enum block_column column, unsigned field,
-			 uint64_t *numbers, bool *zero)
+/* Where a column of one number for each row with a field is read. */
+struct numbers {
+	const uint8_t *at;
+	const uint8_t *end;
+	bool zero; /* a row with the field has 0 */
+};
+
+static struct numbers numbers_begin(const struct block *b, enum block_column column)
 {
 	static const uint8_t nothing[VARINT_MAX];
-	const uint8_t *at = b->columns[column].at, *end = b->columns[column].end;
-	const uint8_t *op = b->op, *fields = b->fields;
-	const uint32_t rows = b->head.rows;
-	bool any_zero = false;
+	const struct window *w = &b->columns[column];
 
-	*zero = false;
-	if (!at && !(b->any & field)) {
-		memset(numbers, 0, rows * sizeof(*numbers));
-		return true;
-	}
-	if (!at)
-		at = end = nothing;
-	for (uint32_t i = 0; i < rows; i++) {
-		bool there = fields[op[i]] & field;
-		const uint8_t *next;
-		uint64_t number;
-
-		next = varint_get(at, &number);
-		at = there ? next : at;
-		if (at > end)
-			return fail(b, complaints[column].cut);
-		any_zero |= there & !number;
-		numbers[i] = there ? number : 0;
-	}
-	*zero = any_zero;
-	return at == end || fail(b, complaints[column].rest);
+	return w->at ? (struct numbers){w->at, w->end, false}
+		     : (struct numbers){nothing, nothing, false};
 }
 
-/* The same where 0 stands for "none" and is no number of the column. */
-static bool read_positive(struct block *b, enum block_column column, unsigned field,
-			  uint64_t *numbers)
+/*
+ * The next row's number, 0 if it has none. Behind the end are VARINT_MAX readable bytes, so the
+ * caller may test the place afterwards; no branch depends on whether the row has one.
+ */
+static inline uint64_t numbers_next(struct numbers *n, bool there)
 {
-	bool zero;
+	uint64_t number;
+	const uint8_t *next = varint_get(n->at, &number);
 
-	if (!read_numbers(b, column, field, numbers, &zero))
-		return false;
-	return !zero || fail(b, complaints[column].range);
+	n->at = there ? next : n->at;
+	n->zero |= there & !number;
+	return there ? number : 0;
 }
 
-/* Numbers of sites are one higher in the file; "none" becomes TRACE_NO_SITE. */
-static bool read_sites(struct block *b, struct rows *rows, size_t sites)
+/* After the last row: the column has to end there, without a 0 where 0 means "none". */
+static bool numbers_end(struct block *b, const struct numbers *n, enum block_column column)
 {
-	uint32_t *site = (uint32_t *)rows->batch.site;
-	uint64_t *numbers = rows->addr, worst = 0;
+	if (n->at != n->end)
+		return fail(b, n->at > n->end ? complaints[column].cut : complaints[column].rest);
+	return !n->zero || fail(b, complaints[column].range);
+}
 
-	if (!read_positive(b, COLUMN_SITE, FIELD_SITE, numbers))
-		return false;
+/*
+ * Sites, sizes and old objects together: where a number ends is known only after it was looked at,
+ * and three columns at a time keep the processor busy meanwhile.
+ */
+static bool read_fields(struct block *b, struct rows *rows, size_t sites)
+{
+	struct numbers site = numbers_begin(b, COLUMN_SITE);
+	struct numbers size = numbers_begin(b, COLUMN_SIZE);
+	struct numbers age = numbers_begin(b, COLUMN_AGE);
+	uint32_t *row_site = (uint32_t *)rows->batch.site;
+	uint64_t *row_size = (uint64_t *)rows->batch.size;
+	uint64_t *row_old = (uint64_t *)rows->batch.old_object;
+	uint64_t next = b->head.first_object, worst = 0;
+	const uint8_t *op = b->op, *op_fields = b->fields;
+	bool too_old = false;
+
 	for (uint32_t i = 0; i < b->head.rows; i++) {
-		worst = numbers[i] > worst ? numbers[i] : worst;
-		site[i] = (uint32_t)numbers[i] - 1;
+		unsigned fields = op_fields[op[i]];
+		uint64_t number = numbers_next(&site, fields & FIELD_SITE);
+		uint64_t births = numbers_next(&age, fields & FIELD_OLD);
+
+		worst = number > worst ? number : worst;
+		row_site[i] = (uint32_t)number - 1; /* 0 becomes TRACE_NO_SITE */
+		row_size[i] = numbers_next(&size, fields & FIELD_SIZE);
+		too_old |= births > next;
+		row_old[i] = births ? next - births : TRACE_NONE;
+		next += fields & FIELD_OBJECT;
+		if ((site.at > site.end) | (size.at > size.end) | (age.at > age.end))
+			break;
 	}
-	return worst <= sites || fail(b, "column site: a site that is not defined");
+	if (!numbers_end(b, &site, COLUMN_SITE) || !numbers_end(b, &size, COLUMN_SIZE) ||
+	    !numbers_end(b, &age, COLUMN_AGE))
+		return false;
+	if (worst > sites)
+		return fail(b, "column site: a site that is not defined");
+	return !too_old || fail(b, complaints[COLUMN_AGE].range);
 }
 
-/* An age counts objects back from the next one's number. */
-static bool read_ages(struct block *b, struct rows *rows)
+static bool read_aligns(struct block *b, struct rows *rows)
 {
-	uint64_t *old_object = (uint64_t *)rows->batch.old_object;
-	const uint64_t *object = rows->batch.object;
-	uint64_t next = b->head.first_object;
-	bool illegal = false;
+	struct numbers align = numbers_begin(b, COLUMN_ALIGN);
+	uint64_t *row_align = (uint64_t *)rows->batch.align;
 
-	if (!read_positive(b, COLUMN_AGE, FIELD_OLD, old_object))
-		return false;
-	for (uint32_t i = 0; i < b->head.rows; i++) {
-		uint64_t age = old_object[i];
-
-		illegal |= age > next;
-		old_object[i] = age ? next - age : TRACE_NONE;
-		next += object[i] != TRACE_NONE;
+	if (!(b->any & FIELD_ALIGN)) {
+		memset(row_align, 0, b->head.rows * sizeof(*row_align));
+		return numbers_end(b, &align, COLUMN_ALIGN);
 	}
-	return !illegal || fail(b, complaints[COLUMN_AGE].range);
+	for (uint32_t i = 0; i < b->head.rows && align.at <= align.end; i++)
+		row_align[i] = numbers_next(&align, b->fields[b->op[i]] & FIELD_ALIGN);
+	return numbers_end(b, &align, COLUMN_ALIGN);
 }
 
 static bool read_addrs(struct block *b, struct rows *rows)
 {
-	uint64_t *addr = rows->addr, last = 0;
-	bool zero;
+	struct numbers addr = numbers_begin(b, COLUMN_ADDR);
+	uint64_t *row_addr = rows->addr, last = 0;
+	bool null = false;
 
-	if (!(b->any & FIELD_ADDR) && !b->columns[COLUMN_ADDR].at)
-		return true;
-	if (!read_numbers(b, COLUMN_ADDR, FIELD_ADDR, addr, &zero))
-		return false;
-	for (uint32_t i = 0; i < b->head.rows; i++) {
-		if (!(b->fields[b->op[i]] & FIELD_ADDR))
-			continue;
-		last += unzigzag(addr[i]);
-		if (!last)
-			return fail(b, complaints[COLUMN_ADDR].range);
-		addr[i] = last;
+	if (!(b->any & FIELD_ADDR))
+		return numbers_end(b, &addr, COLUMN_ADDR);
+	for (uint32_t i = 0; i < b->head.rows && addr.at <= addr.end; i++) {
+		bool there = b->fields[b->op[i]] & FIELD_ADDR;
+
+		last += unzigzag(numbers_next(&addr, there));
+		null |= there & !last;
+		row_addr[i] = there ? last : 0;
 	}
-	return true;
+	addr.zero = null; /* the difference may well be 0 */
+	return numbers_end(b, &addr, COLUMN_ADDR);
 }
 
 /* A user mark's size is the number of its text. */
@@ -336,11 +342,8 @@ int decoder_block(struct window w, const struct decoder_limits *limits, struct r
 	rows->batch.rows = b.head.rows;
 	if (!read_operations(&b, &w) || !read_directory(&b, &w) || !read_ops(&b, rows) ||
 	    !read_threads(&b, rows, limits->threads) || !read_times(&b, rows) ||
-	    !read_sites(&b, rows, limits->sites) ||
-	    !read_positive(&b, COLUMN_SIZE, FIELD_SIZE, (uint64_t *)rows->batch.size) ||
-	    !read_positive(&b, COLUMN_ALIGN, FIELD_ALIGN, (uint64_t *)rows->batch.align) ||
-	    !read_ages(&b, rows) || !read_addrs(&b, rows) ||
-	    !check_marks(&b, rows, limits->marks)) {
+	    !read_fields(&b, rows, limits->sites) || !read_aligns(&b, rows) ||
+	    !read_addrs(&b, rows) || !check_marks(&b, rows, limits->marks)) {
 		*why = b.why;
 		return -EBADMSG;
 	}

@@ -20,8 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CANNOT_RUN 126 /* exit statuses of a program that could not be run, as in the shell */
-#define NOT_FOUND  127
+#define CANNOT_RUN 126 /* exit status of a program that could not be run, as in the shell */
 
 /* ---- whether it can be done ---- */
 
@@ -49,94 +48,108 @@ bool ebpf_possible(char *reason, size_t bytes)
 
 /* ---- common to both ways ---- */
 
-static void open_follow(struct follow *f, const struct options *options, const char *program,
-			pid_t pid)
+static _Noreturn void give_up(struct follow *f)
 {
+	recording_close(f->recording);
+	errx(1, "%s", f->error);
+}
+
+static void open_follow(struct follow *f, struct recording *recording,
+			const struct options *options, const char *program, pid_t pid)
+{
+	if (recording_open(recording, options->file, program, pid))
+		errx(1, "%s", recording->message);
 	*f = (struct follow){
+		.recording = recording,
 		.mode = options->mode,
 		.ring_bytes = options->ring_bytes,
 		.lossless = options->lossless,
 		.max_bytes = options->max_bytes,
 	};
-	if (outputs_init(&f->outputs, options->file, program, pid))
-		errx(1, "%s", strerror(ENOMEM));
 	if (follow_open(f))
-		errx(1, "%s", f->error);
+		give_up(f);
 }
 
 /* Reports; returns whether recording failed. */
 static bool finish(struct follow *f, const struct options *options)
 {
-	bool failed = f->results.error || !f->results.count;
+	struct recording *recording = f->recording;
+	bool failed = recording->message || !recording->count;
 
 	if (options->json)
-		report_json(stderr, &f->results);
+		report_json(stderr, recording);
 	else if (!options->quiet)
-		report_lines(stderr, &f->results);
-	if (f->results.count)
-		report_failure(stderr, &f->results);
-	else if (*f->error)
-		warnx("%s", f->error);
-	else if (!f->unfound)
+		report_lines(stderr, recording);
+	if (!report_failure(stderr, recording) && failed && !f->unfound)
 		warnx("nothing was recorded");
 	follow_close(f);
+	recording_fini(recording);
 	return failed;
+}
+
+/* Following, in a thread of its own. */
+struct work {
+	struct follow follow;
+	pthread_t caller; /* to be woken when all is over */
+	_Atomic bool done;
+};
+
+static void *run_follow(void *context)
+{
+	struct work *work = context;
+
+	follow_run(&work->follow);
+	atomic_store(&work->done, true);
+	launch_wake(work->caller);
+	return NULL;
+}
+
+static pthread_t start(struct work *work)
+{
+	pthread_t thread;
+	int error;
+
+	work->caller = pthread_self();
+	error = pthread_create(&thread, NULL, run_follow, work);
+	if (error)
+		errx(1, "cannot start a thread: %s", strerror(error));
+	return thread;
 }
 
 /* ---- running a program ---- */
 
-static void *run_follow(void *follow)
-{
-	follow_run(follow);
-	return NULL;
-}
-
 void ebpf_run(const struct options *options, const struct target *target)
 {
-	struct follow follow;
+	struct recording recording = {0};
+	struct work work = {0};
 	struct launch launch;
-	pthread_t waiter;
+	pthread_t thread;
 	int error = launch_prepare(&launch, options->command, target->path, NULL, NULL);
 
 	if (error)
 		errx(1, "cannot make a process: %s", strerror(-error));
 	launch.own_stops = true;
-	open_follow(&follow, options, target->path, launch.pid);
-	if (follow_start(&follow, launch.pid))
-		errx(1, "%s", follow.error);
-	error = pthread_create(&waiter, NULL, run_follow, &follow);
-	if (error)
-		errx(1, "cannot start a thread: %s", strerror(error));
+	open_follow(&work.follow, &recording, options, target->path, launch.pid);
+	if (follow_start(&work.follow, launch.pid))
+		give_up(&work.follow);
+	thread = start(&work);
 	error = launch_begin(&launch);
 	if (error)
-		errx(error == -ENOENT ? NOT_FOUND : CANNOT_RUN, "%s: %s", options->command[0],
-		     strerror(-error));
-	while (!launch.ended)
-		launch_wait(&launch);
-	pthread_join(waiter, NULL);
-	if (finish(&follow, options))
+		errx(CANNOT_RUN, "%s: %s", options->command[0], strerror(-error));
+	while (!launch.ended || !atomic_load(&work.done))
+		/* Told to end while only the program's children are left. */
+		if (launch_wait(&launch))
+			atomic_store(&work.follow.stop, true);
+	pthread_join(thread, NULL);
+	if (finish(&work.follow, options))
 		exit(1);
 	launch_mirror(&launch);
 }
 
 /* ---- a running process ---- */
 
-struct attachment {
-	struct follow follow;
-	pthread_t waiter; /* to be woken when all is over */
-};
-
-static void *run_attachment(void *attachment)
-{
-	struct attachment *a = attachment;
-
-	follow_run(&a->follow);
-	pthread_kill(a->waiter, SIGUSR1);
-	return NULL;
-}
-
-/* Until the process has ended, the time is over, or hakrec is told to end. */
-static void wait_for_end(const sigset_t *signals, double seconds)
+/* Until following is over, the time is, or hakrec is told to end. */
+static void wait_for_end(const struct work *work, const sigset_t *signals, double seconds)
 {
 	struct timespec time = {(time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9)};
 	int number;
@@ -144,36 +157,34 @@ static void wait_for_end(const sigset_t *signals, double seconds)
 	do
 		number = seconds > 0 ? sigtimedwait(signals, NULL, &time)
 				     : sigwaitinfo(signals, NULL);
-	while (number < 0 && errno == EINTR);
+	while ((number < 0 && errno == EINTR) || (number == SIGCHLD && !atomic_load(&work->done)));
 }
 
 void ebpf_attach(const struct options *options)
 {
-	struct attachment a = {.waiter = pthread_self()};
+	struct recording recording = {0};
+	struct work work = {0};
 	char link[64], program[PATH_MAX];
 	pthread_t thread;
 	sigset_t signals;
 	ssize_t length;
-	int error;
 
-	snprintf(link, sizeof(link), "/proc/%d/exe", (int)options->pid);
+	snprintf(link, sizeof(link), "/proc/%d/exe", options->pid);
 	length = readlink(link, program, sizeof(program) - 1);
 	if (length < 0)
-		errx(1, "process %d: %s", (int)options->pid,
+		errx(1, "process %d: %s", options->pid,
 		     errno == ENOENT ? "there is no such process" : strerror(errno));
 	program[length] = 0;
 	sigemptyset(&signals);
-	for (const int *s = (const int[]){SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, 0}; *s; s++)
+	for (const int *s = (const int[]){SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGCHLD, 0}; *s; s++)
 		sigaddset(&signals, *s);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
-	open_follow(&a.follow, options, program, options->pid);
-	if (follow_attach(&a.follow, options->pid))
-		errx(1, "%s", a.follow.error);
-	error = pthread_create(&thread, NULL, run_attachment, &a);
-	if (error)
-		errx(1, "cannot start a thread: %s", strerror(error));
-	wait_for_end(&signals, options->seconds);
-	atomic_store(&a.follow.stop, true);
+	open_follow(&work.follow, &recording, options, program, options->pid);
+	if (follow_attach(&work.follow, options->pid))
+		give_up(&work.follow);
+	thread = start(&work);
+	wait_for_end(&work, &signals, options->seconds);
+	atomic_store(&work.follow.stop, true);
 	pthread_join(thread, NULL);
-	exit(finish(&a.follow, options));
+	exit(finish(&work.follow, options));
 }

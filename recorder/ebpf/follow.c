@@ -8,6 +8,7 @@
 
 #include <err.h>
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,8 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define READ_MS       5          /* how long a quiet ring is left alone */
-#define CHECK_NS      1000000000 /* how often processes are looked after */
+#define READ_MS       5         /* how long a quiet ring is left alone */
+#define CHECK_NS      200000000 /* how often processes are looked after */
 #define TAKEN_AT_ONCE 65536
 
 static uint64_t monotonic_ns(void)
@@ -66,19 +67,11 @@ static struct tracee *make(struct follow *f, pid_t pid)
 	return add(f, t);
 }
 
-static void take_error(struct follow *f, int error, const char *text)
-{
-	if (f->results.error)
-		return;
-	f->results.error = error;
-	snprintf(f->error, sizeof(f->error), "%s", text);
-	atomic_store(&f->stop, true);
-}
-
 /* The trace's first call. */
 static void begin(struct follow *f, struct tracee *t)
 {
-	struct trace_writer *writer = NULL;
+	struct trace_writer *writer =
+		recording_begin(f->recording, t->first, t->program, t->pid, &t->path);
 	struct facts facts = {
 		.backend = "ebpf",
 		.program = t->program,
@@ -88,21 +81,13 @@ static void begin(struct follow *f, struct tracee *t)
 		.mode = f->mode | SESSION_EXACT,
 		.age_ns = monotonic_ns() - f->start_ns - f->clock,
 	};
-	int error;
 
-	t->path = outputs_path(&f->outputs, t->first, t->program, t->pid);
-	error = t->path ? trace_writer_open(&writer, t->path) : -ENOMEM;
-	if (!error) {
-		facts_add(writer, &facts);
-		error = tracee_begin(t, writer, f->clock);
-	}
-	if (!error)
+	if (!writer) {
+		atomic_store(&f->stop, true);
 		return;
-	take_error(f, error, writer ? trace_writer_error(writer) : strerror(-error));
-	if (writer)
-		trace_writer_close(writer, NULL);
-	free(t->path);
-	t->path = NULL;
+	}
+	facts_add(writer, &facts);
+	tracee_begin(t, writer, f->clock);
 }
 
 /* Why a program left no trace. */
@@ -133,18 +118,10 @@ static void end(struct follow *f, struct tracee *t, bool replaced, const char *r
 	else if (!t->begun && !replaced && t->first)
 		begin(f, t);
 	if (t->begun) {
-		int error = tracee_end(t, reason);
-		char *earlier = replaced ? outputs_earlier_path(&f->outputs, t->program, t->pid,
-								t->image + 1)
-					 : NULL;
-
-		if (earlier && rename(t->path, earlier) == 0) {
-			free(t->path);
-			t->path = earlier;
-		} else {
-			free(earlier);
-		}
-		results_add(&f->results, t->path, error, t->threads, &t->ledger.counts);
+		tracee_end(t, reason);
+		if (replaced)
+			recording_move(f->recording, &t->path, t->program, t->pid, t->image + 1);
+		recording_add(f->recording, t->path, t->message, t->threads, &t->ledger.counts);
 	}
 	for (size_t i = 0; i < f->count; i++)
 		if (f->tracees[i] == t)
@@ -313,7 +290,7 @@ static void take_call(struct follow *f, const struct ring_head *m)
 		thread = thread->host;
 	tracee_call(t, thread, m, f->clock);
 	if (__builtin_expect(t->ledger.error, 0))
-		take_error(f, t->ledger.error, trace_writer_error(t->ledger.writer));
+		atomic_store(&f->stop, true);
 }
 
 /* Also leaves the ring now and then, so that signals and limits are looked at. */
@@ -417,12 +394,26 @@ int follow_attach(struct follow *f, pid_t pid)
 	return begin_following(f, pid);
 }
 
-/* Processes whose end was not told, for want of room in the ring. */
+static bool is_dead(const struct tracee *t)
+{
+	struct pollfd poll_fd = {.fd = t->pidfd, .events = POLLIN};
+
+	if (t->pidfd < 0)
+		return kill(t->pid, 0) != 0 && errno == ESRCH;
+	return poll(&poll_fd, 1, 0) > 0;
+}
+
+/* Processes whose end was not told: for want of room in the ring, or it came before all else. */
 static void look_after(struct follow *f)
 {
-	for (size_t i = f->count; i-- > 0;)
-		if (kill(f->tracees[i]->pid, 0) != 0 && errno == ESRCH)
-			end(f, f->tracees[i], false, NULL);
+	for (size_t i = f->count; i-- > 0;) {
+		struct tracee *t = f->tracees[i];
+
+		if (t->gone)
+			end(f, t, false, NULL);
+		else
+			t->gone = is_dead(t);
+	}
 }
 
 static void check_sizes(struct follow *f)
@@ -469,13 +460,12 @@ void follow_run(struct follow *f)
 	reason = f->full ? "max-size" : "detached";
 	while (f->count)
 		end(f, f->tracees[f->count - 1], false, reason);
+	recording_close(f->recording);
 }
 
 void follow_close(struct follow *f)
 {
 	tracer_close(f->tracer);
 	codefiles_fini(&f->files);
-	outputs_fini(&f->outputs);
-	results_fini(&f->results);
 	free(f->tracees);
 }

@@ -8,8 +8,7 @@
 #include "threads.h"
 #include "tracer.h"
 
-#include "recorder/outputs.h"
-#include "recorder/results.h"
+#include "recorder/recording.h"
 
 struct follow {
 	/* Set by the caller. */
@@ -17,12 +16,11 @@ struct follow {
 	uint64_t ring_bytes; /* a power of two */
 	bool lossless;
 	uint64_t max_bytes; /* of one trace, 0: any */
-	struct outputs outputs;
+	struct recording *recording;
 
 	_Atomic bool stop; /* set from outside: end all traces now */
-	struct results results;
-	uint32_t unfound; /* processes that ended and had no allocator that could be found */
-	char error[256];  /* why it could not begin or go on */
+	uint32_t unfound;  /* processes that ended and had no allocator that could be found */
+	char error[256];   /* why it could not begin or go on */
 
 	struct tracer *tracer;
 	struct codefiles files;
@@ -48,7 +46,7 @@ int follow_attach(struct follow *f, pid_t pid);
 /* Until every process is gone, or stop is set. */
 void follow_run(struct follow *f);
 
-/* Takes everything out of the kernel; results stay. */
+/* Takes everything out of the kernel. */
 void follow_close(struct follow *f);
 
 #endif

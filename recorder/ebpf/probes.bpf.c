@@ -210,9 +210,10 @@ static __noinline void process_stop(void)
 {
 	uint32_t pid = current_pid(), one = 1;
 
+	/* In this order: hakrec's SIGCONT must not come first. */
+	bpf_send_signal(SIGSTOP);
 	bpf_map_update_elem(&stopped, &pid, &one, BPF_ANY);
 	__sync_fetch_and_add(&stops, 1);
-	bpf_send_signal(SIGSTOP);
 }
 
 /* Room for a message about a call; NULL when it has to be dropped. */
@@ -710,8 +711,9 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid)
 	m->old_tid = (uint32_t)old_pid;
 	m->stack_begin = task->mm->start_stack;
 	bpf_probe_read_kernel(m->name, sizeof(m->name), &task->comm);
-	bpf_ringbuf_submit(m, BPF_RB_FORCE_WAKEUP);
+	/* In this order: hakrec's SIGCONT must not come first. */
 	bpf_send_signal(SIGSTOP);
+	bpf_ringbuf_submit(m, BPF_RB_FORCE_WAKEUP);
 	return 0;
 }
 
@@ -764,9 +766,9 @@ int BPF_PROG(on_mmap, struct pt_regs *regs, long result)
 	m->begin = (uint64_t)result;
 	m->end = m->begin + ((regs->si + 4095) & ~4095ull);
 	m->offset = regs->r9;
-	bpf_ringbuf_submit(m, unknown ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 	if (unknown)
 		bpf_send_signal(SIGSTOP);
+	bpf_ringbuf_submit(m, unknown ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 	return 0;
 }
 

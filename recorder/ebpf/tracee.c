@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 struct tracee *tracee_create(pid_t pid, struct codefiles *files)
@@ -17,6 +18,7 @@ struct tracee *tracee_create(pid_t pid, struct codefiles *files)
 	if (!t)
 		return NULL;
 	t->pid = pid;
+	t->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	t->files = files;
 	t->program = strdup("");
 	t->command = strdup("");
@@ -137,10 +139,12 @@ void tracee_map(struct tracee *t, const struct codefile *file, uint64_t begin, u
 		t->ledger.error = -ENOMEM;
 }
 
-int tracee_begin(struct tracee *t, struct trace_writer *writer, uint64_t clock)
+void tracee_begin(struct tracee *t, struct trace_writer *writer, uint64_t clock)
 {
+	int error = ledger_init(&t->ledger, writer, clock);
+
 	t->begun = true;
-	return ledger_init(&t->ledger, writer, clock);
+	t->ledger.error = error;
 }
 
 /* ---- threads ---- */
@@ -322,7 +326,7 @@ void tracee_call(struct tracee *t, struct tracee_thread *thread, const struct ri
 
 /* ---- the end ---- */
 
-int tracee_end(struct tracee *t, const char *end)
+void tracee_end(struct tracee *t, const char *end)
 {
 	struct ledger_counts *counts = &t->ledger.counts;
 	struct trace_totals totals = {
@@ -335,13 +339,18 @@ int tracee_end(struct tracee *t, const char *end)
 
 	if (end)
 		trace_writer_fact(t->ledger.writer, "end", end);
+	if (t->ledger.error)
+		t->message = strdup(trace_writer_error(t->ledger.writer));
 	error = trace_writer_close(t->ledger.writer, t->ledger.error ? NULL : &totals);
+	if (error && !t->message && asprintf(&t->message, "%s: %s", t->path, strerror(-error)) < 0)
+		t->message = NULL;
 	t->ledger.writer = NULL;
-	return t->ledger.error ? t->ledger.error : error;
 }
 
 void tracee_destroy(struct tracee *t)
 {
+	if (t->pidfd >= 0)
+		close(t->pidfd);
 	ledger_fini(&t->ledger);
 	objects_fini(&t->inherited);
 	modules_fini(&t->modules);
@@ -349,5 +358,6 @@ void tracee_destroy(struct tracee *t)
 	free(t->program);
 	free(t->command);
 	free(t->path);
+	free(t->message);
 	free(t);
 }

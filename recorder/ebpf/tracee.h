@@ -14,11 +14,14 @@
 
 struct tracee {
 	pid_t pid, parent_pid;
+	int pidfd;      /* -1: none */
+	bool gone;      /* seen dead: one more look at the ring, then it ends */
 	bool first;     /* the process that hakrec started or was told to attach to */
 	uint32_t image; /* how many images this process had before */
 	char *program;  /* path of the executable */
 	char *command;  /* arguments, separated by blanks */
 	char *path;     /* of the trace, once it is begun */
+	char *message;  /* why its trace failed; NULL: it did not */
 	bool begun;
 	bool heights; /* sites are return address and stack height */
 	bool sites;
@@ -60,8 +63,8 @@ void tracee_identify(struct tracee *t);
 void tracee_map(struct tracee *t, const struct codefile *file, uint64_t begin, uint64_t end,
 		uint64_t offset);
 
-/* Takes over the writer and begins the trace. Returns 0 or a negative errno. */
-int tracee_begin(struct tracee *t, struct trace_writer *writer, uint64_t clock);
+/* Takes over the writer and begins the trace. */
+void tracee_begin(struct tracee *t, struct trace_writer *writer, uint64_t clock);
 
 /* A thread's call; the trace is begun. clock: nanoseconds of the session. */
 void tracee_call(struct tracee *t, struct tracee_thread *thread, const struct ring_head *message,
@@ -73,8 +76,8 @@ void tracee_lost(struct tracee *t, struct tracee_thread *thread, uint64_t count,
 /* A thread of the trace is over; name: its last, NULL: as it was. */
 void tracee_exit(struct tracee *t, struct tracee_thread *thread, const char *name, uint64_t clock);
 
-/* Ends the trace. Returns the first error. end: why, when the program goes on, else NULL. */
-int tracee_end(struct tracee *t, const char *end);
+/* Ends the trace; sets message when it failed. end: why, when the program goes on, else NULL. */
+void tracee_end(struct tracee *t, const char *end);
 void tracee_destroy(struct tracee *t);
 
 #endif

@@ -58,7 +58,7 @@ def test_program_without_a_part(
         ["churn", "2000", "2000"],
         ["heights"],
         ["limit", "64"],
-        ["host", "libplugin-a.so", "libplugin-b.so"],
+        ["pluginhost", "libplugin-a.so", "libplugin-b.so"],
     ],
     ids=" ".join,
 )

@@ -81,8 +81,8 @@ def test_unit_that_hangs(tree: Path) -> None:
     runner = tree / "tests/run.py"
     runner.write_text(runner.read_text().replace("UNIT_TIMEOUT_S = 300", "UNIT_TIMEOUT_S = 1"))
     last, status, said = run(tree, [unit(tree, "slow", PLAN + "sleep 100 & wait")], [])
-    assert (last, status) == ("3 passed, 1 failed, 0 skipped", 1)
-    assert "slow: did not end within 1 s after two" in said
+    assert (", 1 failed, " in last, status) == (True, 1)
+    assert "slow: did not end within " in said
 
 
 @pytest.mark.parametrize(

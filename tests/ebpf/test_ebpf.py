@@ -210,6 +210,15 @@ def test_children_left_alone(tmp_path: Path) -> None:
 # ---- nothing lost, or counted ----
 
 
+def works(parent: int) -> bool:
+    """Whether a child of a process has used some processor time: it makes calls."""
+    for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        if int(fields[11]) + int(fields[12]) >= 3:
+            return True
+    return False
+
+
 def prime_recorded(folder: Path, *options: str) -> Recording:
     """Records the prime program with a ring that overflows: hakrec itself stands still meanwhile."""
     output = folder / "trace.zst"
@@ -219,7 +228,7 @@ def prime_recorded(folder: Path, *options: str) -> Recording:
         [str(word) for word in command], env=clean_environ(), cwd=folder, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
-    wait_for(output.exists, "the trace begins", seconds=20)
+    wait_for(lambda: works(process.pid), "the program works", seconds=20)
     os.kill(process.pid, signal.SIGSTOP)
     time.sleep(0.3)
     os.kill(process.pid, signal.SIGCONT)
@@ -275,6 +284,11 @@ def attach(pid: int, output: Path, *options: str) -> subprocess.CompletedProcess
     return run(HAKREC, "--quiet", "-p", str(pid), "-o", output, *options, timeout=60)
 
 
+def follows(hakrec: int) -> bool:
+    """Whether hakrec is attached: then it has a thread that reads."""
+    return len(list(Path(f"/proc/{hakrec}/task").iterdir())) > 1
+
+
 def code_in_memory(pid: int) -> bool:
     """Whether the C library's code in a process is that of its file: no breakpoint is left."""
     for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
@@ -293,7 +307,7 @@ def code_in_memory(pid: int) -> bool:
 def test_attach(tmp_path: Path, progress: subprocess.Popen[bytes]) -> None:
     """Threads that run already: all found, at the heights that a recording from the start sees."""
     output = tmp_path / "attached.zst"
-    done = attach(progress.pid, output, "--duration", "0.5")
+    done = attach(progress.pid, output, "--duration", "0.2")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     trace = Trace(output)
     verified = run(HAKREC.parent / "haktrace", "verify", output)
@@ -321,7 +335,7 @@ def test_attach(tmp_path: Path, progress: subprocess.Popen[bytes]) -> None:
 def test_attached_process_ends(tmp_path: Path, progress: subprocess.Popen[bytes]) -> None:
     output = tmp_path / "attached.zst"
     hakrec = subprocess.Popen([HAKREC, "--quiet", "-p", str(progress.pid), "-o", output])
-    wait_for(output.exists, "the trace begins", seconds=20)
+    wait_for(lambda: follows(hakrec.pid), "it is attached", seconds=20)
     progress.kill()
     assert hakrec.wait(timeout=20) == 0
     assert Trace(output).info["complete"]
@@ -333,7 +347,7 @@ def test_attachment_is_ended(
 ) -> None:
     output = tmp_path / "attached.zst"
     hakrec = subprocess.Popen([HAKREC, "--quiet", "-p", str(progress.pid), "-o", output])
-    wait_for(output.exists, "the trace begins", seconds=20)
+    wait_for(lambda: follows(hakrec.pid), "it is attached", seconds=20)
     hakrec.send_signal(end)
     assert hakrec.wait(timeout=20) == 0
     assert Trace(output).info["complete"]
@@ -347,7 +361,7 @@ def test_hakrec_is_killed(tmp_path: Path, progress: subprocess.Popen[bytes]) -> 
     hakrec = subprocess.Popen(
         [HAKREC, "--quiet", "--lossless", "--ring-size", "1M", "-p", str(progress.pid), "-o", output]
     )
-    wait_for(output.exists, "the trace begins", seconds=20)
+    wait_for(lambda: follows(hakrec.pid), "it is attached", seconds=20)
     hakrec.send_signal(signal.SIGSTOP)
     stat = Path(f"/proc/{progress.pid}/stat")
     wait_for(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", "it stops", seconds=20)

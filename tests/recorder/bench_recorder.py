@@ -154,6 +154,39 @@ def machine() -> dict[str, Any]:
     }
 
 
+def instructions(wrapper: list[str | Path], pairs: int, folder: str) -> int:
+    """Instructions of the hot loop, as valgrind counts them."""
+    command = [*wrapper, "valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
+    command += [BUILD / "tests/workloads/hotloop", str(pairs)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    counted = re.search(r"I\s+refs:\s+([\d,]+)", done.stderr)
+    assert counted, done.stderr
+    return int(counted[1].replace(",", ""))
+
+
+def hook_instructions(sites: str) -> float | None:
+    """Instructions that a hook adds to a call: exact, whatever else the machine is doing."""
+    few, many = 20_000, 120_000
+    if not shutil.which("valgrind"):
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        recorded: list[str | Path] = [
+            HAKREC,
+            "--quiet",
+            "--sites",
+            sites,
+            "-o",
+            Path(folder) / "trace.zst",
+        ]
+        try:
+            bare = instructions([], many, folder) - instructions([], few, folder)
+            hooked = instructions(recorded, many, folder) - instructions(recorded, few, folder)
+        except subprocess.CalledProcessError as error:
+            print(f"valgrind: {error}\n{error.stderr}", file=sys.stderr)
+            return None
+    return (hooked - bare) / (2 * (many - few))
+
+
 # ---- the table ----
 
 
@@ -251,6 +284,10 @@ def main() -> None:
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.unlink(missing_ok=True)
     print(table(bench(programs, options.repeats, options.out)))
+    if "hotloop" in programs:
+        for sites in ("context", "address"):
+            added = hook_instructions(sites)
+            print(f"hotloop --sites {sites}: {added} instructions added to a call")
     print(f"\n{options.repeats} rounds; every run: {options.out}")
 
 

@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/shm.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -42,7 +43,7 @@ static uint64_t page_up(uint64_t bytes)
 	return (bytes + SESSION_PAGE - 1) / SESSION_PAGE * SESSION_PAGE;
 }
 
-static struct session *session_make(int *fd)
+static struct session *session_make(int *id)
 {
 	struct session layout = {
 		.magic = SESSION_MAGIC,
@@ -65,11 +66,12 @@ static struct session *session_make(int *fd)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	layout.start_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 
-	*fd = memfd_create("orderer", MFD_CLOEXEC);
-	if (*fd < 0 || ftruncate(*fd, (off_t)layout.bytes))
+	*id = shmget(IPC_PRIVATE, layout.bytes, IPC_CREAT | SHM_NORESERVE | 0600);
+	if (*id < 0)
 		err(1, "memory");
-	s = mmap(NULL, layout.bytes, PROT_READ | PROT_WRITE, MAP_SHARED, *fd, 0);
-	if (s == MAP_FAILED)
+	s = shmat(*id, NULL, 0);
+	shmctl(*id, IPC_RMID, NULL);
+	if (s == (void *)-1)
 		err(1, "memory");
 	memcpy(s, &layout, sizeof(layout));
 	return s;
@@ -87,14 +89,14 @@ static void *keep_ticking(void *argument)
 	return NULL;
 }
 
-static int run(int session_fd, const char *library, char **command)
+static int run(int session_id, const char *library, char **command)
 {
-	char path[64];
+	char name[16];
 	int status = 0, last;
 	pid_t pid;
 
-	snprintf(path, sizeof(path), "/proc/%d/fd/%d", getpid(), session_fd);
-	setenv(SESSION_ENV, path, 1);
+	snprintf(name, sizeof(name), "%d", session_id);
+	setenv(SESSION_ENV, name, 1);
 	setenv("LD_PRELOAD", library, 1);
 	/* Whatever outlives its parent is waited for here. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -183,17 +185,17 @@ int main(int argc, char **argv)
 	struct session *session;
 	pthread_t ticker;
 	FILE *out;
-	int status, fd;
+	int status, id;
 
 	if (argc - deaf < 5 || strcmp(words[0], "-o"))
 		errx(2, "usage: orderer [--deaf] -o REPORT LIBRARY PROGRAM [ARG...]");
 	out = fopen(words[1], "we");
 	if (!out)
 		err(1, "%s", words[1]);
-	session = session_make(&fd);
+	session = session_make(&id);
 	if (pthread_create(&ticker, NULL, keep_ticking, session))
 		errx(1, "no thread");
-	status = run(fd, words[2], words + 3);
+	status = run(id, words[2], words + 3);
 	report(out, session, deaf);
 	return fclose(out) ? 1 : status;
 }

@@ -68,21 +68,23 @@ def test_no_sites(tmp_path: Path) -> None:
 def test_module_that_was_closed(tmp_path: Path) -> None:
     """Two plug-ins, one after the other, maybe at one address: each call has its own module."""
     plugins = [WORKLOADS / "libplugin-a.so", WORKLOADS / "libplugin-b.so"]
-    trace = record_like_bare(tmp_path, WORKLOADS / "host", *plugins).trace
+    trace = record_like_bare(tmp_path, WORKLOADS / "pluginhost", *plugins).trace
     trace.assert_sound()
     for plugin, size in zip(plugins, (1111, 2222), strict=True):
         assert [row["size"] for row in trace.calls_from(plugin.name)] == [size] * 10
-    assert [row["kind"] for row in trace.calls_from("host")] == ["free"] * 20
+    assert [row["kind"] for row in trace.calls_from("pluginhost")] == ["free"] * 20
 
 
 def test_plugin_that_bypasses_the_recorder(tmp_path: Path) -> None:
     """RTLD_DEEPBIND: its calls may go past the hooks; what is seen of them is tolerated."""
-    deep = record_like_bare(tmp_path, WORKLOADS / "host", "--deep", WORKLOADS / "libplugin-a.so")
+    deep = record_like_bare(
+        tmp_path, WORKLOADS / "pluginhost", "--deep", WORKLOADS / "libplugin-a.so"
+    )
     trace = deep.trace
     seen = len(trace.calls_from("libplugin-a.so"))
     # Either the plug-in's 40 calls are all seen, or none: then 10 of the host's frees are foreign.
     assert seen in (0, 40)
     trace.assert_sound(foreign=0 if seen else 10)
-    own = trace.calls_from("host")
+    own = trace.calls_from("pluginhost")
     assert sum(row["size"] == 4321 for row in own) == 20
     assert sum(row["kind"] == "free" for row in own) == 20

@@ -134,7 +134,7 @@ def test_compilers_helpers(real_recordings: RealRecordings, tmp_path: Path) -> N
         ["operators"],
         ["exits"],
         ["churn", "200", "8"],
-        ["host", "--deep", "libplugin-a.so"],
+        ["pluginhost", "--deep", "libplugin-a.so"],
     ],
     ids=" ".join,
 )

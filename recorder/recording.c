@@ -1,0 +1,106 @@
+#include "recording.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void recording_fail(struct recording *r, const char *message)
+{
+	if (!r->message)
+		r->message = strdup(message);
+}
+
+int recording_open(struct recording *r, const char *file, const char *program, pid_t pid)
+{
+	int error = outputs_init(&r->outputs, file, program, pid);
+
+	if (!error)
+		error = trace_writer_open(&r->first_writer, r->outputs.file);
+	if (error)
+		recording_fail(r, r->first_writer ? trace_writer_error(r->first_writer)
+						  : strerror(-error));
+	return error;
+}
+
+struct trace_writer *recording_begin(struct recording *r, bool first, const char *program,
+				     pid_t pid, char **path)
+{
+	struct trace_writer *writer = first ? r->first_writer : NULL;
+
+	*path = outputs_path(&r->outputs, first, program, pid);
+	if (!*path) {
+		recording_fail(r, strerror(ENOMEM));
+		return NULL;
+	}
+	if (writer) {
+		r->first_writer = NULL;
+		return writer;
+	}
+	if (trace_writer_open(&writer, *path)) {
+		recording_fail(r, writer ? trace_writer_error(writer) : strerror(ENOMEM));
+		if (writer)
+			trace_writer_close(writer, NULL);
+		return NULL;
+	}
+	return writer;
+}
+
+void recording_move(struct recording *r, char **path, const char *program, pid_t pid,
+		    uint32_t image)
+{
+	char *earlier = outputs_earlier_path(&r->outputs, program, pid, image);
+
+	if (earlier && rename(*path, earlier) == 0) {
+		free(*path);
+		*path = earlier;
+	} else {
+		free(earlier);
+	}
+}
+
+void recording_add(struct recording *r, const char *path, const char *message, uint32_t threads,
+		   const struct ledger_counts *counts)
+{
+	struct recording_trace *traces = realloc(r->traces, (r->count + 1) * sizeof(*traces));
+	struct stat status;
+
+	if (message)
+		recording_fail(r, message);
+	if (!traces)
+		return;
+	r->traces = traces;
+	traces[r->count++] = (struct recording_trace){
+		.path = strdup(path),
+		.message = message ? strdup(message) : NULL,
+		.threads = threads,
+		.bytes = stat(path, &status) == 0 ? (uint64_t)status.st_size : 0,
+		.counts = *counts,
+	};
+}
+
+void recording_close(struct recording *r)
+{
+	struct stat status;
+
+	if (!r->first_writer)
+		return;
+	trace_writer_close(r->first_writer, NULL);
+	r->first_writer = NULL;
+	if (stat(r->outputs.file, &status) == 0 && S_ISREG(status.st_mode))
+		unlink(r->outputs.file);
+}
+
+void recording_fini(struct recording *r)
+{
+	for (size_t i = 0; i < r->count; i++) {
+		free(r->traces[i].path);
+		free(r->traces[i].message);
+	}
+	free(r->traces);
+	outputs_fini(&r->outputs);
+	free(r->message);
+	*r = (struct recording){0};
+}
