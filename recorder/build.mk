@@ -11,3 +11,4 @@ CFLAGS_recorder/hooks := -fno-builtin
 
 $(eval $(call shared,hakrec,$(LIBHAKREC_SOURCES)))
 $(eval $(call program,hakrec,$(HAKREC_SOURCES),$(BUILD)/libhaktrace.a -lzstd -ljson-c $(EBPF_LIBRARIES)))
+MANPAGES += recorder/hakrec.1

@@ -1,12 +1,13 @@
 # The eBPF backend of hakrec: the kernel part is compiled for BPF and put into a C header.
-EBPF_SOURCES := $(addprefix recorder/ebpf/,symbols.c spot.c entrances.c uprobes.c warden.c tracer.c callers.c \
-	codefile.c tracee.c threads.c threadstack.c follow.c ebpf.c)
+EBPF_SOURCES := $(addprefix recorder/ebpf/,symbols.c spot.c entrances.c uprobes.c warden.c tracer.c origins.c \
+	codefile.c tracee.c roster.c threadstack.c follow.c ebpf.c)
 EBPF_LIBRARIES := -lbpf -lelf -lcapstone
 EBPF_OBJECT := $(BUILD)/obj/recorder/ebpf/probes.bpf.o
 EBPF_SKELETON := $(BUILD)/obj/recorder/ebpf/probes.skel.h
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 
-$(EBPF_OBJECT): recorder/ebpf/probes.bpf.c recorder/ebpf/kernel.h recorder/ebpf/ring.h traces/calls.h $(MAKEFILE_LIST)
+$(EBPF_OBJECT): recorder/ebpf/probes.bpf.c $(wildcard recorder/ebpf/*.bpf.h) \
+		$(addprefix recorder/ebpf/,kernel.h ring.h build.mk) traces/calls.h
 	$(call say,BPF,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)clang -O2 -g -target bpf -mcpu=v3 -Wall -Werror -I. -c -o $@ $<

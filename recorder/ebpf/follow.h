@@ -5,7 +5,7 @@
 #ifndef RECORDER_FOLLOW_H
 #define RECORDER_FOLLOW_H
 
-#include "threads.h"
+#include "roster.h"
 #include "tracer.h"
 
 #include "recorder/recording.h"
@@ -26,7 +26,7 @@ struct follow {
 	struct codefiles files;
 	struct tracee **tracees;
 	size_t count, room;
-	struct threads threads;
+	struct roster roster;
 	uint64_t start_ns, clock; /* CLOCK_MONOTONIC; ns since */
 	uint64_t lost;            /* calls whose place in a trace is known */
 	bool probe_failed;

@@ -22,7 +22,7 @@ struct tracee *tracee_create(pid_t pid, struct codefiles *files)
 	t->files = files;
 	t->program = strdup("");
 	t->command = strdup("");
-	if (!t->program || !t->command || callers_init(&t->callers)) {
+	if (!t->program || !t->command || origins_init(&t->origins)) {
 		tracee_destroy(t);
 		return NULL;
 	}
@@ -126,7 +126,7 @@ void tracee_map(struct tracee *t, const struct codefile *file, uint64_t begin, u
 	uint64_t addr;
 
 	t->functions += (uint32_t)file->entrances.count;
-	if (callers_forget(&t->callers, begin, end) && !t->ledger.error)
+	if (origins_forget(&t->origins, begin, end) && !t->ledger.error)
 		t->ledger.error = -ENOMEM;
 	if (!file->is_elf || !elffile_addr(&file->elf, offset, &addr))
 		return;
@@ -209,20 +209,20 @@ void tracee_lost(struct tracee *t, struct tracee_thread *thread, uint64_t count,
 /* ---- calls ---- */
 
 /* The first row of a site: defines it. */
-__attribute__((noinline, cold)) static uint32_t site_define(struct tracee *t, struct caller *caller)
+__attribute__((noinline, cold)) static uint32_t site_define(struct tracee *t, struct origin *origin)
 {
-	struct module *module = modules_find(&t->modules, caller->addr);
+	struct module *module = modules_find(&t->modules, origin->addr);
 	struct trace_site site = {
-		.module = TRACE_NO_MODULE, .height = caller->height, .offset = caller->addr};
+		.module = TRACE_NO_MODULE, .height = origin->height, .offset = origin->addr};
 	int64_t number;
 
 	if (!module && modules_refresh(&t->modules, t->pid) == 0)
-		module = modules_find(&t->modules, caller->addr);
+		module = modules_find(&t->modules, origin->addr);
 	if (module && *module->path) {
 		number = modules_number(module, t->ledger.writer);
 		if (number >= 0) {
 			site.module = (uint32_t)number;
-			site.offset = caller->addr - module->base_addr;
+			site.offset = origin->addr - module->base_addr;
 		}
 	}
 	number = trace_writer_site(t->ledger.writer, &site);
@@ -230,38 +230,38 @@ __attribute__((noinline, cold)) static uint32_t site_define(struct tracee *t, st
 		t->ledger.error = t->ledger.error ? t->ledger.error : (int)number;
 		return TRACE_NO_SITE;
 	}
-	return caller->site = (uint32_t)number;
+	return origin->site = (uint32_t)number;
 }
 
 /* What the code says of the call at this place. */
-__attribute__((noinline, cold)) static void caller_ask(struct tracee *t, struct caller *caller)
+__attribute__((noinline, cold)) static void origin_ask(struct tracee *t, struct origin *origin)
 {
-	struct module *module = modules_find(&t->modules, caller->addr);
+	struct module *module = modules_find(&t->modules, origin->addr);
 	struct codefile *file = module ? codefiles_at(t->files, module->path) : NULL;
 
-	caller->asked = true;
+	origin->asked = true;
 	if (file && file->is_elf)
-		caller->called = (uint8_t)entrances_called(&file->entrances, &file->symbols,
-							   caller->addr - module->base_addr);
+		origin->called = (uint8_t)entrances_called(&file->entrances, &file->symbols,
+							   origin->addr - module->base_addr);
 }
 
 /* NULL: not known. */
-static struct caller *caller_of(struct tracee *t, const struct tracee_thread *thread,
+static struct origin *origin_of(struct tracee *t, const struct tracee_thread *thread,
 				const struct ring_free *told)
 {
 	uint32_t height = t->heights && thread->stack_begin
 				  ? site_height(thread->stack_begin, told->frame)
 				  : 0;
-	struct caller *caller =
-		told->caller ? callers_place(&t->callers, told->caller, height) : NULL;
+	struct origin *origin =
+		told->caller ? origins_place(&t->origins, told->caller, height) : NULL;
 
-	if (caller && __builtin_expect(!caller->asked, 0))
-		caller_ask(t, caller);
-	return caller;
+	if (origin && __builtin_expect(!origin->asked, 0))
+		origin_ask(t, origin);
+	return origin;
 }
 
 static struct ledger_call call_of(struct tracee *t, const struct tracee_thread *thread,
-				  struct caller *caller, const struct ring_head *m, uint64_t clock)
+				  struct origin *origin, const struct ring_head *m, uint64_t clock)
 {
 	struct ledger_call call = {
 		.clock = clock,
@@ -272,14 +272,14 @@ static struct ledger_call call_of(struct tracee *t, const struct tracee_thread *
 		.failed = m->flags & RING_FAILED,
 	};
 
-	if (!caller)
+	if (!origin)
 		return call;
-	if (t->files->aliases[m->kind] >> caller->called & 1)
-		call.kind = caller->called;
+	if (t->files->aliases[m->kind] >> origin->called & 1)
+		call.kind = origin->called;
 	if (t->sites)
-		call.site = __builtin_expect(caller->site != TRACE_NO_SITE, 1)
-				    ? caller->site
-				    : site_define(t, caller);
+		call.site = __builtin_expect(origin->site != TRACE_NO_SITE, 1)
+				    ? origin->site
+				    : site_define(t, origin);
 	return call;
 }
 
@@ -291,10 +291,10 @@ void tracee_call(struct tracee *t, struct tracee_thread *thread, const struct ri
 		 uint64_t clock)
 {
 	const struct ring_alloc *alloc = (const struct ring_alloc *)m;
-	struct caller *caller = caller_of(t, thread, &alloc->call);
+	struct origin *origin = origin_of(t, thread, &alloc->call);
 	struct ledger_call call;
 
-	if (caller && caller->called == ENTRANCES_INTERNAL)
+	if (origin && origin->called == ENTRANCES_INTERNAL)
 		return;
 	if (__builtin_expect(!thread->begun, 0))
 		thread_begin(t, thread, clock);
@@ -303,7 +303,7 @@ void tracee_call(struct tracee *t, struct tracee_thread *thread, const struct ri
 		thread->resizing = true;
 		return;
 	}
-	call = call_of(t, thread, caller, m, clock);
+	call = call_of(t, thread, origin, m, clock);
 	switch (trace_class(m->kind)) {
 	case TRACE_CLASS_FREE:
 		ledger_death(&t->ledger, &call, true);
@@ -354,7 +354,7 @@ void tracee_destroy(struct tracee *t)
 	ledger_fini(&t->ledger);
 	objects_fini(&t->inherited);
 	modules_fini(&t->modules);
-	callers_fini(&t->callers);
+	origins_fini(&t->origins);
 	free(t->program);
 	free(t->command);
 	free(t->path);

@@ -5,8 +5,8 @@
 #ifndef RECORDER_TRACEE_H
 #define RECORDER_TRACEE_H
 
-#include "callers.h"
 #include "codefile.h"
+#include "origins.h"
 #include "ring.h"
 
 #include "recorder/ledger.h"
@@ -29,7 +29,7 @@ struct tracee {
 	struct ledger ledger;
 	struct objects inherited; /* alive at the fork, until their rows are written */
 	struct modules modules;
-	struct callers callers;
+	struct origins origins;
 	uint32_t threads;   /* in the trace */
 	uint32_t functions; /* of an allocator, in the files that it has mapped */
 };

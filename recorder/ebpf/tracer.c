@@ -1,7 +1,7 @@
 #include "tracer.h"
 
-#include "probes.skel.h"
 #include "warden.h"
+#include <probes.skel.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -13,8 +13,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
-
-#define FILES_MAX 65536 /* descriptors: programs, links, files that were looked at */
 
 struct tracer {
 	struct probes *skeleton;
@@ -111,7 +109,7 @@ static int on_sample(void *context, void *data, size_t bytes)
 
 int tracer_open(struct tracer **tracer, const struct tracer_options *options)
 {
-	const struct rlimit files = {FILES_MAX, FILES_MAX};
+	struct rlimit files;
 	struct tracer *t = calloc(1, sizeof(*t));
 	int error;
 
@@ -120,7 +118,11 @@ int tracer_open(struct tracer **tracer, const struct tracer_options *options)
 		return -ENOMEM;
 	t->options = *options;
 	libbpf_set_print(silence);
-	setrlimit(RLIMIT_NOFILE, &files);
+	/* Programs, links, files that were looked at: as many descriptors as may be. */
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
 	error = load(t);
 	if (error)
 		return error;

@@ -33,7 +33,8 @@ def cannot() -> str | None:
     if not Path("/sys/kernel/btf/vmlinux").exists():
         return "the kernel has no type information"
     done = run(HAKREC, *EBPF, "-o", "/dev/null", "/bin/true")
-    return f"eBPF does not work here: {done.stderr}" if "the kernel refuses" in done.stderr else None
+    refused = "the kernel refuses" in done.stderr
+    return f"eBPF does not work here: {done.stderr}" if refused else None
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -64,7 +65,8 @@ def both(folder: Path, *command: str | Path) -> tuple[Recording, Recording]:
     """A program recorded by both backends, with the same output and status."""
     preload = record(folder / "preload", *command, options=PRELOAD)
     ebpf = record(folder / "ebpf", *command, options=EBPF)
-    assert (ebpf.done.returncode, ebpf.done.stdout) == (preload.done.returncode, preload.done.stdout)
+    assert ebpf.done.returncode == preload.done.returncode
+    assert ebpf.done.stdout == preload.done.stdout
     assert ebpf.done.stderr == ""
     ebpf.assert_sound()
     return preload, ebpf
@@ -107,11 +109,11 @@ def test_forks_agree(tmp_path: Path) -> None:
     """fork: the child's trace opens with what it inherited."""
     preload, ebpf = both(tmp_path, WORKLOADS / "forker")
 
-    def summary(recording: Recording) -> list[object]:
+    def summary(recording: Recording) -> list[tuple[list[int], list[object]]]:
         return sorted(
             (
                 sorted(row["size"] for row in trace.rows if row["kind"] == "inherited"),
-                list(calls(trace, "forker").values()),
+                [*calls(trace, "forker").values()],
             )
             for trace in recording.traces
         )
@@ -220,12 +222,13 @@ def works(parent: int) -> bool:
 
 
 def prime_recorded(folder: Path, *options: str) -> Recording:
-    """Records the prime program with a ring that overflows: hakrec itself stands still meanwhile."""
+    """Records the prime program with a small ring, while hakrec stands still for a moment."""
     output = folder / "trace.zst"
     prime = [WORKLOADS / "prime", PRIME_CALLS]
-    command = [HAKREC, *EBPF, "--ring-size", "1M", *options, "-o", output, *prime]
+    ebpf = [HAKREC, *EBPF, "--ring-size", "1M", *options, "-o", output]
+    command = [str(word) for word in [*ebpf, *prime]]
     process = subprocess.Popen(
-        [str(word) for word in command], env=clean_environ(), cwd=folder, text=True,
+        command, env=clean_environ(), cwd=folder, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     wait_for(lambda: works(process.pid), "the program works", seconds=20)
@@ -358,9 +361,8 @@ def test_attachment_is_ended(
 def test_hakrec_is_killed(tmp_path: Path, progress: subprocess.Popen[bytes]) -> None:
     """While it holds the program stopped: the program goes on all the same."""
     output = tmp_path / "attached.zst"
-    hakrec = subprocess.Popen(
-        [HAKREC, "--quiet", "--lossless", "--ring-size", "1M", "-p", str(progress.pid), "-o", output]
-    )
+    lossless = ["--lossless", "--ring-size", "1M"]
+    hakrec = subprocess.Popen([HAKREC, "--quiet", *lossless, "-p", str(progress.pid), "-o", output])
     wait_for(lambda: follows(hakrec.pid), "it is attached", seconds=20)
     hakrec.send_signal(signal.SIGSTOP)
     stat = Path(f"/proc/{progress.pid}/stat")
@@ -384,8 +386,8 @@ def test_redis_under_load(tmp_path: Path) -> None:
     try:
         wait_for(socket.exists, "the server listens", seconds=20)
         load = subprocess.Popen(
-            ["redis-benchmark", "-s", socket, "-t", "set,get,lpush", "-n", "10000000", "-r", "10000",
-             "-d", "200", "-q"],
+            ["redis-benchmark", "-s", socket, "-t", "set,get,lpush", "-n", "10000000",
+             "-r", "10000", "-d", "200", "-q"],
             stdout=subprocess.DEVNULL,
         )  # fmt: skip
         output = tmp_path / "redis.zst"

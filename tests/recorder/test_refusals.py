@@ -1,4 +1,4 @@
-"""What cannot be recorded is refused with one clear sentence, and never leaves an empty trace."""
+"""What preloading cannot record is refused with one clear sentence, and never leaves an empty trace."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from recording import HAKREC, WORKLOADS
 def refused(folder: Path, *command: str | Path, status: int) -> str:
     """Asserts a refusal: nothing ran, nothing was written, one line on stderr, which it returns."""
     output = folder / "trace.zst"
-    done = run(HAKREC, "-o", output, *command, env=clean_environ(), cwd=folder)
+    hakrec = (HAKREC, "--backend", "preload", "-o", output)
+    done = run(*hakrec, *command, env=clean_environ(), cwd=folder)
     assert done.returncode == status
     assert done.stdout == ""
     assert done.stderr.startswith("hakrec: ")

@@ -1,4 +1,4 @@
-#include "callers.h"
+#include "origins.h"
 
 #include "traces/trace.h"
 
@@ -7,9 +7,9 @@
 
 #define PLACES_MIN_BITS 10
 
-static int make(struct callers *c, unsigned bits)
+static int make(struct origins *c, unsigned bits)
 {
-	*c = (struct callers){
+	*c = (struct origins){
 		.places = calloc((size_t)1 << bits, sizeof(*c->places)),
 		.mask = ((size_t)1 << bits) - 1,
 		.shift = 64 - bits,
@@ -17,18 +17,18 @@ static int make(struct callers *c, unsigned bits)
 	return c->places ? 0 : -ENOMEM;
 }
 
-int callers_init(struct callers *c)
+int origins_init(struct origins *c)
 {
 	return make(c, PLACES_MIN_BITS);
 }
 
-void callers_fini(struct callers *c)
+void origins_fini(struct origins *c)
 {
 	free(c->places);
-	*c = (struct callers){0};
+	*c = (struct origins){0};
 }
 
-static struct caller *find(const struct callers *c, uint64_t addr, uint32_t height)
+static struct origin *find(const struct origins *c, uint64_t addr, uint32_t height)
 {
 	size_t at = (addr ^ (uint64_t)height << 32) * 0x9e3779b97f4a7c15u >> c->shift;
 
@@ -38,28 +38,28 @@ static struct caller *find(const struct callers *c, uint64_t addr, uint32_t heig
 }
 
 /* Moves all but those in a range into a table of another size. */
-static int rebuild(struct callers *c, unsigned bits, uint64_t begin, uint64_t end)
+static int rebuild(struct origins *c, unsigned bits, uint64_t begin, uint64_t end)
 {
-	struct callers next;
+	struct origins next;
 
 	if (make(&next, bits))
 		return -ENOMEM;
 	for (size_t i = 0; i <= c->mask; i++) {
-		const struct caller *old = c->places + i;
+		const struct origin *old = c->places + i;
 
 		if (!old->addr || old->addr - begin < end - begin)
 			continue;
 		*find(&next, old->addr, old->height) = *old;
 		next.count++;
 	}
-	callers_fini(c);
+	origins_fini(c);
 	*c = next;
 	return 0;
 }
 
-struct caller *callers_place(struct callers *c, uint64_t addr, uint32_t height)
+struct origin *origins_place(struct origins *c, uint64_t addr, uint32_t height)
 {
-	struct caller *place = find(c, addr, height);
+	struct origin *place = find(c, addr, height);
 
 	if (__builtin_expect(place->addr != 0, 1))
 		return place;
@@ -68,12 +68,12 @@ struct caller *callers_place(struct callers *c, uint64_t addr, uint32_t height)
 			return NULL;
 		place = find(c, addr, height);
 	}
-	*place = (struct caller){.addr = addr, .height = height, .site = TRACE_NO_SITE};
+	*place = (struct origin){.addr = addr, .height = height, .site = TRACE_NO_SITE};
 	c->count++;
 	return place;
 }
 
-int callers_forget(struct callers *c, uint64_t begin, uint64_t end)
+int origins_forget(struct origins *c, uint64_t begin, uint64_t end)
 {
 	return rebuild(c, 64 - c->shift, begin, end);
 }

@@ -1,0 +1,219 @@
+/* What the kernel part knows of each followed thread, its maps, and how it tells of a thread. */
+#ifndef RECORDER_TRACED_H
+#define RECORDER_TRACED_H
+
+#include "kernel.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "ring.h"
+
+#define FRAMES  4 /* a call, one of a signal handler that interrupts it, ...: a power of two */
+#define SIGSTOP 19
+
+/* Kept free for messages about threads, processes and mappings, so that these are never lost. */
+#define HEADROOM_BYTES (256 << 10)
+
+const volatile uint64_t ring_bytes = 0;
+const volatile bool follow = true;
+const volatile bool lossless = false;
+
+uint64_t lost_calls = 0; /* all threads */
+uint32_t stops = 0;      /* processes that were stopped because the ring was filling up */
+bool closing = false;
+
+struct frame {
+	uint64_t sp;     /* at the return: the canonical frame address of the function itself */
+	uint64_t caller; /* what the event tells */
+	uint64_t frame;
+	uint64_t size;
+	uint64_t align;  /* a realloc: the old address */
+	uint64_t result; /* where posix_memalign puts it */
+	uint8_t kind;
+	uint8_t shape;
+	bool inner; /* of an outer operator new */
+};
+
+/* A function that passes its work on to another one: its caller, frame and body. */
+struct passing {
+	uint64_t caller, frame;
+	uint64_t body, bytes;
+};
+
+struct thread {
+	uint32_t depth;
+	uint32_t barrier; /* frames below this one are interrupted by a signal handler */
+	uint32_t lost;
+	bool in_outer, in_delete;
+	bool outer_failed; /* it got nothing: it will try again or throw */
+	struct frame frames[FRAMES];
+	struct passing outer;
+	uint64_t outer_caller, outer_frame, outer_size, outer_align;
+	uint8_t outer_kind;
+	struct passing deleter;
+	uint64_t deleted;
+	uint64_t stack_begin;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+} ring SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct thread);
+} threads SEC(".maps");
+
+/* Processes that are followed, by their number. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, uint32_t);
+	__type(value, uint32_t);
+} followed SEC(".maps");
+
+/* Files that hakrec has looked at. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct ring_file);
+	__type(value, uint32_t);
+} files SEC(".maps");
+
+/* Processes that wait, stopped, for the ring to be emptied. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, uint32_t);
+	__type(value, uint32_t);
+} stopped SEC(".maps");
+
+/* Calls that were dropped and that no message of their thread has told yet, by thread. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, uint32_t);
+	__type(value, uint32_t);
+} lost SEC(".maps");
+
+static __always_inline void head_fill(struct ring_head *head, uint32_t tid, uint8_t kind)
+{
+	head->time_ns = bpf_ktime_get_ns();
+	head->tid = tid;
+	head->kind = kind;
+	head->flags = 0;
+	head->lost = 0;
+}
+
+static __always_inline uint32_t current_tid(void)
+{
+	return (uint32_t)bpf_get_current_pid_tgid();
+}
+
+static __always_inline uint32_t current_pid(void)
+{
+	return (uint32_t)(bpf_get_current_pid_tgid() >> 32);
+}
+
+static void thread_tell(struct task_struct *task, uint8_t kind, uint32_t parent, uint8_t flags,
+			uint64_t stack_begin)
+{
+	struct ring_thread *m = bpf_ringbuf_reserve(&ring, sizeof(*m), 0);
+
+	if (!m)
+		return;
+	head_fill(&m->head, (uint32_t)BPF_CORE_READ(task, pid), kind);
+	m->head.flags = flags;
+	m->pid = (uint32_t)BPF_CORE_READ(task, tgid);
+	m->parent = parent;
+	m->stack_begin = stack_begin;
+	m->thread_pointer = BPF_CORE_READ(task, thread.fsbase);
+	bpf_probe_read_kernel(m->name, sizeof(m->name), &task->comm);
+	bpf_ringbuf_submit(m, BPF_RB_NO_WAKEUP);
+}
+
+/* The current thread when its process is followed: it may have been there before. */
+static __noinline struct thread *thread_adopt(struct task_struct *task)
+{
+	uint32_t pid = current_pid();
+	struct thread *t;
+
+	if (!bpf_map_lookup_elem(&followed, &pid))
+		return NULL;
+	t = bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!t)
+		return NULL;
+	if (pid == current_tid())
+		t->stack_begin = BPF_CORE_READ(task, mm, start_stack);
+	thread_tell(task, RING_THREAD, 0, 0, t->stack_begin);
+	return t;
+}
+
+static __always_inline struct thread *thread_current(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct thread *t = bpf_task_storage_get(&threads, task, NULL, 0);
+
+	return t ? t : thread_adopt(task);
+}
+
+static __noinline void thread_drop(struct thread *t)
+{
+	uint32_t tid = current_tid();
+
+	t->lost++;
+	__sync_fetch_and_add(&lost_calls, 1);
+	bpf_map_update_elem(&lost, &tid, &t->lost, BPF_ANY);
+}
+
+static __noinline void thread_confess(struct thread *t, struct ring_head *head)
+{
+	uint32_t tid = current_tid();
+
+	head->lost = t->lost < 0xffff ? (uint16_t)t->lost : 0xffff;
+	t->lost -= head->lost;
+	bpf_map_update_elem(&lost, &tid, &t->lost, BPF_ANY);
+}
+
+/* The ring is filling up: the process waits until hakrec has emptied it. */
+static __noinline void process_stop(void)
+{
+	uint32_t pid = current_pid(), one = 1;
+
+	/* In this order: hakrec's SIGCONT must not come first. */
+	bpf_send_signal(SIGSTOP);
+	bpf_map_update_elem(&stopped, &pid, &one, BPF_ANY);
+	__sync_fetch_and_add(&stops, 1);
+}
+
+/* Room for a message about a call; NULL when it has to be dropped. */
+static __always_inline void *call_reserve(uint64_t bytes)
+{
+	uint64_t used = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
+
+	if (lossless && used > ring_bytes / 2)
+		process_stop();
+	if (used + HEADROOM_BYTES > ring_bytes)
+		return NULL;
+	return bpf_ringbuf_reserve(&ring, bytes, 0);
+}
+
+static __always_inline void head_finish(struct thread *t, struct ring_head *head, uint8_t kind,
+					uint8_t flags)
+{
+	head_fill(head, current_tid(), kind);
+	head->flags = flags;
+	if (t->lost)
+		thread_confess(t, head);
+}
+
+#endif
