@@ -254,7 +254,6 @@ static void take_lost(struct follow *f, struct tracee_thread *thread, uint64_t c
 		begin(f, t);
 	if (t->begun)
 		tracee_lost(t, thread->host ? thread->host : thread, count, f->clock);
-	f->lost += count;
 }
 
 static void take_exit(struct follow *f, const struct ring_exit *m)
@@ -276,8 +275,10 @@ static void take_call(struct follow *f, const struct ring_head *m)
 	struct tracee_thread *thread = roster_find(&f->roster, m->tid);
 	struct tracee *t;
 
-	if (__builtin_expect(!thread, 0))
+	if (__builtin_expect(!thread, 0)) {
+		f->strays++;
 		return;
+	}
 	t = thread->tracee;
 	if (__builtin_expect(!t->begun, 0)) {
 		begin(f, t);
@@ -426,9 +427,17 @@ static void check_sizes(struct follow *f)
 		}
 }
 
-/* Calls that were dropped after the last one of their thread that was told. */
+/*
+ * Calls that were dropped after the last one of their thread that was told, and those whose thread
+ * is not known (its message was dropped), which no place can be given.
+ */
 static void settle_lost(struct follow *f)
 {
+	for (size_t i = 0; i < f->count && f->strays; i++)
+		if (f->tracees[i]->begun) {
+			f->tracees[i]->ledger.counts.lost += f->strays;
+			f->strays = 0;
+		}
 	for (unsigned i = 0; i < ROSTER_BUCKETS; i++)
 		for (struct tracee_thread *t = f->roster.buckets[i]; t; t = t->next) {
 			uint32_t count = tracer_lost_of(f->tracer, t->tid);

@@ -28,7 +28,7 @@ struct follow {
 	size_t count, room;
 	struct roster roster;
 	uint64_t start_ns, clock; /* CLOCK_MONOTONIC; ns since */
-	uint64_t lost;            /* calls whose place in a trace is known */
+	uint64_t strays;          /* calls of threads that are not known */
 	bool probe_failed;
 	bool full;      /* a trace has reached its size */
 	uint32_t taken; /* calls, for the pace */

@@ -1,4 +1,4 @@
-"""What preloading cannot record is refused with one clear sentence, and never leaves an empty trace."""
+"""What preloading cannot record is refused in one clear sentence, and leaves no empty trace."""
 
 from __future__ import annotations
 
