@@ -5,7 +5,11 @@
 #include "engine.h"
 #include "futex.h"
 #include "identity.h"
+#include "meter.h"
 #include "setting.h"
+
+#define SAMPLES      1000 /* of resident memory in a run, at most */
+#define SAMPLE_PAUSE 250  /* entries between two of them, at least */
 
 /* States of a worker's thread, all changed by whoever has the turn. */
 enum { UNBORN, PARKED, HOLDER, LEAVING };
@@ -14,6 +18,8 @@ enum { UNBORN, PARKED, HOLDER, LEAVING };
 static struct {
 	const uint32_t *turns;
 	uint64_t left;
+	uint64_t pause;         /* entries from one look at the memory to the next ... */
+	uint64_t since;         /* ... and since the last one */
 	uint64_t order;         /* digest of the total order */
 	struct worker *leaving; /* baton: ended, and its thread still to be joined */
 } relay;
@@ -44,7 +50,14 @@ static void park(struct worker *worker)
 
 static void take_turn(struct worker *worker)
 {
-	engine_run(worker, *relay.turns & PLAN_TURN_MAX);
+	uint32_t entries = *relay.turns & PLAN_TURN_MAX;
+
+	engine_run(worker, entries);
+	relay.since += entries;
+	if (relay.since >= relay.pause) {
+		relay.since = 0;
+		meter_sample();
+	}
 	relay.order = digest_join(relay.order, worker->number, worker->digest);
 	relay.turns++;
 	relay.left--;
@@ -151,11 +164,22 @@ static void run_baton(void)
 	}
 }
 
+/* A sample walks all pages: about as long as it takes to execute as many entries. */
+static uint64_t sample_pause(const struct plan *plan)
+{
+	uint64_t pause = plan->entries / SAMPLES;
+	uint64_t pages = plan->peak_live_bytes / 4096;
+
+	pause = pause > pages ? pause : pages;
+	return pause > SAMPLE_PAUSE ? pause : SAMPLE_PAUSE;
+}
+
 void lockstep_init(bool baton)
 {
 	setting.spawn = baton ? baton_spawn : stand_in_spawn;
 	relay.turns = crew_array(crew.plan->turns_offset);
 	relay.left = crew.plan->turns;
+	relay.pause = sample_pause(crew.plan);
 }
 
 uint64_t lockstep_run(void)

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EPOCHS_PER_WINDOW 8
+#define EPOCHS_PER_WINDOW 8           /* at most */
 #define FOLD_CALLS        64          /* calls after which live bytes are told to the others ... */
 #define FOLD_BYTES        (64 * 1024) /* ... or earlier, after a change of so many bytes */
 #define SEEN              16 /* threads of which a thread remembers how far it has seen them */
@@ -48,6 +48,7 @@ struct planner {
 	struct live live;
 	uint64_t row;
 	uint64_t epoch_rows; /* 0: no epochs */
+	uint32_t window;     /* epochs */
 	uint64_t turns;
 	uint32_t n_sites;
 };
@@ -145,7 +146,7 @@ static bool surely_born(const struct planner *p, const struct planner_thread *t,
 			const struct place *place)
 {
 	return !p->epoch_rows || place->stream == thread || place->stream >= p->survey->n_threads ||
-	       place->epoch + EPOCHS_PER_WINDOW <= epoch_now(p) ||
+	       place->epoch + p->window <= epoch_now(p) ||
 	       (t->seen[place->stream % SEEN].stream == place->stream &&
 		t->seen[place->stream % SEEN].births > place->birth);
 }
@@ -484,9 +485,10 @@ static void finish(struct planner *p)
 	if (p->options->survivors)
 		survivors_put(p);
 	r->peak_live_bytes = p->live.peak_bytes;
+	r->file.plan->peak_live_bytes = p->live.peak_bytes;
 	r->file.plan->kinds = p->survey->kinds | 1ull << TRACE_MALLOC | 1ull << TRACE_MEMALIGN;
 	r->file.plan->slots = p->slots.used;
-	r->file.plan->window = EPOCHS_PER_WINDOW;
+	r->file.plan->window = p->window;
 	r->file.plan->turns = p->turns;
 	planfile_finish(&r->file);
 }
@@ -503,8 +505,11 @@ static int start(struct planner *p, struct trace *trace)
 	if (p->n_sites > PLAN_MAX_SITES || survey->n_threads > PLAN_MAX_THREADS)
 		return -E2BIG;
 	/* One thread waits for nobody. */
-	if (parallel(p) && survey->running > 1)
-		p->epoch_rows = (p->options->skew + EPOCHS_PER_WINDOW - 1) / EPOCHS_PER_WINDOW;
+	if (parallel(p) && survey->running > 1) {
+		p->window = p->options->skew < EPOCHS_PER_WINDOW ? (uint32_t)p->options->skew
+								 : EPOCHS_PER_WINDOW;
+		p->epoch_rows = p->options->skew / p->window;
+	}
 	epochs = p->epoch_rows ? survey->rows / p->epoch_rows + 1 : 0;
 	if (epochs >= PLAN_NONE)
 		return -E2BIG;
@@ -522,7 +527,7 @@ static int start(struct planner *p, struct trace *trace)
 			p->threads[i].seen[k].stream = PLAN_NONE;
 	}
 	live_init(&p->live, sizeof(struct place));
-	return slots_init(&p->slots, n, p->epoch_rows ? EPOCHS_PER_WINDOW : 0);
+	return slots_init(&p->slots, n, p->window);
 }
 
 int planner_make(struct planner_result *result, struct trace *trace, const struct survey *survey,

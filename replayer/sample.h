@@ -17,7 +17,7 @@ void sample_fini(struct sample *sample);
 /* The middle value, mean of the two middle ones; NAN of nothing. */
 double sample_median(const struct sample *sample);
 
-/* Half the distance from the least to the greatest, over the median; NAN of fewer than two. */
+/* Half the width of the middle half of the values, over the median; NAN of fewer than two. */
 double sample_spread(const struct sample *sample);
 
 #endif

@@ -96,25 +96,35 @@ static void row_print(FILE *out, const struct contest *contest, const struct con
 	fprintf(out, "%s\n", c->failed ? "  failed" : "");
 }
 
-static void foot_print(FILE *out, const struct contest *contest)
+/* How far the replayed peaks of live bytes are from the recorded one. */
+static double peak_error(const struct contest *contest)
 {
-	const struct contestant *c = contest->contestants;
 	double recorded = (double)contest->plan->peak_live_bytes;
 	double most = 0;
 
+	for (size_t i = 0; recorded && i < contest->count; i++)
+		if (contest->contestants[i].ns_per_op.count)
+			most = fmax(most, fabs((double)contest->contestants[i].peak_live_bytes /
+						       recorded -
+					       1));
+	return most;
+}
+
+static void foot_print(FILE *out, const struct contest *contest)
+{
+	const struct contestant *c = contest->contestants;
+	char cell[CELL];
+
 	fprintf(out,
-		"\nns/op: median wall time per call; +-: half the range; net: without the replay's "
-		"own "
-		"%.1f ns\n",
-		sample_median(&contest->loop_ns_per_op));
+		"\nns/op: median wall time per call; +-: half the width of the middle half; net: "
+		"without the replay's own %s ns\n",
+		figure(cell, "%.1f", sample_median(&contest->loop_ns_per_op)));
 	fprintf(out, "peak RSS: anonymous memory less the replay's own; overhead: peak RSS / peak "
 		     "live bytes\n");
-	for (size_t i = 0; i < contest->count; i++)
-		most = fmax(most, fabs((double)c[i].peak_live_bytes / recorded - 1));
-	if (contest->request->schedule == RUN_PARALLEL && recorded && most)
+	if (contest->request->schedule == RUN_PARALLEL)
 		fprintf(out,
 			"replayed peaks of live bytes are within %.1f %% of the recorded one\n",
-			100 * most);
+			100 * peak_error(contest));
 	for (size_t i = 0; i < contest->count; i++)
 		for (const char *line = c[i].notes; *line; line += strcspn(line, "\n") + 1)
 			fprintf(out, "%s: %.*s\n", c[i].allocator->name, (int)strcspn(line, "\n"),
