@@ -167,7 +167,7 @@ static void write_run(struct perfetto *p)
 	if (p->highest.values[LIVE_BYTES] > p->last.values[LIVE_BYTES])
 		write_counters(p, &p->highest);
 	write_counters(p, &p->last);
-	p->highest = p->last;
+	p->highest = (struct sample){0};
 }
 
 static int count_row(void *context, const struct trace_event *row)
