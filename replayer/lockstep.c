@@ -1,11 +1,11 @@
 #include "lockstep.h"
 
-#include "crew.h"
 #include "digest.h"
 #include "engine.h"
 #include "futex.h"
 #include "identity.h"
 #include "meter.h"
+#include "roster.h"
 #include "setting.h"
 
 #define SAMPLES      1000 /* of resident memory in a run, at most */
@@ -26,7 +26,7 @@ static struct {
 
 static struct worker *turn_worker(uint32_t turn)
 {
-	return &crew.workers[turn >> PLAN_TURN_SHIFT];
+	return &roster.workers[turn >> PLAN_TURN_SHIFT];
 }
 
 static void state_set(struct worker *worker, uint32_t state)
@@ -76,9 +76,9 @@ static void *stand_in_body(void *context)
 
 static void stand_in_spawn(uint32_t thread)
 {
-	struct worker *worker = &crew.workers[thread];
+	struct worker *worker = &roster.workers[thread];
 
-	crew_create(worker, stand_in_body);
+	roster_create(worker, stand_in_body);
 	state_await_change(worker, UNBORN);
 }
 
@@ -91,7 +91,7 @@ static void stand_in_leave(struct worker *worker)
 
 static void run_identities(void)
 {
-	struct worker *current = crew.first;
+	struct worker *current = roster.first;
 
 	current->thread_pointer = identity_read();
 	while (relay.left) {
@@ -102,12 +102,12 @@ static void run_identities(void)
 		current = worker;
 		take_turn(worker);
 		if (worker->ended) {
-			current = crew.first;
+			current = roster.first;
 			identity_write(current->thread_pointer);
 			stand_in_leave(worker);
 		}
 	}
-	identity_write(crew.first->thread_pointer);
+	identity_write(roster.first->thread_pointer);
 }
 
 /* ---- real threads and a baton ---- */
@@ -124,7 +124,7 @@ static void *baton_body(void *context)
 
 	park(worker);
 	for (;;) {
-		struct worker *next = crew.first;
+		struct worker *next = roster.first;
 
 		take_turns(worker);
 		if (worker->ended)
@@ -141,15 +141,15 @@ static void *baton_body(void *context)
 
 static void baton_spawn(uint32_t thread)
 {
-	struct worker *worker = &crew.workers[thread];
+	struct worker *worker = &roster.workers[thread];
 
-	crew_create(worker, baton_body);
+	roster_create(worker, baton_body);
 	state_await_change(worker, UNBORN);
 }
 
 static void run_baton(void)
 {
-	struct worker *first = crew.first;
+	struct worker *first = roster.first;
 
 	for (;;) {
 		if (relay.leaving)
@@ -177,9 +177,9 @@ static uint64_t sample_pause(const struct plan *plan)
 void lockstep_init(bool baton)
 {
 	setting.spawn = baton ? baton_spawn : stand_in_spawn;
-	relay.turns = crew_array(crew.plan->turns_offset);
-	relay.left = crew.plan->turns;
-	relay.pause = sample_pause(crew.plan);
+	relay.turns = roster_array(roster.plan->turns_offset);
+	relay.left = roster.plan->turns;
+	relay.pause = sample_pause(roster.plan);
 }
 
 uint64_t lockstep_run(void)

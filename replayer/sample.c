@@ -54,3 +54,9 @@ double sample_spread(const struct sample *sample)
 		return NAN;
 	return (quantile(sample, 0.75) - quantile(sample, 0.25)) / 2 / sample_median(sample);
 }
+
+bool sample_distinct(const struct sample *a, const struct sample *b)
+{
+	return a->count >= 4 && b->count >= 4 &&
+	       (quantile(a, 0.75) < quantile(b, 0.25) || quantile(b, 0.75) < quantile(a, 0.25));
+}

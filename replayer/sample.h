@@ -2,6 +2,7 @@
 #ifndef REPLAYER_SAMPLE_H
 #define REPLAYER_SAMPLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct sample {
@@ -19,5 +20,11 @@ double sample_median(const struct sample *sample);
 
 /* Half the width of the middle half of the values, over the median; NAN of fewer than two. */
 double sample_spread(const struct sample *sample);
+
+/*
+ * The two tell a difference: four values or more each, and the middle halves of the values do not
+ * overlap.
+ */
+bool sample_distinct(const struct sample *a, const struct sample *b);
 
 #endif

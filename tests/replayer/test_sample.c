@@ -46,11 +46,31 @@ static void test_spread(void **state)
 	sample_fini(&sample);
 }
 
+static void test_distinct(void **state)
+{
+	struct sample a = {0}, b = {0}, c = {0};
+
+	(void)state;
+	add_all(&a, (double[]){10, 11, 12}, 3);
+	add_all(&b, (double[]){20, 21, 22, 23}, 4);
+	add_all(&c, (double[]){11, 12, 13, 30}, 4);
+	assert_false(sample_distinct(&a, &b)); /* too few */
+	add_all(&a, (double[]){13}, 1);
+	assert_true(sample_distinct(&a, &b));
+	assert_true(sample_distinct(&b, &a));
+	assert_false(sample_distinct(&a, &c));
+	assert_false(sample_distinct(&a, &a));
+	sample_fini(&a);
+	sample_fini(&b);
+	sample_fini(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_median),
 		cmocka_unit_test(test_spread),
+		cmocka_unit_test(test_distinct),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
