@@ -56,7 +56,7 @@ struct sample {
 };
 
 struct perfetto {
-	struct export_job *job;
+	struct exporter_job *job;
 	const struct trace_thread *threads;
 	const char *const *marks;
 	size_t n_marks;
@@ -193,7 +193,7 @@ static int count_row(void *context, const struct trace_event *row)
 	return 0;
 }
 
-static int run(struct export_job *job)
+static int run(struct exporter_job *job)
 {
 	const char *clock = trace_fact(job->trace, "clock"), *pid = trace_fact(job->trace, "pid");
 	struct perfetto p = {
@@ -208,7 +208,7 @@ static int run(struct export_job *job)
 	p.begun = calloc(trace_threads(job->trace, &p.threads) + 1, sizeof(*p.begun));
 	live_init(&p.live, 0);
 	write_tracks(&p);
-	error = p.begun ? export_rows(job, count_row, &p) : -ENOMEM;
+	error = p.begun ? exporter_rows(job, count_row, &p) : -ENOMEM;
 	if (p.row % p.run_rows)
 		write_run(&p);
 	if (p.framed.failed)

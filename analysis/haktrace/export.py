@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from haktrace.binding import Handle, TraceError
 
-GROUP_EVENTS = 1 << 20
+GROUP_EVENTS = 1 << 18
 """Events in one row group: what is held in memory at a time."""
 
 

@@ -81,6 +81,28 @@ def test_dump(trace: Path) -> None:
     assert EVENTS + 100 < rows < EVENTS + 1000  # inherited objects, marks, threads
 
 
+@pytest.mark.parametrize("kind", ["android", "collapsed", "heaptrack", "perfetto", "pprof"])
+def test_export(kind: str, trace: Path) -> None:
+    _, memory = measured(HAKTRACE, "export", "--to", kind, trace, "-o", "/dev/null")
+    assert memory < 100e6
+
+
+def test_import(trace: Path) -> None:
+    """Logs of that length."""
+    texts = {
+        "android": "1: malloc 0x10 8\n1: free 0x10\n",
+        "mtrace": "+ 0x10 0x8\n- 0x10\n",
+    }
+    for name, text in texts.items():
+        log = trace.with_name(name)
+        with log.open("w") as out:
+            for _ in range(EVENTS // 1000):
+                out.write(text * 500)
+        _, memory = measured(HAKTRACE, "import", "--from", name, log, "-o", "/dev/null")
+        assert memory < 100e6
+        log.unlink()
+
+
 def test_python_reads_it_in_chunks(trace: Path) -> None:
     env_python = ROOT / ".venv" / "bin" / "python"
     python = env_python if env_python.exists() else Path(sys.executable)
