@@ -168,6 +168,7 @@ class Tracks:
     @staticmethod
     def read(path: Path) -> Tracks:
         names: dict[int, str] = {}
+        process = ""
         tracks = Tracks({}, [], 0)
         number, text, message = protobuf.number, protobuf.text, protobuf.message
         for packet in map(message, protobuf.fields(path.read_bytes())[1]):
@@ -177,13 +178,11 @@ class Tracks:
             if 60 in packet:
                 track = message(packet[60][0])
                 if 3 in track:
-                    names[number(track, 1)] = text(message(track[3][0]), 6)
-                elif 4 in track:
-                    thread = message(track[4][0])
-                    names[number(track, 1)] = f"{number(thread, 2)} {text(thread, 5)}"
+                    process = names[number(track, 1)] = text(message(track[3][0]), 6)
                 else:
-                    assert 8 in track
                     names[number(track, 1)] = text(track, 2)
+                    assert names[number(track, 5)] == process
+                if 8 in track:
                     tracks.counters[text(track, 2)] = []
                 continue
             event = message(packet[11][0])
@@ -203,11 +202,11 @@ def test_perfetto(sample: Path, tmp_path: Path) -> None:
     assert tracks.counters["allocated objects"][-1] == (3000000, 10)
     assert tracks.counters["allocated bytes"][-1] == (3000000, 5776)
     assert tracks.events == [
-        (0, 1, "main", "4711 main"),
-        (1900, 1, "worker", "4712 worker"),
-        (1960, 3, "calls lost", "4712 worker"),
+        (0, 1, "main", "main 4711"),
+        (1900, 1, "worker", "worker 4712"),
+        (1960, 3, "calls lost", "worker 4712"),
         (1970, 3, "halfway", "/usr/bin/app"),
-        (2000000, 2, "", "4712 worker"),
+        (2000000, 2, "", "worker 4712"),
     ]
 
 
