@@ -80,24 +80,50 @@ static void take_module(struct process *p, const struct note_module *note, size_
 	free(module.path);
 }
 
+/* The module that an address lies in, looked for in the process itself when it was not told. */
+static struct module *find_module(struct process *p, uint64_t addr)
+{
+	struct module *module = modules_find(&p->modules, addr);
+
+	if (!module) {
+		modules_refresh(&p->modules, p->pid);
+		module = modules_find(&p->modules, addr);
+	}
+	return module && *module->path ? module : NULL;
+}
+
+static void take_site(struct process *p, const struct note_site *note)
+{
+	struct module *module = find_module(p, note->addr);
+	struct site site = {
+		.addr = note->addr,
+		.height = note->height,
+		.module = module ? (uint32_t)(module - p->modules.all) : TRACE_NO_MODULE,
+	};
+
+	sites_tell(&p->sites, note->site & RECORD_SITE_MAX, &site);
+}
+
+static void take_note(struct process *p, const struct note_head *head, const void *payload)
+{
+	if (head->kind == NOTE_IMAGE && head->bytes >= sizeof(struct note_image)) {
+		p->start_clock = head->clock;
+		take_image(p, payload, head->bytes);
+	} else if (head->kind == NOTE_MODULE && head->bytes >= sizeof(struct note_module)) {
+		take_module(p, payload, head->bytes);
+	} else if (head->kind == NOTE_SITE && head->bytes >= sizeof(struct note_site)) {
+		take_site(p, payload);
+	} else if (head->kind == NOTE_UNMAP && head->bytes >= sizeof(struct note_unmap)) {
+		modules_unmap(&p->modules, ((const struct note_unmap *)payload)->first_addr);
+	}
+}
+
 static void read_notes(struct process *p)
 {
 	const struct note_head *head;
 
-	while ((head = notebook_next(&p->notes))) {
-		const void *payload = head + 1;
-
-		if (head->kind == NOTE_IMAGE && head->bytes >= sizeof(struct note_image)) {
-			p->start_clock = head->clock;
-			take_image(p, payload, head->bytes);
-		} else if (head->kind == NOTE_MODULE && head->bytes >= sizeof(struct note_module)) {
-			take_module(p, payload, head->bytes);
-		} else if (head->kind == NOTE_SITE && head->bytes >= sizeof(struct note_site)) {
-			const struct note_site *site = payload;
-
-			sites_tell(&p->sites, site->site & 0xffffff, site->addr, site->height);
-		}
-	}
+	while ((head = notebook_next(&p->notes)))
+		take_note(p, head, head + 1);
 }
 
 /* ---- records ---- */
@@ -105,18 +131,15 @@ static void read_notes(struct process *p)
 /* The first row of a site: defines it. */
 __attribute__((noinline, cold)) static uint32_t define_site(struct process *p, struct site *site)
 {
-	struct module *module = modules_find(&p->modules, site->addr);
 	struct trace_site definition = {
 		.module = TRACE_NO_MODULE, .height = site->height, .offset = site->addr};
 	int64_t number;
 
 	if (!site->addr)
 		return TRACE_NO_SITE;
-	if (!module) {
-		modules_refresh(&p->modules, p->pid);
-		module = modules_find(&p->modules, site->addr);
-	}
-	if (module && *module->path) {
+	if (site->module < p->modules.count) {
+		struct module *module = p->modules.all + site->module;
+
 		number = modules_number(module, p->ledger.writer);
 		if (number < 0) {
 			p->ledger.error = (int)number;

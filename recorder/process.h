@@ -6,6 +6,7 @@
 
 #include "crew.h"
 #include "merge.h"
+#include "modules.h"
 #include "notebook.h"
 #include "sites.h"
 
