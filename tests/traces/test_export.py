@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from command import info, run
+from command import ROOT, info, run
 from exporting import (
     FORMATS,
     HAKTRACE,
@@ -308,6 +308,20 @@ def test_an_illegal_order(kind: str, tmp_path: Path) -> None:
         "('haktrace verify' tells why)\n",
     )
     assert not output.exists()
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_golden_files_good_and_bad(kind: str, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    for trace in sorted((ROOT / "traces" / "golden").rglob("*.zst")):
+        output.unlink(missing_ok=True)
+        done = export(kind, trace, output)
+        assert done.returncode in (0, 1)
+        if trace.parent.name == "golden":
+            assert done.returncode == 0
+        if done.returncode:
+            assert re.fullmatch(rf"haktrace: {trace}: .+\n", done.stderr), done.stderr
+            assert not output.exists()
 
 
 @pytest.mark.parametrize("kind", FORMATS)
