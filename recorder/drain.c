@@ -183,6 +183,7 @@ static bool welcome(struct drain *d, uint32_t number)
 	p->image = image;
 	p->first = pid == d->first;
 	p->forks = &d->legacies;
+	p->unwinder = d->unwinder;
 	p->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	process_meet(p);
 	begin_trace(d, p);
@@ -342,6 +343,9 @@ int drain_open(struct drain *d, const char *file, const char *program)
 {
 	int error = outputs_init(&d->outputs, file, program, d->first);
 
+	d->unwinder = unwinder_create();
+	if (!d->unwinder)
+		error = -ENOMEM;
 	if (!error)
 		error = trace_writer_open(&d->first_writer, d->outputs.file);
 	if (error)
@@ -405,6 +409,7 @@ void drain_fini(struct drain *d)
 	}
 	free(d->strangers);
 	free(d->processes);
+	unwinder_destroy(d->unwinder);
 	outputs_fini(&d->outputs);
 	free(d->message);
 }

@@ -41,8 +41,10 @@ int sites_copy(struct sites *to, const struct sites *from)
 		return -ENOMEM;
 	memcpy(to->all, from->all, from->count * sizeof(*to->all));
 	to->count = from->count;
-	for (size_t i = 0; i < to->count; i++)
+	for (size_t i = 0; i < to->count; i++) {
 		to->all[i].number = TRACE_NO_SITE;
+		to->all[i].walked = false;
+	}
 	return 0;
 }
 

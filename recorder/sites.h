@@ -9,6 +9,7 @@ struct site {
 	uint32_t height;
 	uint32_t module; /* index in the process's modules, TRACE_NO_MODULE: in none */
 	uint32_t number; /* in the trace, TRACE_NO_SITE: not defined yet */
+	bool walked;     /* its stack is in the trace */
 };
 
 struct sites {
