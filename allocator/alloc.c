@@ -27,6 +27,19 @@ static void *with_errno(void *ptr)
 	return ptr;
 }
 
+/* A Whale. Pages that lie idle in the shards make room for fresh ones. */
+static void *region_alloc(size_t size, size_t align, bool *zero)
+{
+	bool fresh;
+	void *ptr = whale_alloc(size, align, &fresh);
+
+	if (zero)
+		*zero = fresh;
+	if (fresh)
+		shard_make_room(size);
+	return ptr;
+}
+
 /* A block of any size; *zero (unless NULL): all its bytes are known to be 0. */
 static void *pool_alloc(size_t size, bool *zero)
 {
@@ -40,7 +53,7 @@ static void *pool_alloc(size_t size, bool *zero)
 	if (in_pools(size))
 		ptr = heap_alloc(heap, class_in_use(size), zero);
 	else
-		ptr = whale_alloc(size, 1, zero);
+		ptr = region_alloc(size, 1, zero);
 	thread_leave(heap);
 	return with_errno(ptr);
 }
@@ -99,11 +112,11 @@ static void *pool_aligned(struct heap *heap, size_t align, size_t size)
 	size_t rounded = (size + align - 1) & ~(align - 1);
 
 	if (align > SLOT || rounded < size || !in_pools(size))
-		return whale_alloc(size, align, NULL);
+		return region_alloc(size, align, NULL);
 	if (align > GRANULE && options.l25)
 		return span_aligned(heap, align, size);
 	if (!in_pools(rounded))
-		return whale_alloc(size, align, NULL);
+		return region_alloc(size, align, NULL);
 	return heap_alloc(heap, class_aligned(size, align), NULL);
 }
 
@@ -152,6 +165,14 @@ static inline bool stack_push(struct heap *heap, uint32_t word, void *ptr)
 	return true;
 }
 
+/* Nothing of ours begins at ptr: says what it most likely is. */
+static _Noreturn __attribute__((noinline, cold)) void free_wrong(void *ptr)
+{
+	if (window_holds(ptr) && window.owners[window_slot(ptr)] && on_granule(ptr))
+		notice_fatal("double free of", ptr);
+	notice_fatal("free of a foreign pointer:", ptr);
+}
+
 /* Frees what the stacks do not take. */
 static __attribute__((noinline, cold)) void free_rest(void *ptr, uint32_t word)
 {
@@ -189,11 +210,25 @@ void free_slow(void *ptr)
 {
 	struct heap *heap = cache_self.heap;
 	uint32_t word = window_get(ptr);
+	uint32_t cls = word ^ cache_self.tag;
 
+	/* The heap's own Mid blocks and spans, short of every test but those for misuse and room.
+	 */
+	if (__builtin_expect(cls - CLASS_TINY_END < HEAP_STACKS, 1)) {
+		void **top = heap->top[cls - CLASS_TINY_END];
+
+		if (__builtin_expect(top[-1] != ptr && top != heap->limit[cls - CLASS_TINY_END] &&
+					     (cls < CLASS_MID_END || on_granule(ptr)),
+				     1)) {
+			*top = ptr;
+			heap->top[cls - CLASS_TINY_END] = top + 1;
+			return;
+		}
+	}
 	if (!ptr)
 		return;
 	if (__builtin_expect(!word || !window_holds(ptr), 0))
-		notice_fatal("free of a foreign pointer:", ptr);
+		free_wrong(ptr);
 	if (!heap || !stack_push(heap, word, ptr))
 		free_rest(ptr, word);
 }

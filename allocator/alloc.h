@@ -1,6 +1,6 @@
 /*
  * Allocation as the C library defines it, for every size: the inline fast paths, and the slow paths
- * behind them. The budget of the fast paths: 14 instructions for malloc, 18 for free.
+ * behind them. The budget of the fast paths: 13 instructions for malloc, 18 for free.
  */
 #ifndef ALLOC_H
 #define ALLOC_H
@@ -22,7 +22,16 @@ void free_slow(void *ptr);
 void *alloc_resize(void *ptr, size_t size);
 size_t alloc_usable(void *ptr);
 
-static inline void *alloc_fast(size_t size)
+/* Keeps a value out of the register of the result, which saves a move. */
+#if defined(__x86_64__)
+#define ALLOC_APART(value) __asm__("" : "+c"(value))
+#else
+#define ALLOC_APART(value) ((void)0)
+#endif
+
+/* `slow` does what the fast path cannot, whatever the reason. */
+static inline __attribute__((always_inline)) void *alloc_fast_else(size_t size,
+								   void *(*slow)(size_t))
 {
 	size_t units = (size + 15) >> TINY_SHIFT; /* wraps to 0, whose class is always empty */
 	size_t cls;
@@ -33,14 +42,20 @@ static inline void *alloc_fast(size_t size)
 				 * more.
 				 */
 	if (__builtin_expect(units >= TINY_UNITS, 0))
-		return alloc_slow(size);
+		return slow(size);
 	cls = cache_self.cls[units];
 	top = cache_self.top[cls];
+	ALLOC_APART(top);
 	ptr = top[-1];
 	if (__builtin_expect(!ptr, 0))
-		return alloc_slow(size);
+		return slow(size);
 	cache_self.top[cls] = top - 1;
 	return ptr;
+}
+
+static inline void *alloc_fast(size_t size)
+{
+	return alloc_fast_else(size, alloc_slow);
 }
 
 static inline void free_fast(void *ptr)

@@ -1,12 +1,14 @@
 #include "class.h"
 
-/* Bytes that a thread cache may keep of one class, and the most blocks. */
-#define CACHED_BYTES ((size_t)128 << 10)
-#define CACHED_MOST  256
+/* What a thread cache may keep of one class: bytes and blocks, at first and at most. */
+#define FIRST_BYTES       ((size_t)8 << 10)
+#define FIRST_MOST        16
+#define CACHED_TINY_BYTES ((size_t)128 << 10)
+#define CACHED_MID_BYTES  ((size_t)16 << 10)
+#define CACHED_SPAN_BYTES ((size_t)256 << 10)
+#define CACHED_MOST       256
 /* Below, classes are multiples of 16; from here on, eight per doubling. */
 #define CLASS_LINEAR_END 17u
-/* The same for spans. */
-#define CACHED_SPAN_BYTES ((size_t)512 << 10)
 
 struct class_info class_table[CLASS_END];
 static unsigned class_least = 1;
@@ -22,43 +24,53 @@ const uint8_t class_by_granules[33] = {
 
 static uint32_t slab_granules(size_t size)
 {
-	if (size <= 4096)
-		return 1;
-	return size <= 8192 ? 2 : size <= 16384 ? 4 : 8;
+	return size <= 8192 ? 1 : size <= 16384 ? 2 : 4;
 }
 
-static uint32_t cached_most(size_t bytes, size_t size)
+static uint16_t blocks_in(size_t bytes, size_t size, size_t least, size_t most)
 {
 	size_t blocks = bytes / size;
 
-	return blocks > CACHED_MOST ? CACHED_MOST : blocks ? (uint32_t)blocks : 1;
+	if (blocks < least)
+		blocks = least;
+	return (uint16_t)(blocks < most ? blocks : most);
+}
+
+static struct class_info slab_class(unsigned cls)
+{
+	unsigned step = cls - CLASS_LINEAR_END;
+	size_t size = cls < CLASS_LINEAR_END ? (size_t)cls << TINY_SHIFT
+					     : (size_t)(9 + step % 8) << (5 + step / 8);
+	size_t cached = cls < CLASS_TINY_END ? CACHED_TINY_BYTES : CACHED_MID_BYTES;
+
+	return (struct class_info){
+		.size = (uint32_t)size,
+		.granules = slab_granules(size),
+		.first = blocks_in(FIRST_BYTES, size, 1, FIRST_MOST),
+		.cached = blocks_in(cached, size, 1, CACHED_MOST),
+	};
+}
+
+static struct class_info span_class(unsigned granules)
+{
+	size_t size = (size_t)granules << GRANULE_SHIFT;
+
+	return (struct class_info){
+		.size = (uint32_t)size,
+		.granules = granules,
+		.first = blocks_in(CACHED_SPAN_BYTES, size, 0, 1),
+		.cached = blocks_in(CACHED_SPAN_BYTES, size, 0, CACHED_MOST),
+	};
 }
 
 void class_init(bool tiny)
 {
 	class_least = tiny ? 1 : CLASS_TINY_END;
-	for (unsigned cls = 1; cls < CLASS_MID_END; cls++) {
-		unsigned step = cls - CLASS_LINEAR_END;
-		size_t size = cls < CLASS_LINEAR_END ? (size_t)cls << TINY_SHIFT
-						     : (size_t)(9 + step % 8) << (5 + step / 8);
-
-		class_table[cls] = (struct class_info){
-			.size = (uint32_t)size,
-			.granules = slab_granules(size),
-			.cached = cached_most(CACHED_BYTES, size),
-		};
-	}
-	for (unsigned granules = 32; granules; granules--) {
-		unsigned cls = class_by_granules[granules];
-
-		if (class_table[cls].granules > granules)
-			continue;
-		class_table[cls] = (struct class_info){
-			.size = granules << GRANULE_SHIFT,
-			.granules = granules,
-			.cached = cached_most(CACHED_SPAN_BYTES, granules << GRANULE_SHIFT),
-		};
-	}
+	for (unsigned cls = 1; cls < CLASS_MID_END; cls++)
+		class_table[cls] = slab_class(cls);
+	/* The most granules of each class, which come last. */
+	for (unsigned granules = 1; granules <= 32; granules++)
+		class_table[class_by_granules[granules]] = span_class(granules);
 }
 
 unsigned class_in_use(size_t size)

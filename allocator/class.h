@@ -36,7 +36,8 @@
 struct class_info {
 	uint32_t size;     /* bytes of a block */
 	uint32_t granules; /* of a slab, or of the span itself */
-	uint32_t cached;   /* most blocks that a thread cache keeps */
+	uint16_t first;    /* blocks that a thread cache keeps at first */
+	uint16_t cached;   /* and at most */
 };
 
 /* clang-format off */

@@ -7,9 +7,11 @@
 #include "notice.h"
 #include "shard.h"
 
-/* A stack's first room, and how far allocation alone makes it grow. */
-#define ROOM_FIRST  16
-#define ROOM_REFILL 64
+/*
+ * A stack starts with room for few blocks. Refills alone make it grow to so many bytes; further it
+ * grows only at a refill after a flush, which shows that it was too small.
+ */
+#define REFILL_BYTES ((size_t)16 << 10)
 /* Full slabs that are searched for remote frees before a new slab is made. */
 #define SEARCH 16
 /* Empty slabs that a heap keeps, in granules. */
@@ -109,19 +111,17 @@ static void **slots_take(struct heap *heap, size_t count)
 	return (void **)slots;
 }
 
-/* Gives the stack of `class` more room, up to `most`; false when it has that much or there is no
- * memory. */
-static bool stack_grow(struct heap *heap, unsigned cls, unsigned most)
+/* Doubles the room of the stack of `cls`; false when it has all it may have, or there is no memory.
+ */
+static bool stack_grow(struct heap *heap, unsigned cls)
 {
 	void ***top = heap_top(heap, cls);
-	unsigned room = heap->room[cls] ? 2u * heap->room[cls] : ROOM_FIRST;
+	unsigned room = heap->room[cls] ? 2u * heap->room[cls] : class_table[cls].first;
 	size_t count = 0;
 	void **bottom;
 
-	if (most > class_table[cls].cached)
-		most = class_table[cls].cached;
-	if (room > most)
-		room = most;
+	if (room > class_table[cls].cached)
+		room = class_table[cls].cached;
 	if (room <= heap->room[cls])
 		return false;
 	bottom = slots_take(heap, room + 1);
@@ -307,8 +307,12 @@ static bool stack_refill(struct heap *heap, unsigned cls)
 	unsigned count, room;
 	void ***top;
 
-	if (!stack_grow(heap, cls, ROOM_REFILL) && !heap->room[cls])
+	room = heap->room[cls];
+	if (!room || heap->flushed[cls] || room * class_table[cls].size < REFILL_BYTES)
+		stack_grow(heap, cls);
+	if (!heap->room[cls])
 		return false;
+	heap->flushed[cls] = false;
 	slab = slab_find(heap, cls);
 	if (!slab)
 		return false;
@@ -365,6 +369,7 @@ static void stack_flush(struct heap *heap, unsigned cls, size_t count)
 	memmove(blocks, blocks + count, (have - count) * sizeof(void *));
 	*top -= count;
 	heap->ticks++;
+	heap->flushed[cls] = true;
 	stat_add(&heap->counters.flushes, 1);
 	stat_add(&heap->counters.flush_blocks, count);
 }
@@ -379,6 +384,9 @@ static void *span_alloc(struct heap *heap, unsigned cls, bool *zero)
 	stat_add(&heap->counters.large_allocs, 1);
 	if (!ptr)
 		return NULL;
+	if (heap->flushed[cls])
+		stack_grow(heap, cls);
+	heap->flushed[cls] = false;
 	window_set(ptr, heap->tag | cls);
 	if (zero)
 		*zero = known;
@@ -409,7 +417,7 @@ void heap_free(struct heap *heap, unsigned cls, void *ptr)
 
 	if ((*top)[-1] == ptr)
 		notice_fatal("double free of", ptr);
-	if (*top == *heap_limit(heap, cls) && !stack_grow(heap, cls, UINT16_MAX)) {
+	if (*top == *heap_limit(heap, cls) && (heap->room[cls] || !stack_grow(heap, cls))) {
 		size_t count = stack_count(heap, cls);
 
 		if (!heap->room[cls]) { /* no memory for a stack */

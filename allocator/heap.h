@@ -37,6 +37,7 @@ struct heap {
 	uint32_t tag;
 	uint8_t shard;
 	uint16_t room[CLASS_END];             /* slots of each stack */
+	bool flushed[CLASS_END];              /* since its last refill */
 	void **seen[CLASS_END];               /* its top at the last tick */
 	struct slablist avail[CLASS_MID_END]; /* slabs with free blocks */
 	struct slablist full[CLASS_MID_END];  /* slabs without, as far as the owner knows */

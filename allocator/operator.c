@@ -60,6 +60,13 @@ static __attribute__((noinline, cold)) void *new_retry(size_t size, size_t align
 	return ptr;
 }
 
+static __attribute__((noinline)) void *new_slow(size_t size)
+{
+	void *ptr = alloc_slow(size);
+
+	return __builtin_expect(ptr != NULL, 1) ? ptr : new_retry(size, 1);
+}
+
 /*
  * A new-handler may throw, and only C++ can catch: so the library's own operator does it, which
  * calls the throwing form, ours, again.
@@ -90,9 +97,7 @@ static inline void *aligned(size_t align, size_t size)
 #define DEFINE_NEW(symbol)                                                                         \
 	HAK_API void *symbol(size_t size)                                                          \
 	{                                                                                          \
-		void *ptr = alloc_fast(size);                                                      \
-                                                                                                   \
-		return __builtin_expect(ptr != NULL, 1) ? ptr : new_retry(size, 1);                \
+		return alloc_fast_else(size, new_slow);                                            \
 	}
 #define DEFINE_NEW_NOTHROW(symbol)                                                                 \
 	HAK_API void *symbol(size_t size, const void *tag)                                         \

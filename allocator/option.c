@@ -82,7 +82,7 @@ void option_parse(const char *text, const char *whale_capacity)
 	memset(&options, 0, sizeof(options));
 	for (size_t row = 0; row < ROWS; row++)
 		*(uint32_t *)((char *)&options + table[row].offset) = table[row].standard;
-	options.whale_capacity = OPTION_WHALE_CAPACITY_MOST / 4;
+	options.whale_capacity = OPTION_WHALE_CAPACITY_MOST;
 	while (text && *text) {
 		char word[WORD_MOST];
 		size_t length = strcspn(text, ",");

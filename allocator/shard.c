@@ -5,10 +5,19 @@
 #include "notice.h"
 #include "os.h"
 #include "stat.h"
+#include "whale.h"
 
 /* Segments with nothing given out stay mapped up to so many and such a share of all. */
 #define SPARE_LEAST 16
 #define SPARE_SHARE 2
+
+/* Fresh Whales make the shards decay by a step each time they come to such a share of all memory.
+ */
+#define ROOM_SHARE 2
+
+/* Processors to a shard: more shards wait less for each other's locks, and fill their segments
+ * worse. */
+#define SHARD_CPUS 4
 
 struct shard {
 	_Alignas(64) struct lock lock;
@@ -16,6 +25,7 @@ struct shard {
 	unsigned segments;            /* in all */
 	unsigned spare;               /* of these, with nothing given out */
 	struct segment *records;      /* unused */
+	size_t dirty;                 /* granules that are free and may be resident */
 	bool used;
 	_Atomic size_t out; /* granules given out */
 };
@@ -27,7 +37,9 @@ void shard_init(void)
 {
 	unsigned cpus = os_cpus();
 
-	count = cpus < SHARD_MOST ? cpus : SHARD_MOST;
+	count = (cpus + SHARD_CPUS - 1) / SHARD_CPUS;
+	if (count > SHARD_MOST)
+		count = SHARD_MOST;
 }
 
 unsigned shard_count(void)
@@ -114,6 +126,7 @@ static size_t segment_destroy(struct shard *shard, struct segment *segment)
 	base_unmap(segment->base);
 	shard->segments--;
 	shard->spare--;
+	shard->dirty -= (size_t)__builtin_popcountll(segment->dirty);
 	segment->free = segment->dirty = segment->stale = 0;
 	segment->next = shard->records;
 	shard->records = segment;
@@ -125,8 +138,10 @@ static struct segment *segment_create(unsigned number)
 {
 	struct shard *shard = &shards[number];
 	struct segment *segment;
-	char *base = window_take(SLOT, SLOT);
+	char *base;
 
+	whale_release(SLOT);
+	base = window_take(SLOT, SLOT);
 	if (!base)
 		return NULL;
 	segment = record_take(shard);
@@ -158,6 +173,7 @@ static char *segment_take(struct shard *shard, struct segment *segment, unsigned
 		shard->spare--;
 	segment->free &= ~mask;
 	atomic_fetch_add_explicit(&shard->out, granules, memory_order_relaxed);
+	shard->dirty -= (size_t)__builtin_popcountll(segment->dirty & mask);
 	segment->dirty &= ~mask;
 	segment->stale &= ~mask;
 	if (!segment->free)
@@ -165,26 +181,54 @@ static char *segment_take(struct shard *shard, struct segment *segment, unsigned
 	return segment->base + ((size_t)first << GRANULE_SHIFT);
 }
 
-/* Memory that is resident already first, then the lowest. */
+/* The first of the shortest runs of ones in `bits` that hold `granules` at a multiple of align; 64:
+ * none. */
+static unsigned run_best(uint64_t bits, unsigned granules, unsigned align, unsigned *length)
+{
+	uint64_t starts = runs_in(bits, granules, align);
+	unsigned best = 64;
+
+	*length = 65;
+	while (starts) {
+		unsigned first = (unsigned)__builtin_ctzll(starts);
+		uint64_t rest = ~(bits >> first);
+		unsigned run = rest ? (unsigned)__builtin_ctzll(rest) : 64 - first;
+
+		if (run < *length) {
+			*length = run;
+			best = first;
+		}
+		/* On to the next run. */
+		starts &= first + run >= 64 ? 0 : UINT64_MAX << (first + run);
+	}
+	return best;
+}
+
+/* Memory that is resident already first, then the tightest place, then the lowest. */
 static char *run_take(struct shard *shard, unsigned granules, unsigned align, bool *zero)
 {
-	struct segment *clean = NULL;
-	uint64_t clean_runs = 0;
+	struct segment *best_segment = NULL;
+	unsigned best = 64, best_cost = UINT32_MAX;
 
 	for (struct segment *segment = shard->first; segment; segment = segment->next) {
-		uint64_t runs = runs_in(segment->dirty, granules, align);
+		unsigned length, first = run_best(segment->dirty, granules, align, &length);
+		unsigned cost = length;
 
-		if (runs)
-			return segment_take(shard, segment, (unsigned)__builtin_ctzll(runs),
-					    granules, zero);
-		if (!clean && (runs = runs_in(segment->free, granules, align))) {
-			clean = segment;
-			clean_runs = runs;
+		if (first == 64) {
+			first = run_best(segment->free, granules, align, &length);
+			cost = length + 64;
+		}
+		if (first < 64 && cost < best_cost) {
+			best_segment = segment;
+			best = first;
+			best_cost = cost;
+			if (cost == granules)
+				break;
 		}
 	}
-	if (!clean)
+	if (!best_segment)
 		return NULL;
-	return segment_take(shard, clean, (unsigned)__builtin_ctzll(clean_runs), granules, zero);
+	return segment_take(shard, best_segment, best, granules, zero);
 }
 
 void *shard_take(unsigned number, unsigned granules, unsigned align, bool *zero)
@@ -233,6 +277,7 @@ void shard_give(void *ptr, unsigned granules)
 		notice_fatal("double free of", ptr);
 	segment->free |= mask;
 	segment->dirty |= mask;
+	shard->dirty += granules;
 	atomic_fetch_sub_explicit(&shard->out, granules, memory_order_relaxed);
 	if (!segment->listed)
 		segment_list(shard, segment);
@@ -262,7 +307,7 @@ bool shard_extend(void *ptr, unsigned granules, unsigned more)
 }
 
 /* Purges the runs of `mask`; what the system refuses stays dirty. */
-static size_t segment_purge(struct segment *segment, uint64_t mask)
+static size_t segment_purge(struct shard *shard, struct segment *segment, uint64_t mask)
 {
 	size_t purged = 0;
 
@@ -279,6 +324,7 @@ static size_t segment_purge(struct segment *segment, uint64_t mask)
 		if (!os_purge(segment->base + ((size_t)first << GRANULE_SHIFT), bytes))
 			continue;
 		segment->dirty &= ~run_mask(first, granules);
+		shard->dirty -= granules;
 		purged += bytes;
 	}
 	return purged;
@@ -297,7 +343,7 @@ size_t shard_purge(unsigned number, bool all)
 			destroyed += segment_destroy(shard, segment);
 			continue;
 		}
-		purged += segment_purge(segment, all ? segment->dirty : segment->stale);
+		purged += segment_purge(shard, segment, all ? segment->dirty : segment->stale);
 		segment->stale = segment->dirty;
 	}
 	lock_drop(&shard->lock);
@@ -312,6 +358,19 @@ size_t shard_granules(void)
 	for (unsigned number = 0; number < SHARD_MOST; number++)
 		out += atomic_load_explicit(&shards[number].out, memory_order_relaxed);
 	return out;
+}
+
+void shard_make_room(size_t bytes)
+{
+	static _Atomic size_t fresh;
+	uint64_t mapped = atomic_load_explicit(&stat_shared.mapped_bytes, memory_order_relaxed);
+
+	bytes += atomic_fetch_add_explicit(&fresh, bytes, memory_order_relaxed);
+	if (bytes < mapped / ROOM_SHARE)
+		return;
+	atomic_store_explicit(&fresh, 0, memory_order_relaxed);
+	for (unsigned number = 0; number < count; number++)
+		shard_purge(number, false);
 }
 
 void shard_fork_prepare(void)

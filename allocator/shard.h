@@ -35,7 +35,7 @@ static inline struct slab *shard_slab(const void *ptr)
 	return &segment->slabs[((uintptr_t)ptr >> GRANULE_SHIFT) & (SEGMENT_GRANULES - 1)];
 }
 
-/* Once: as many shards as processors. */
+/* Once: a shard for every few processors. */
 void shard_init(void);
 unsigned shard_count(void);
 
@@ -55,6 +55,9 @@ bool shard_extend(void *ptr, unsigned granules, unsigned more);
 /* One step of decay: returns to the system what was free at the last step already; everything with
  * `all`. */
 size_t shard_purge(unsigned shard, bool all);
+
+/* So many bytes of fresh memory were mapped elsewhere: decay keeps pace with them. */
+void shard_make_room(size_t bytes);
 
 /* Granules given out. */
 size_t shard_granules(void);

@@ -7,11 +7,20 @@
 #include "stat.h"
 #include "window.h"
 
-/* Most bytes kept, and the most that a reused region may exceed the request by, as a divisor. */
-#define KEPT_BYTES ((size_t)64 << 20)
+/*
+ * Bytes kept: at least, at most where a program shows that it would reuse them, and as a share of
+ * what is in use. The most that a reused region may exceed the request by, as a divisor.
+ */
+#define KEPT_LEAST ((size_t)8 << 20)
+#define KEPT_MOST  ((size_t)256 << 20)
+#define KEPT_SHARE 2
 #define SLACK      4
+/* A kept region of at least such a share of the request may be grown to it. */
+#define LESS 2
 /* Steps of upkeep (or allocations) that an unused region survives. */
 #define AGE_MOST 64
+/* The same where fresh memory is needed elsewhere. */
+#define AGE_RELEASED 4
 
 struct whale {
 	struct whale *next, *prev; /* kept: newest first; unused records: next alone */
@@ -27,6 +36,8 @@ static struct whale *newest, *oldest; /* kept regions */
 static struct whale *records;         /* unused */
 static unsigned kept_most, kept;
 static size_t kept_bytes, live_bytes;
+static size_t kept_least = KEPT_LEAST; /* bytes that may be kept whatever is in use */
+static size_t lost;                    /* the largest region let go since the last miss */
 static uint64_t clock;
 
 void whale_init(unsigned most)
@@ -46,6 +57,14 @@ static struct whale *whale_of(const void *ptr)
 	if (whale->ptr != ptr)
 		notice_fatal("free of a pointer that is not the start of a block:", ptr);
 	return whale;
+}
+
+/* Most bytes kept: in proportion to what is in use, so that a small program stays small. */
+static size_t kept_limit(void)
+{
+	size_t share = live_bytes / KEPT_SHARE;
+
+	return share > kept_least ? share : kept_least;
 }
 
 static void kept_add(struct whale *whale)
@@ -89,16 +108,39 @@ static void whale_unmap(struct whale *whale)
 	records = whale;
 }
 
-/* The smallest kept region that fits without much waste, the newest of equals. Under the lock. */
+static size_t places_held(const struct whale *whale)
+{
+	return (whale->places + SLOT - 1) & ~(SLOT - 1);
+}
+
+/*
+ * The smallest kept region that fits without much waste, the newest of equals; else the largest
+ * that can be made to fit where it is, so that only the difference has to be faulted in. Under the
+ * lock.
+ */
 static struct whale *kept_find(size_t bytes, size_t align)
 {
-	struct whale *best = NULL;
+	struct whale *best = NULL, *less = NULL;
 
-	for (struct whale *whale = newest; whale; whale = whale->next)
-		if (whale->bytes >= bytes && whale->bytes - bytes <= bytes / SLACK &&
-		    ((uintptr_t)whale->ptr & (align - 1)) == 0 &&
-		    (!best || whale->bytes < best->bytes))
-			best = whale;
+	for (struct whale *whale = newest; whale; whale = whale->next) {
+		if ((uintptr_t)whale->ptr & (align - 1))
+			continue;
+		if (whale->bytes >= bytes) {
+			if (whale->bytes - bytes <= bytes / SLACK &&
+			    (!best || whale->bytes < best->bytes))
+				best = whale;
+		} else if (places_held(whale) >= bytes && whale->bytes >= bytes / LESS &&
+			   (!less || whale->bytes > less->bytes)) {
+			less = whale;
+		}
+	}
+	if (!best && less && os_resize(less->ptr, less->bytes, bytes)) {
+		stat_add_shared(&stat_shared.mremap_calls, 1);
+		kept_bytes += bytes - less->bytes;
+		window_count((int64_t)(bytes - less->bytes));
+		less->bytes = bytes;
+		best = less;
+	}
 	if (best)
 		kept_remove(best);
 	return best;
@@ -124,6 +166,14 @@ static void whale_place(struct whale *whale, char *ptr, size_t bytes, size_t pla
 	window_set(ptr, CLASS_WHALE);
 }
 
+/* A region was let go that would have served now: the like of it shall be kept. */
+static void lost_learn(size_t bytes)
+{
+	if (lost >= bytes && 2 * bytes > kept_least && 2 * bytes <= KEPT_MOST)
+		kept_least = 2 * bytes;
+	lost = 0;
+}
+
 static struct whale *whale_create(size_t bytes, size_t align)
 {
 	struct whale *whale = record_take();
@@ -131,6 +181,7 @@ static struct whale *whale_create(size_t bytes, size_t align)
 
 	if (!whale)
 		return NULL;
+	lost_learn(bytes);
 	ptr = window_take(bytes, align < SLOT ? SLOT : align);
 	while (!ptr && oldest) {
 		struct whale *gone = oldest;
@@ -200,10 +251,12 @@ void whale_free(void *ptr)
 	if (!whale->live)
 		notice_fatal("double free of", ptr);
 	live_bytes -= whale->bytes;
-	if (!kept_most || whale->bytes > KEPT_BYTES || whale->bytes <= LARGE_MOST) {
+	if (!kept_most || whale->bytes > kept_limit() || whale->bytes <= LARGE_MOST) {
+		if (whale->bytes > lost)
+			lost = whale->bytes;
 		whale_unmap(whale);
 	} else {
-		while (oldest && (kept >= kept_most || kept_bytes + whale->bytes > KEPT_BYTES)) {
+		while (oldest && (kept >= kept_most || kept_bytes + whale->bytes > kept_limit())) {
 			struct whale *gone = oldest;
 
 			kept_remove(gone);
@@ -252,7 +305,7 @@ void *whale_realloc(void *ptr, size_t size)
 	if (!whale->live)
 		notice_fatal("realloc of a freed block:", ptr);
 	before = whale->bytes;
-	held = (whale->places + SLOT - 1) & ~(SLOT - 1);
+	held = places_held(whale);
 	stat_add_shared(&stat_shared.mremap_calls, 1);
 	done = bytes == before || (bytes <= held && os_resize(ptr, before, bytes));
 	if (done) {
@@ -268,6 +321,22 @@ void *whale_realloc(void *ptr, size_t size)
 	if (done)
 		window_count((int64_t)bytes - (int64_t)before);
 	return ptr;
+}
+
+void whale_release(size_t bytes)
+{
+	size_t released = 0;
+
+	lock_take(&lock);
+	clock++;
+	while (oldest && released < bytes && clock - oldest->born > AGE_RELEASED) {
+		struct whale *gone = oldest;
+
+		released += gone->bytes;
+		kept_remove(gone);
+		whale_unmap(gone);
+	}
+	lock_drop(&lock);
 }
 
 size_t whale_live_bytes(void)

@@ -23,6 +23,10 @@ void *whale_realloc(void *ptr, size_t size);
 /* A step of upkeep: regions not reused for long go. All of them with `all`; returns the bytes. */
 size_t whale_tick(bool all);
 
+/* Fresh memory is about to be used elsewhere: unmaps the oldest kept regions, up to so many bytes.
+ */
+void whale_release(size_t bytes);
+
 size_t whale_live_bytes(void);
 size_t whale_kept_bytes(void);
 

@@ -1,5 +1,6 @@
 #include "callsite.h"
 
+#include "loaded.h"
 #include "member.h"
 #include "notepad.h"
 
@@ -84,6 +85,15 @@ static struct callsite_table *grow(struct callsite_table *old)
 	return table;
 }
 
+void callsite_forget(void)
+{
+	struct callsite_table *table = table_make(FIRST_BITS);
+
+	/* The old one stays: other threads may be reading it. */
+	if (table)
+		atomic_store_explicit(&callsite_table, table, memory_order_release);
+}
+
 /* A new site; locked. Returns its number, 0 when there is no room. */
 static uint32_t add(struct callsite_table *table, const struct callsite_call *call)
 {
@@ -94,6 +104,7 @@ static uint32_t add(struct callsite_table *table, const struct callsite_call *ca
 
 	if (sites >= CALLSITE_ID || (table->used > table->mask / 4 && !(table = grow(table))))
 		return 0;
+	loaded_tell(call->addr);
 	if (!notepad_write(NOTE_SITE, &part, 1))
 		return 0;
 	sites++;

@@ -39,6 +39,9 @@ extern struct callsite_table *_Atomic callsite_table;
 /* Readies the table for sites of the session's mode. False: no memory. */
 bool callsite_open(const struct session *s);
 
+/* Gives new numbers from now on: addresses may mean something else. Notepad locked. */
+void callsite_forget(void);
+
 /* The slow path: a site not at its first place in the table, not seen or not yet walked. */
 uint32_t callsite_find(const struct callsite_call *call);
 

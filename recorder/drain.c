@@ -129,6 +129,7 @@ static bool welcome(struct drain *d, uint32_t number)
 	p->image = image;
 	p->first = pid == d->first;
 	p->forks = &d->legacies;
+	p->unwinder = d->unwinder;
 	p->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	process_meet(p);
 	begin_trace(d, p);
@@ -324,4 +325,5 @@ void drain_fini(struct drain *d)
 	}
 	free(d->strangers);
 	free(d->processes);
+	unwinder_destroy(d->unwinder);
 }

@@ -21,6 +21,7 @@ struct drain {
 	uint64_t checked;         /* clock at which processes were last looked after */
 	struct process **processes;
 	size_t count, room;
+	struct unwinder *unwinder;
 	struct legacy *legacies;
 	uint32_t *strangers; /* arrivals whose fork record is not read yet */
 	size_t n_strangers;

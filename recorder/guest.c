@@ -149,11 +149,12 @@ static void tell_image(bool forked)
 		parts[2] = (struct notepad_part){arguments[0], command_bytes(arguments, words[0])};
 		note.command_bytes = (uint32_t)parts[2].bytes;
 	}
-	notepad_lock();
+	if (!notepad_lock())
+		return;
 	notepad_write(NOTE_IMAGE, parts, 3);
-	notepad_unlock();
 	if (!forked)
-		loaded_tell(program);
+		loaded_tell_all(program);
+	notepad_unlock();
 }
 
 /* Makes the process known: its notes first. */
@@ -301,9 +302,9 @@ static void before_fork(void)
 	struct session *s = member.session;
 	struct pen *p = guest_pen;
 
-	child = SESSION_NONE;
 	if (!p->ready)
 		p = guest_enter(0, (uintptr_t)__builtin_frame_address(0));
+	child = SESSION_NONE;
 	if (!p || s->mode & SESSION_ALONE)
 		return;
 	p->ready = 0;
@@ -364,6 +365,17 @@ static bool renew(void)
 		atomic_store(&session_process(member.session, number)->announced, 0);
 	}
 	return present(number, parent, true);
+}
+
+/* ---- modules that go ---- */
+
+void guest_closed(void)
+{
+	if (!member.process || member.off || !notepad_lock())
+		return;
+	if (loaded_tell_gone())
+		callsite_forget();
+	notepad_unlock();
 }
 
 /* ---- entering a hook ---- */
@@ -430,6 +442,19 @@ static struct pen *enter_first(void)
 		return NULL;
 	}
 	return begin_thread();
+}
+
+/* A program that never calls is recorded as well. */
+__attribute__((constructor)) static void attach_early(void)
+{
+	sigset_t mask;
+
+	hold_signals(&mask);
+	working = true;
+	if (!member.session && !attach())
+		member.off = true;
+	working = false;
+	release_signals(&mask);
 }
 
 struct pen *guest_enter(uintptr_t addr, uintptr_t frame)

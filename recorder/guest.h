@@ -20,4 +20,7 @@ extern uintptr_t guest_site_mask;
  */
 struct pen *guest_enter(uintptr_t addr, uintptr_t frame);
 
+/* The program closed a module, which may be gone. */
+void guest_closed(void);
+
 #endif

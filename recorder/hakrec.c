@@ -157,6 +157,9 @@ int main(int argc, char **argv)
 	drain.max_bytes = options.max_bytes;
 	drain.add_facts = add_facts;
 	drain.recording = &recording;
+	drain.unwinder = unwinder_create();
+	if (!drain.unwinder)
+		errx(1, "%s", strerror(ENOMEM));
 	if (recording_open(&recording, options.file, target.path, launch.pid))
 		errx(1, "%s", recording.message);
 	record(&drain, &launch, options.command[0]);

@@ -8,6 +8,7 @@
 #include "guest.h"
 #include "real.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -188,3 +189,17 @@ void *memalign PARAMETERS_MEMALIGN;
 void *pvalloc PARAMETERS_ALLOC;
 
 TRACE_CALLS(DEFINE)
+
+/* Not recorded: addresses get another meaning when another module comes to lie there. */
+HOOK int dlclose(void *handle)
+{
+	static int (*_Atomic next)(void *);
+	int status;
+
+	if (!next)
+		next = (int (*)(void *))dlsym(RTLD_NEXT, "dlclose");
+	status = next ? next(handle) : -1;
+	if (!status)
+		guest_closed();
+	return status;
+}

@@ -1,8 +1,17 @@
-/* Tells hakrec in notes which modules are loaded. */
+/* Tells hakrec in notes which modules are loaded. All to be called with the notepad locked. */
 #ifndef RECORDER_LOADED_H
 #define RECORDER_LOADED_H
 
-/* All modules that were not told yet. Not from signal handlers: it takes the loader's lock. */
-void loaded_tell(const char *program);
+#include <stdbool.h>
+#include <stdint.h>
+
+/* All modules. program: path of the executable. Takes the loader's lock. */
+void loaded_tell_all(const char *program);
+
+/* The module of an address, if it was not told. Async-signal-safe. */
+void loaded_tell(uintptr_t addr);
+
+/* Tells which modules are gone. True: at least one is. */
+bool loaded_tell_gone(void);
 
 #endif

@@ -179,6 +179,13 @@ int modules_refresh(struct modules *m, pid_t pid)
 	return error;
 }
 
+void modules_unmap(struct modules *m, uint64_t first_addr)
+{
+	for (size_t i = 0; i < m->count; i++)
+		if (m->all[i].first_addr == first_addr)
+			m->all[i].mapped = false;
+}
+
 struct module *modules_find(struct modules *m, uint64_t addr)
 {
 	if (m->last < m->count) {

@@ -30,6 +30,9 @@ int modules_add(struct modules *m, const struct module *module, const void *id, 
 /* Adds what /proc/PID/maps shows, and no longer looks into what it does not show. */
 int modules_refresh(struct modules *m, pid_t pid);
 
+/* The module that begins at an address is no longer there. */
+void modules_unmap(struct modules *m, uint64_t first_addr);
+
 /* The mapped module that an address lies in, or NULL. Valid until a change. */
 struct module *modules_find(struct modules *m, uint64_t addr);
 

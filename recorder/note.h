@@ -13,6 +13,7 @@ enum note_kind {
 	NOTE_SITE = 2,   /* struct note_site */
 	NOTE_MODULE = 3, /* struct note_module */
 	NOTE_STACK = 4,  /* struct note_stack */
+	NOTE_UNMAP = 5,  /* struct note_unmap */
 };
 
 struct note_head {
@@ -41,6 +42,12 @@ struct note_module {
 	uint32_t path_bytes;
 	uint32_t id_bytes; /* build id */
 	char text[];       /* path, build id */
+};
+
+/* A module is gone: addresses in it may mean something else from now on. */
+struct note_unmap {
+	uint64_t first_addr;
+	uint64_t unused;
 };
 
 /* A copy of the stack at a call, for hakrec to unwind. */

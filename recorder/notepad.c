@@ -1,43 +1,27 @@
 #include "notepad.h"
 
+#include "latch.h"
 #include "member.h"
 #include "track.h"
 
-#include <sched.h>
 #include <string.h>
 
-#define SPINS 100
-
 static struct track track = {.patient = true};
-static _Atomic(void *) owner; /* of the lock: an address that is this thread's own */
-
-static void *self(void)
-{
-	return __builtin_thread_pointer();
-}
+static struct latch latch;
 
 bool notepad_lock(void)
 {
-	for (unsigned spins = 0;; spins++) {
-		void *free = NULL;
-
-		if (atomic_compare_exchange_weak(&owner, &free, self()))
-			return true;
-		if (free == self())
-			return false;
-		if (spins >= SPINS)
-			sched_yield();
-	}
+	return latch_lock(&latch);
 }
 
 void notepad_unlock(void)
 {
-	atomic_store(&owner, NULL);
+	latch_unlock(&latch);
 }
 
 bool notepad_open(void)
 {
-	atomic_store(&owner, NULL);
+	latch = (struct latch){0};
 	if (!track_open(&track))
 		return false;
 	atomic_store(&member.process->notes, session_lane_number(member.session, track.lane));

@@ -1,6 +1,7 @@
 #include "pen.h"
 
-#include <errno.h>
+#include "latch.h"
+
 #include <sys/mman.h>
 
 #define BLOCK_BYTES ((size_t)64 << 10)
@@ -13,18 +14,7 @@ struct block {
 
 static struct block *blocks; /* a chain, newest first */
 static struct pen *free_pens;
-static _Atomic uint32_t busy; /* lock of the two */
-
-static void lock(void)
-{
-	while (atomic_exchange_explicit(&busy, 1, memory_order_acquire))
-		__builtin_ia32_pause();
-}
-
-static void unlock(void)
-{
-	atomic_store_explicit(&busy, 0, memory_order_release);
-}
+static struct latch latch; /* of the two */
 
 static struct block *block_make(void)
 {
@@ -47,7 +37,7 @@ static struct pen *pen_take(void)
 {
 	struct pen *p;
 
-	lock();
+	latch_lock(&latch);
 	p = free_pens;
 	if (p) {
 		free_pens = p->next;
@@ -59,16 +49,16 @@ static struct pen *pen_take(void)
 		if (block)
 			p = (struct pen *)block + block->used++;
 	}
-	unlock();
+	latch_unlock(&latch);
 	return p;
 }
 
 static void pen_give(struct pen *p)
 {
-	lock();
+	latch_lock(&latch);
 	p->next = free_pens;
 	free_pens = p;
-	unlock();
+	latch_unlock(&latch);
 }
 
 void pen_forget(void)
@@ -78,7 +68,7 @@ void pen_forget(void)
 	free_pens = NULL;
 	if (blocks)
 		*blocks = (struct block){.used = 1};
-	atomic_store(&busy, 0);
+	latch = (struct latch){0};
 }
 
 struct pen *pen_open(uint32_t thread, uint64_t tid, uint64_t clock)

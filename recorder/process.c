@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define DEPTH_MAX 512 /* frames of a stack */
+
 /* ---- what a fork passes on ---- */
 
 void legacy_destroy(struct legacy *legacy)
@@ -80,43 +82,42 @@ static void take_module(struct process *p, const struct note_module *note, size_
 	free(module.path);
 }
 
-static void read_notes(struct process *p)
+/* The module that an address lies in, looked for in the process itself when it was not told. */
+static struct module *find_module(struct process *p, uint64_t addr)
 {
-	const struct note_head *head;
+	struct module *module = modules_find(&p->modules, addr);
 
-	while ((head = notebook_next(&p->notes))) {
-		const void *payload = head + 1;
-
-		if (head->kind == NOTE_IMAGE && head->bytes >= sizeof(struct note_image)) {
-			p->start_clock = head->clock;
-			take_image(p, payload, head->bytes);
-		} else if (head->kind == NOTE_MODULE && head->bytes >= sizeof(struct note_module)) {
-			take_module(p, payload, head->bytes);
-		} else if (head->kind == NOTE_SITE && head->bytes >= sizeof(struct note_site)) {
-			const struct note_site *site = payload;
-
-			sites_tell(&p->sites, site->site & 0xffffff, site->addr, site->height);
-		}
+	if (!module) {
+		modules_refresh(&p->modules, p->pid);
+		module = modules_find(&p->modules, addr);
 	}
+	return module && *module->path ? module : NULL;
 }
 
-/* ---- records ---- */
+static void take_site(struct process *p, const struct note_site *note)
+{
+	struct module *module = find_module(p, note->addr);
+	struct site site = {
+		.addr = note->addr,
+		.height = note->height,
+		.module = module ? (uint32_t)(module - p->modules.all) : TRACE_NO_MODULE,
+	};
+
+	sites_tell(&p->sites, note->site & RECORD_SITE_MAX, &site);
+}
 
 /* The first row of a site: defines it. */
 __attribute__((noinline, cold)) static uint32_t define_site(struct process *p, struct site *site)
 {
-	struct module *module = modules_find(&p->modules, site->addr);
 	struct trace_site definition = {
 		.module = TRACE_NO_MODULE, .height = site->height, .offset = site->addr};
 	int64_t number;
 
 	if (!site->addr)
 		return TRACE_NO_SITE;
-	if (!module) {
-		modules_refresh(&p->modules, p->pid);
-		module = modules_find(&p->modules, site->addr);
-	}
-	if (module && *module->path) {
+	if (site->module < p->modules.count) {
+		struct module *module = p->modules.all + site->module;
+
 		number = modules_number(module, p->ledger.writer);
 		if (number < 0) {
 			p->ledger.error = (int)number;
@@ -133,6 +134,66 @@ __attribute__((noinline, cold)) static uint32_t define_site(struct process *p, s
 	site->number = (uint32_t)number;
 	return site->number;
 }
+
+static struct module *find_frame(void *context, uint64_t addr)
+{
+	return find_module(context, addr);
+}
+
+/* The stack of a frequent site: walked and written. */
+static void take_stack(struct process *p, const struct note_stack *note, size_t bytes)
+{
+	const struct unwinder_space space = {find_frame, p};
+	uint64_t addrs[DEPTH_MAX];
+	struct trace_frame frames[DEPTH_MAX];
+	struct trace_stack stack = {.frames = frames};
+	struct site *site = p->sites.all + note->site;
+
+	if (note->bytes > bytes - sizeof(*note) || note->site >= p->sites.count || !site->addr ||
+	    site->walked || !p->begun || p->ledger.error)
+		return;
+	site->walked = true;
+	stack.depth = (uint32_t)unwinder_walk(p->unwinder, note, &space, addrs, DEPTH_MAX);
+	for (uint32_t i = 0; i < stack.depth; i++) {
+		struct module *module = find_module(p, addrs[i]);
+		int64_t number = module ? modules_number(module, p->ledger.writer)
+					: (int64_t)TRACE_NO_MODULE;
+
+		if (number < 0)
+			return;
+		frames[i] = (struct trace_frame){(uint32_t)number,
+						 addrs[i] - (module ? module->base_addr : 0)};
+	}
+	stack.site = site->number != TRACE_NO_SITE ? site->number : define_site(p, site);
+	if (stack.site != TRACE_NO_SITE)
+		p->ledger.error = trace_writer_stack(p->ledger.writer, &stack);
+}
+
+static void take_note(struct process *p, const struct note_head *head, const void *payload)
+{
+	if (head->kind == NOTE_IMAGE && head->bytes >= sizeof(struct note_image)) {
+		p->start_clock = head->clock;
+		take_image(p, payload, head->bytes);
+	} else if (head->kind == NOTE_MODULE && head->bytes >= sizeof(struct note_module)) {
+		take_module(p, payload, head->bytes);
+	} else if (head->kind == NOTE_SITE && head->bytes >= sizeof(struct note_site)) {
+		take_site(p, payload);
+	} else if (head->kind == NOTE_STACK && head->bytes >= sizeof(struct note_stack)) {
+		take_stack(p, payload, head->bytes);
+	} else if (head->kind == NOTE_UNMAP && head->bytes >= sizeof(struct note_unmap)) {
+		modules_unmap(&p->modules, ((const struct note_unmap *)payload)->first_addr);
+	}
+}
+
+static void read_notes(struct process *p)
+{
+	const struct note_head *head;
+
+	while ((head = notebook_next(&p->notes)))
+		take_note(p, head, head + 1);
+}
+
+/* ---- records ---- */
 
 static inline uint32_t site_number(struct process *p, uint32_t site)
 {

@@ -6,8 +6,10 @@
 
 #include "crew.h"
 #include "merge.h"
+#include "modules.h"
 #include "notebook.h"
 #include "sites.h"
+#include "unwinder.h"
 
 /* What a forked child takes along, from the fork record until its first call. */
 struct legacy {
@@ -41,7 +43,8 @@ struct process {
 	struct crew crew;
 	struct modules modules;
 	struct sites sites;
-	struct legacy **forks; /* where to put what children take along */
+	struct unwinder *unwinder; /* all processes' */
+	struct legacy **forks;     /* where to put what children take along */
 	uint64_t start_clock;
 	bool told;     /* its image note was read */
 	bool begun;    /* its trace is open */

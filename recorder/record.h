@@ -22,6 +22,7 @@
 #define RECORD_SITE_BITS 24
 #define RECORD_ADDR_MAX  (((uint64_t)1 << RECORD_ADDR_BITS) - 1)
 #define RECORD_SIZE_MAX  (((uint64_t)1 << RECORD_SIZE_BITS) - 1)
+#define RECORD_SITE_MAX  (((uint32_t)1 << RECORD_SITE_BITS) - 1)
 #define RECORD_FAILED    ((uint64_t)1 << 62)
 
 /* Kinds that no trace has. */
@@ -33,7 +34,6 @@ enum record_kind {
 	RECORD_EXIT = 132,   /* the lane's thread ends */
 	RECORD_FORK = 133,   /* address: the child's number in the session */
 	RECORD_LOST = 134,   /* word 1: calls of this thread dropped here */
-	RECORD_UNMAP = 135,  /* code was unmapped: addresses may get another meaning */
 };
 
 static inline uint64_t record_head(unsigned kind, uint64_t addr)

@@ -21,13 +21,14 @@ static int make_room(struct sites *s, size_t count)
 	return 0;
 }
 
-int sites_tell(struct sites *s, uint32_t site, uint64_t addr, uint32_t height)
+int sites_tell(struct sites *s, uint32_t number, const struct site *site)
 {
-	if (make_room(s, (size_t)site + 1))
+	if (make_room(s, (size_t)number + 1))
 		return -ENOMEM;
-	for (; s->count <= site; s->count++)
+	for (; s->count <= number; s->count++)
 		s->all[s->count] = (struct site){.number = TRACE_NO_SITE};
-	s->all[site] = (struct site){addr, height, TRACE_NO_SITE};
+	s->all[number] = *site;
+	s->all[number].number = TRACE_NO_SITE;
 	return 0;
 }
 
@@ -40,7 +41,10 @@ int sites_copy(struct sites *to, const struct sites *from)
 		return -ENOMEM;
 	memcpy(to->all, from->all, from->count * sizeof(*to->all));
 	to->count = from->count;
-	sites_forget(to);
+	for (size_t i = 0; i < to->count; i++) {
+		to->all[i].number = TRACE_NO_SITE;
+		to->all[i].walked = false;
+	}
 	return 0;
 }
 
@@ -48,10 +52,4 @@ void sites_fini(struct sites *s)
 {
 	free(s->all);
 	*s = (struct sites){0};
-}
-
-void sites_forget(struct sites *s)
-{
-	for (size_t i = 0; i < s->count; i++)
-		s->all[i].number = TRACE_NO_SITE;
 }

@@ -2,12 +2,14 @@
 #ifndef RECORDER_SITES_H
 #define RECORDER_SITES_H
 
-#include "modules.h"
+#include "traces/trace.h"
 
 struct site {
 	uint64_t addr; /* return address; 0: not told */
 	uint32_t height;
+	uint32_t module; /* index in the process's modules, TRACE_NO_MODULE: in none */
 	uint32_t number; /* in the trace, TRACE_NO_SITE: not defined yet */
+	bool walked;     /* its stack is in the trace */
 };
 
 struct sites {
@@ -20,9 +22,6 @@ int sites_copy(struct sites *to, const struct sites *from);
 void sites_fini(struct sites *s);
 
 /* The process says what its number means. Returns 0 or -ENOMEM. */
-int sites_tell(struct sites *s, uint32_t site, uint64_t addr, uint32_t height);
-
-/* Forgets the trace's numbers: addresses may mean other code from now on. */
-void sites_forget(struct sites *s);
+int sites_tell(struct sites *s, uint32_t number, const struct site *site);
 
 #endif

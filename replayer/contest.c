@@ -1,6 +1,6 @@
 #include "contest.h"
 
-#include "launch.h"
+#include "dispatch.h"
 
 #include <errno.h>
 #include <math.h>
@@ -16,7 +16,7 @@ static const struct allocator null_allocator = {.name = "null", .null = true};
 
 struct hall {
 	struct contest *contest;
-	struct launcher launcher;
+	struct dispatcher dispatcher;
 	struct run_outcome outcome;
 	bool progress; /* to a terminal */
 };
@@ -76,11 +76,11 @@ static bool run(struct hall *hall, const struct allocator *allocator, uint64_t r
 	if (hall->progress)
 		fprintf(stderr, "\r\033[K%llu/%llu %s", (unsigned long long)repeat + 1,
 			(unsigned long long)request->repeat, allocator->name);
-	error = launch_run(&hall->launcher, allocator, &order, &hall->outcome);
+	error = dispatch_run(&hall->dispatcher, allocator, &order, &hall->outcome);
 	if (hall->progress)
 		fprintf(stderr, "\r\033[K");
 	if (error)
-		fprintf(stderr, "hakreplay: %s\n", hall->launcher.error);
+		fprintf(stderr, "hakreplay: %s\n", hall->dispatcher.error);
 	show_faults(&hall->outcome, allocator);
 	hall->contest->baton |= hall->outcome.baton;
 	if (request->schedule == RUN_LOCKSTEP)
@@ -154,12 +154,12 @@ int contest_hold(struct contest *contest, const struct allocators *allocators,
 {
 	struct hall hall = {
 		.contest = contest,
-		.launcher = {.plan_fd = contest->plan->file.fd,
-			     .cxx = contest->survey->kinds & CXX_KINDS,
-			     .hakmem_options = contest->request->hakmem},
+		.dispatcher = {.plan_fd = contest->plan->file.fd,
+			       .cxx = contest->survey->kinds & CXX_KINDS,
+			       .hakmem_options = contest->request->hakmem},
 		.progress = isatty(STDERR_FILENO),
 	};
-	int error = launch_init(&hall.launcher);
+	int error = dispatch_init(&hall.dispatcher);
 
 	contest->count = allocators->count;
 	contest->contestants = calloc(allocators->count + 1, sizeof(*contest->contestants));
@@ -169,7 +169,7 @@ int contest_hold(struct contest *contest, const struct allocators *allocators,
 		contest->contestants[i].allocator = &allocators->list[i];
 	for (uint64_t repeat = 0; !error && repeat < contest->request->repeat; repeat++)
 		error = round_hold(&hall, repeat, keep, context);
-	launch_fini(&hall.launcher);
+	dispatch_fini(&hall.dispatcher);
 	return error;
 }
 

@@ -35,26 +35,6 @@ static alignas(64) _Atomic int64_t live;
 static _Atomic int64_t live_peak;
 static unsigned spins;
 
-bool gate_init(const struct plan *plan)
-{
-	const uint32_t *left = (const void *)((const char *)plan + plan->epochs_offset);
-	size_t bytes = plan->epochs * sizeof(*epochs);
-
-	/* Spinning pays only where the other thread can run meanwhile. */
-	spins = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? 400 : 0;
-	window = plan->window;
-	n_epochs = plan->epochs;
-	if (!bytes)
-		return true;
-	epochs = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	if (epochs == MAP_FAILED)
-		return false;
-	for (uint32_t e = 0; e < n_epochs; e++)
-		atomic_init(&epochs[e].left, left[e]);
-	return true;
-}
-
 static struct point *point_of(const struct slot *slot)
 {
 	return &points[(uintptr_t)slot / sizeof(*slot) % POINTS];
@@ -109,6 +89,27 @@ static void epochs_advance(void)
 			futex_wake_all(&epochs[e].state);
 		e++;
 	}
+}
+
+bool gate_init(const struct plan *plan)
+{
+	const uint32_t *left = (const void *)((const char *)plan + plan->epochs_offset);
+	size_t bytes = plan->epochs * sizeof(*epochs);
+
+	/* Spinning pays only where the other thread can run meanwhile. */
+	spins = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? 400 : 0;
+	window = plan->window;
+	n_epochs = plan->epochs;
+	if (!bytes)
+		return true;
+	epochs = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (epochs == MAP_FAILED)
+		return false;
+	for (uint32_t e = 0; e < n_epochs; e++)
+		atomic_init(&epochs[e].left, left[e]);
+	epochs_advance(); /* over those in which nobody has anything to do */
+	return true;
 }
 
 static void epoch_wait(struct epoch *epoch)

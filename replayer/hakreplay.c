@@ -1,7 +1,7 @@
 /* hakreplay: replays a trace on several allocators, each in fresh processes, and compares them. */
 #include "allocators.h"
 #include "contest.h"
-#include "ledger.h"
+#include "jsonlines.h"
 #include "planner.h"
 #include "request.h"
 #include "survey.h"
@@ -28,17 +28,17 @@ static int compare(const struct request *request, const struct survey *survey,
 		   const struct planner_result *plan, const struct allocators *allocators)
 {
 	struct contest contest = {.request = request, .survey = survey, .plan = plan};
-	struct ledger ledger;
-	int failed = ledger_open(&ledger, request->json);
+	struct jsonlines lines;
+	int failed = jsonlines_open(&lines, request->json);
 
 	if (failed)
 		return complain("%s: %s", request->json, strerror(-failed));
-	failed = contest_hold(&contest, allocators, ledger_keep, &ledger);
+	failed = contest_hold(&contest, allocators, jsonlines_keep, &lines);
 	if (failed)
 		complain("%s", strerror(-failed));
 	else
 		table_print(stdout, &contest);
-	failed |= ledger_close(&ledger) | contest.failed;
+	failed |= jsonlines_close(&lines) | contest.failed;
 	contest_fini(&contest);
 	return !!failed;
 }

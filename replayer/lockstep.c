@@ -1,11 +1,15 @@
 #include "lockstep.h"
 
-#include "crew.h"
 #include "digest.h"
 #include "engine.h"
 #include "futex.h"
 #include "identity.h"
+#include "meter.h"
+#include "roster.h"
 #include "setting.h"
+
+#define SAMPLES      1000 /* of resident memory in a run, at most */
+#define SAMPLE_PAUSE 250  /* entries between two of them, at least */
 
 /* States of a worker's thread, all changed by whoever has the turn. */
 enum { UNBORN, PARKED, HOLDER, LEAVING };
@@ -14,13 +18,15 @@ enum { UNBORN, PARKED, HOLDER, LEAVING };
 static struct {
 	const uint32_t *turns;
 	uint64_t left;
+	uint64_t pause;         /* entries from one look at the memory to the next ... */
+	uint64_t since;         /* ... and since the last one */
 	uint64_t order;         /* digest of the total order */
 	struct worker *leaving; /* baton: ended, and its thread still to be joined */
 } relay;
 
 static struct worker *turn_worker(uint32_t turn)
 {
-	return &crew.workers[turn >> PLAN_TURN_SHIFT];
+	return &roster.workers[turn >> PLAN_TURN_SHIFT];
 }
 
 static void state_set(struct worker *worker, uint32_t state)
@@ -44,7 +50,14 @@ static void park(struct worker *worker)
 
 static void take_turn(struct worker *worker)
 {
-	engine_run(worker, *relay.turns & PLAN_TURN_MAX);
+	uint32_t entries = *relay.turns & PLAN_TURN_MAX;
+
+	engine_run(worker, entries);
+	relay.since += entries;
+	if (relay.since >= relay.pause) {
+		relay.since = 0;
+		meter_sample();
+	}
 	relay.order = digest_join(relay.order, worker->number, worker->digest);
 	relay.turns++;
 	relay.left--;
@@ -63,9 +76,9 @@ static void *stand_in_body(void *context)
 
 static void stand_in_spawn(uint32_t thread)
 {
-	struct worker *worker = &crew.workers[thread];
+	struct worker *worker = &roster.workers[thread];
 
-	crew_create(worker, stand_in_body);
+	roster_create(worker, stand_in_body);
 	state_await_change(worker, UNBORN);
 }
 
@@ -78,7 +91,7 @@ static void stand_in_leave(struct worker *worker)
 
 static void run_identities(void)
 {
-	struct worker *current = crew.first;
+	struct worker *current = roster.first;
 
 	current->thread_pointer = identity_read();
 	while (relay.left) {
@@ -89,12 +102,12 @@ static void run_identities(void)
 		current = worker;
 		take_turn(worker);
 		if (worker->ended) {
-			current = crew.first;
+			current = roster.first;
 			identity_write(current->thread_pointer);
 			stand_in_leave(worker);
 		}
 	}
-	identity_write(crew.first->thread_pointer);
+	identity_write(roster.first->thread_pointer);
 }
 
 /* ---- real threads and a baton ---- */
@@ -111,7 +124,7 @@ static void *baton_body(void *context)
 
 	park(worker);
 	for (;;) {
-		struct worker *next = crew.first;
+		struct worker *next = roster.first;
 
 		take_turns(worker);
 		if (worker->ended)
@@ -128,15 +141,15 @@ static void *baton_body(void *context)
 
 static void baton_spawn(uint32_t thread)
 {
-	struct worker *worker = &crew.workers[thread];
+	struct worker *worker = &roster.workers[thread];
 
-	crew_create(worker, baton_body);
+	roster_create(worker, baton_body);
 	state_await_change(worker, UNBORN);
 }
 
 static void run_baton(void)
 {
-	struct worker *first = crew.first;
+	struct worker *first = roster.first;
 
 	for (;;) {
 		if (relay.leaving)
@@ -151,11 +164,22 @@ static void run_baton(void)
 	}
 }
 
+/* A sample walks all pages: about as long as it takes to execute as many entries. */
+static uint64_t sample_pause(const struct plan *plan)
+{
+	uint64_t pause = plan->entries / SAMPLES;
+	uint64_t pages = plan->peak_live_bytes / 4096;
+
+	pause = pause > pages ? pause : pages;
+	return pause > SAMPLE_PAUSE ? pause : SAMPLE_PAUSE;
+}
+
 void lockstep_init(bool baton)
 {
 	setting.spawn = baton ? baton_spawn : stand_in_spawn;
-	relay.turns = crew_array(crew.plan->turns_offset);
-	relay.left = crew.plan->turns;
+	relay.turns = roster_array(roster.plan->turns_offset);
+	relay.left = roster.plan->turns;
+	relay.pause = sample_pause(roster.plan);
 }
 
 uint64_t lockstep_run(void)

@@ -15,4 +15,10 @@ void meter_own_end(void);
 void meter_start(void);
 void meter_stop(struct run_outcome *outcome);
 
+/*
+ * Notes how much memory is resident now; the clocks stand still meanwhile. The kernel's own peak is
+ * known only to some dozens of pages, samples are exact.
+ */
+void meter_sample(void);
+
 #endif

@@ -1,8 +1,8 @@
 #include "parallel.h"
 
-#include "crew.h"
 #include "engine.h"
 #include "futex.h"
+#include "roster.h"
 #include "setting.h"
 
 #include <stddef.h>
@@ -47,20 +47,20 @@ static void *body(void *context)
 static void spawn(uint32_t thread)
 {
 	reap();
-	crew_create(&crew.workers[thread], body);
+	roster_create(&roster.workers[thread], body);
 }
 
 void parallel_init(void)
 {
 	setting.spawn = spawn;
-	atomic_init(&running, crew.plan->running);
+	atomic_init(&running, roster.plan->running);
 }
 
 void parallel_run(void)
 {
 	uint32_t left;
 
-	engine_run(crew.first, crew.first->entries);
+	engine_run(roster.first, roster.first->entries);
 	atomic_fetch_sub(&running, 1);
 	while ((left = atomic_load(&running)))
 		futex_wait(&running, left);

@@ -2,10 +2,12 @@
 
 #include <string.h>
 
-/* Word number i: never 0, never equal for two objects. */
+/* Word number i: never 0, and as good as never equal for two objects. */
 static uint64_t word(uint64_t identity, size_t i)
 {
-	return (identity * 0x9e3779b97f4a7c15u + i * 0xd1b54a32d192ed03u) | 1;
+	uint64_t seed = identity * 0x9e3779b97f4a7c15u;
+
+	return ((seed ^ seed >> 32) + i * 0xd1b54a32d192ed03u) | 1;
 }
 
 void pattern_fill(void *ptr, size_t size, uint64_t identity)

@@ -104,6 +104,8 @@ void planfile_finish(struct planfile *file)
 			.entries = stream->entries,
 			.cells = (uint64_t)(stream->next - stream->begin),
 		};
+		if (i < plan->threads)
+			plan->entries += stream->entries;
 	}
 }
 

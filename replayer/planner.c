@@ -1,6 +1,7 @@
 #include "planner.h"
 
 #include "digest.h"
+#include "pacing.h"
 #include "shape.h"
 #include "slots.h"
 #include "traces/live.h"
@@ -10,33 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EPOCHS_PER_WINDOW 8
-#define FOLD_CALLS        64          /* calls after which live bytes are told to the others ... */
-#define FOLD_BYTES        (64 * 1024) /* ... or earlier, after a change of so many bytes */
-#define SEEN              16 /* threads of which a thread remembers how far it has seen them */
-
-/* What a live object carries, besides what live.h knows. */
-struct place {
-	struct plan_op *op; /* of its birth */
-	uint32_t slot;
-	uint32_t stream; /* of its birth */
-	uint32_t birth;  /* number in that stream */
-	uint32_t epoch;
-};
-
 struct planner_thread {
 	uint64_t digest;
 	uint32_t births;
-	uint32_t epoch; /* entered, PLAN_NONE: none */
 	bool started;
-	/* Since the last fold. */
-	unsigned calls;
-	int64_t live_bytes;
-	int64_t peak_bytes;
-	struct {
-		uint32_t stream;
-		uint32_t births; /* so many are known to be done */
-	} seen[SEEN];
 };
 
 struct planner {
@@ -44,10 +22,10 @@ struct planner {
 	const struct survey *survey;
 	const struct planner_options *options;
 	struct planner_thread *threads; /* by stream */
+	struct pacing pacing;
 	struct slots slots;
 	struct live live;
 	uint64_t row;
-	uint64_t epoch_rows; /* 0: no epochs */
 	uint64_t turns;
 	uint32_t n_sites;
 };
@@ -92,75 +70,9 @@ static void turn_add(struct planner *p, uint32_t thread)
 	p->turns++;
 }
 
-/* ---- parallel: folds, epochs, waits ---- */
-
-static void fold(struct planner *p, uint32_t thread)
-{
-	struct planner_thread *t = &p->threads[thread];
-	uint64_t delta = (uint64_t)t->live_bytes;
-	uint64_t peak = (uint64_t)t->peak_bytes;
-
-	if (!parallel(p) || !t->calls)
-		return;
-	stream_put(stream_of(p, thread), (uint32_t)delta, (uint32_t)(delta >> 32),
-		   PLAN_FOLD | PLAN_SPECIAL);
-	stream_put_operand(stream_of(p, thread),
-			   (struct plan_operand){(uint32_t)(peak >> 32), (uint32_t)peak});
-	t->calls = 0;
-	t->live_bytes = t->peak_bytes = 0;
-}
-
-/* A call changed the live bytes. */
-static void live_change(struct planner *p, uint32_t thread, uint64_t died, uint64_t born)
-{
-	struct planner_thread *t = &p->threads[thread];
-
-	t->live_bytes += (int64_t)(born - died);
-	if (t->live_bytes > t->peak_bytes)
-		t->peak_bytes = t->live_bytes;
-	if (++t->calls >= FOLD_CALLS || llabs(t->live_bytes) >= FOLD_BYTES)
-		fold(p, thread);
-}
-
 static uint32_t epoch_now(const struct planner *p)
 {
-	return p->epoch_rows ? (uint32_t)(p->row / p->epoch_rows) : 0;
-}
-
-static void epoch_pass(struct planner *p, uint32_t thread, uint32_t enter)
-{
-	struct planner_thread *t = &p->threads[thread];
-
-	if (!p->epoch_rows || t->epoch == enter)
-		return;
-	fold(p, thread);
-	stream_put(stream_of(p, thread), t->epoch, enter, PLAN_EPOCH | PLAN_SPECIAL);
-	if (enter != PLAN_NONE)
-		p->result->file.epochs[enter]++;
-	t->epoch = enter;
-}
-
-/* Is it certain, when a thread comes to this row, that the object has been born? */
-static bool surely_born(const struct planner *p, const struct planner_thread *t, uint32_t thread,
-			const struct place *place)
-{
-	return !p->epoch_rows || place->stream == thread || place->stream >= p->survey->n_threads ||
-	       place->epoch + EPOCHS_PER_WINDOW <= epoch_now(p) ||
-	       (t->seen[place->stream % SEEN].stream == place->stream &&
-		t->seen[place->stream % SEEN].births > place->birth);
-}
-
-static void wait_for(struct planner *p, uint32_t thread, const struct place *place)
-{
-	struct planner_thread *t = &p->threads[thread];
-
-	if (surely_born(p, t, thread, place))
-		return;
-	place->op->code |= PLAN_AWAITED;
-	stream_put(stream_of(p, thread), place->slot, place->birth,
-		   PLAN_WAIT | PLAN_SPECIAL | place->stream << PLAN_SITE_SHIFT);
-	t->seen[place->stream % SEEN].stream = place->stream;
-	t->seen[place->stream % SEEN].births = place->birth + 1;
+	return pacing_epoch(&p->pacing, p->row);
 }
 
 /* ---- calls ---- */
@@ -216,7 +128,7 @@ static int trace_fault(struct planner *p, const char *what, uint64_t object)
 	return -EBADMSG;
 }
 
-static uint64_t place_identity(const struct place *place)
+static uint64_t place_identity(const struct pacing_place *place)
 {
 	return plan_identity(place->stream, place->birth);
 }
@@ -225,10 +137,10 @@ static uint64_t place_identity(const struct place *place)
 static void place_note(struct planner *p, const struct call *call, struct plan_op *op,
 		       uint64_t object)
 {
-	struct place *place = live_payload(live_find(&p->live, object));
+	struct pacing_place *place = live_payload(live_find(&p->live, object));
 	struct planner_thread *t = &p->threads[call->stream];
 
-	*place = (struct place){op, call->slot, call->stream, t->births++, epoch_now(p)};
+	*place = (struct pacing_place){op, call->slot, call->stream, t->births++, epoch_now(p)};
 }
 
 /* Notes the object just born. */
@@ -263,7 +175,7 @@ static int plan_birth(struct planner *p, const struct trace_event *event, uint32
 	call.identity = plan_identity(stream, p->threads[stream].births);
 	error = birth_note(p, &call, call_put(p, &call));
 	if (!error)
-		live_change(p, stream, 0, event->size);
+		pacing_live(&p->pacing, stream, 0, event->size);
 	return error;
 }
 
@@ -271,7 +183,7 @@ static int plan_death(struct planner *p, const struct trace_event *event)
 {
 	struct live_object *object = live_find(&p->live, event->old_object);
 	struct call call = {.event = event, .stream = event->thread};
-	struct place place;
+	struct pacing_place place;
 
 	if (event->old_object == TRACE_NONE) {
 		call.flags = PLAN_FOREIGN;
@@ -280,14 +192,14 @@ static int plan_death(struct planner *p, const struct trace_event *event)
 	}
 	if (!object)
 		return trace_fault(p, "is freed but not alive", event->old_object);
-	place = *(struct place *)live_payload(object);
-	wait_for(p, event->thread, &place);
+	place = *(struct pacing_place *)live_payload(object);
+	pacing_wait(&p->pacing, event->thread, &place, epoch_now(p));
 	call.slot = place.slot;
 	call.size = object->size;
 	call.detail = shape_aligned(event->kind) ? object->align : 0;
 	call.identity = place_identity(&place);
 	call_put(p, &call);
-	live_change(p, event->thread, object->size, 0);
+	pacing_live(&p->pacing, event->thread, object->size, 0);
 	live_death(&p->live, event->old_object);
 	return slots_give(&p->slots, place.slot, event->thread, epoch_now(p));
 }
@@ -322,7 +234,7 @@ static int plan_change_of_none(struct planner *p, const struct trace_event *even
 	else
 		call_put(p, &call);
 	if (!error && born)
-		live_change(p, event->thread, 0, event->size);
+		pacing_live(&p->pacing, event->thread, 0, event->size);
 	return error;
 }
 
@@ -339,10 +251,10 @@ static int change_note(struct planner *p, const struct call *call, uint64_t old_
 	}
 	live_death(&p->live, event->old_object);
 	if (call->flags & PLAN_TO_NOTHING) {
-		live_change(p, call->stream, old_size, 0);
+		pacing_live(&p->pacing, call->stream, old_size, 0);
 		return slots_give(&p->slots, call->slot, call->stream, epoch_now(p));
 	}
-	live_change(p, call->stream, old_size, event->size);
+	pacing_live(&p->pacing, call->stream, old_size, event->size);
 	return birth_note(p, call, op);
 }
 
@@ -350,15 +262,15 @@ static int plan_change(struct planner *p, const struct trace_event *event)
 {
 	struct live_object *object = live_find(&p->live, event->old_object);
 	struct call call = {.event = event, .stream = event->thread, .size = event->size};
-	struct place place;
+	struct pacing_place place;
 	uint64_t born = 0;
 
 	if (event->old_object == TRACE_NONE)
 		return plan_change_of_none(p, event);
 	if (!object)
 		return trace_fault(p, "is reallocated but not alive", event->old_object);
-	place = *(struct place *)live_payload(object);
-	wait_for(p, event->thread, &place);
+	place = *(struct pacing_place *)live_payload(object);
+	pacing_wait(&p->pacing, event->thread, &place, epoch_now(p));
 	if (event->flags & TRACE_FAILED)
 		call.flags = PLAN_FAILED;
 	else if (event->object == TRACE_NONE)
@@ -391,7 +303,7 @@ static void thread_start(struct planner *p, uint32_t thread)
 	p->threads[thread].started = true;
 	if (thread == p->survey->main)
 		return;
-	epoch_pass(p, creator, epoch_now(p));
+	pacing_pass(&p->pacing, creator, epoch_now(p));
 	verb_put(p, creator, PLAN_SPAWN, thread);
 }
 
@@ -401,8 +313,8 @@ static void thread_end(struct planner *p, uint32_t thread)
 
 	if (thread == p->survey->main || !t->exits || p->row != t->last_row)
 		return;
-	epoch_pass(p, thread, PLAN_NONE);
-	fold(p, thread);
+	pacing_pass(&p->pacing, thread, PLAN_NONE);
+	pacing_fold(&p->pacing, thread);
 	verb_put(p, thread, PLAN_EXIT, 0);
 }
 
@@ -415,7 +327,7 @@ static int plan_row(struct planner *p, const struct trace_event *event)
 	if (event->kind > TRACE_THREAD_EXIT)
 		return 0;
 	thread_start(p, event->thread);
-	epoch_pass(p, event->thread, epoch_now(p));
+	pacing_pass(&p->pacing, event->thread, epoch_now(p));
 	if (event->kind < TRACE_MARKS && shape_changes(event->kind))
 		error = plan_change(p, event);
 	else if (event->kind < TRACE_MARKS && shape_frees(event->kind))
@@ -458,7 +370,7 @@ static void survivors_put(struct planner *p)
 
 	for (uint64_t i = 0; i < p->live.next; i++) {
 		struct live_object *object = live_find(&p->live, i);
-		const struct place *place = object ? live_payload(object) : NULL;
+		const struct pacing_place *place = object ? live_payload(object) : NULL;
 
 		if (!object)
 			continue;
@@ -475,8 +387,8 @@ static void finish(struct planner *p)
 	uint32_t inherited = PLAN_INHERITED(p->survey->n_threads);
 
 	for (uint32_t i = 0; i <= inherited; i++) {
-		epoch_pass(p, i, PLAN_NONE);
-		fold(p, i);
+		pacing_pass(&p->pacing, i, PLAN_NONE);
+		pacing_fold(&p->pacing, i);
 	}
 	turn_close(p);
 	for (uint32_t i = 0; i <= inherited; i++)
@@ -484,9 +396,9 @@ static void finish(struct planner *p)
 	if (p->options->survivors)
 		survivors_put(p);
 	r->peak_live_bytes = p->live.peak_bytes;
+	r->file.plan->peak_live_bytes = p->live.peak_bytes;
 	r->file.plan->kinds = p->survey->kinds | 1ull << TRACE_MALLOC | 1ull << TRACE_MEMALIGN;
 	r->file.plan->slots = p->slots.used;
-	r->file.plan->window = EPOCHS_PER_WINDOW;
 	r->file.plan->turns = p->turns;
 	planfile_finish(&r->file);
 }
@@ -502,10 +414,8 @@ static int start(struct planner *p, struct trace *trace)
 	p->n_sites = (uint32_t)trace_sites(trace, &sites);
 	if (p->n_sites > PLAN_MAX_SITES || survey->n_threads > PLAN_MAX_THREADS)
 		return -E2BIG;
-	/* One thread waits for nobody. */
-	if (parallel(p) && survey->running > 1)
-		p->epoch_rows = (p->options->skew + EPOCHS_PER_WINDOW - 1) / EPOCHS_PER_WINDOW;
-	epochs = p->epoch_rows ? survey->rows / p->epoch_rows + 1 : 0;
+	pacing_init(&p->pacing, survey, !parallel(p), p->options->skew);
+	epochs = pacing_epochs(&p->pacing, survey->rows);
 	if (epochs >= PLAN_NONE)
 		return -E2BIG;
 	error = planfile_open(&p->result->file, survey, (uint32_t)epochs, p->n_sites);
@@ -516,13 +426,11 @@ static int start(struct planner *p, struct trace *trace)
 	p->threads = calloc(n, sizeof(*p->threads));
 	if (!p->threads)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < n; i++) {
-		p->threads[i].epoch = PLAN_NONE;
-		for (unsigned k = 0; k < SEEN; k++)
-			p->threads[i].seen[k].stream = PLAN_NONE;
-	}
-	live_init(&p->live, sizeof(struct place));
-	return slots_init(&p->slots, n, p->epoch_rows ? EPOCHS_PER_WINDOW : 0);
+	live_init(&p->live, sizeof(struct pacing_place));
+	error = pacing_begin(&p->pacing, &p->result->file);
+	if (error)
+		return error;
+	return slots_init(&p->slots, n, p->pacing.window);
 }
 
 int planner_make(struct planner_result *result, struct trace *trace, const struct survey *survey,
@@ -539,9 +447,13 @@ int planner_make(struct planner_result *result, struct trace *trace, const struc
 		finish(&p);
 	else if (!*result->error)
 		snprintf(result->error, sizeof(result->error), "%s",
-			 error == -EBADMSG ? trace_error(trace) : strerror(-error));
+			 error == -EBADMSG ? trace_error(trace)
+			 : error == -E2BIG
+				 ? "it has more threads, sites or rows than a plan can hold"
+				 : strerror(-error));
 	live_fini(&p.live);
 	slots_fini(&p.slots);
+	pacing_fini(&p.pacing);
 	free(p.threads);
 	return error;
 }

@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *argp_program_version = "hakreplay " HAK_VERSION;
-
 enum { CHECK = 256, BATON, PARTIAL, HAKMEM, JSON };
 
 static const struct argp_option rows[] = {
@@ -128,6 +126,7 @@ void request_parse(struct request *request, int argc, char **argv)
 		.doc = "Replays a trace on several allocators and compares them.",
 	};
 
+	argp_program_version = "hakreplay " HAK_VERSION;
 	argp_err_exit_status = 2;
 	*request = (struct request){
 		.schedule = RUN_PARALLEL,

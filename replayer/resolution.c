@@ -123,6 +123,22 @@ static void resolve_hakmem(struct run *run)
 		resolve_sites();
 }
 
+/* Who throws would only end the process; this says why. */
+static void new_failed(void)
+{
+	failure("out of memory: an operator new failed, which it did not when recorded");
+}
+
+static void new_handler_set(void)
+{
+	void *symbol = dlsym(RTLD_DEFAULT, "_ZSt15set_new_handlerPFvvE");
+	void (*(*set)(void (*handler)(void)))(void);
+
+	memcpy(&set, &symbol, sizeof(set));
+	if (set)
+		set(new_failed);
+}
+
 void resolution_make(struct run *run, uint64_t kinds)
 {
 	const void *owner;
@@ -136,6 +152,8 @@ void resolution_make(struct run *run, uint64_t kinds)
 	for (unsigned kind = 0; kind <= PLAN_VERB; kind++)
 		if ((kinds | BASE_KINDS) >> kind & 1)
 			resolve_kind(kind, owner);
+	if (kinds >> TRACE_NEW)
+		new_handler_set();
 	symbol = dlsym(RTLD_DEFAULT, "malloc_usable_size");
 	if (symbol && proof_base(symbol) == owner)
 		memcpy(&verbs_usable_size, &symbol, sizeof(symbol));

@@ -3,7 +3,6 @@
  * the run (what to do, what came of it) and the plan; nothing of its own comes from the allocator
  * under test. Its program is part of hakreplay's and has no other library than the C library.
  */
-#include "crew.h"
 #include "digest.h"
 #include "engine.h"
 #include "failure.h"
@@ -14,6 +13,7 @@
 #include "parallel.h"
 #include "plan.h"
 #include "resolution.h"
+#include "roster.h"
 #include "run.h"
 #include "setting.h"
 #include "watch.h"
@@ -91,7 +91,7 @@ static void setting_make(const struct plan *plan, const struct run_order *order)
 	setting.touch = order->touch;
 	setting.check = order->check;
 	setting.keys = order->sites ? (const void *)((const char *)plan + plan->keys_offset) : NULL;
-	crew_init(plan);
+	roster_init(plan);
 	if (!gate_init(plan))
 		failure("no memory for %u epochs", plan->epochs);
 }
@@ -122,14 +122,14 @@ static void digest_all(const struct plan *plan, struct run_outcome *outcome)
 	uint64_t digest = 0;
 
 	for (uint32_t i = 0; i <= PLAN_INHERITED(plan->threads); i++)
-		digest = digest_join(digest, i, crew.workers[i].digest);
+		digest = digest_join(digest, i, roster.workers[i].digest);
 	outcome->digest = digest;
 }
 
 static void execute(const struct plan *plan, struct run *run)
 {
 	struct run_outcome *outcome = &run->outcome;
-	struct worker *inherited = &crew.workers[PLAN_INHERITED(plan->threads)];
+	struct worker *inherited = &roster.workers[PLAN_INHERITED(plan->threads)];
 
 	engine_run(inherited, inherited->entries);
 	if (run->order.schedule == RUN_LOCKSTEP) {
@@ -165,7 +165,7 @@ int main(void)
 	atomic_store(&run->outcome.state, RUN_STARTED);
 	execute(plan, run);
 	resolution_stats(run);
-	survivors = &crew.workers[PLAN_SURVIVORS(plan->threads)];
+	survivors = &roster.workers[PLAN_SURVIVORS(plan->threads)];
 	if (setting.check)
 		engine_run(survivors, survivors->entries);
 	run->outcome.peak_live_bytes = gate_peak_bytes();

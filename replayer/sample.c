@@ -32,20 +32,31 @@ void sample_fini(struct sample *sample)
 	free(sample->values);
 }
 
+/* The value below which that share of the others lies, between two values in proportion. */
+static double quantile(const struct sample *sample, double share)
+{
+	double place = share * (double)(sample->count - 1);
+	size_t below = (size_t)place;
+	size_t above = below + 1 < sample->count ? below + 1 : below;
+
+	return sample->values[below] +
+	       (place - (double)below) * (sample->values[above] - sample->values[below]);
+}
+
 double sample_median(const struct sample *sample)
 {
-	size_t middle = sample->count / 2;
-
-	if (!sample->count)
-		return NAN;
-	if (sample->count % 2)
-		return sample->values[middle];
-	return (sample->values[middle - 1] + sample->values[middle]) / 2;
+	return sample->count ? quantile(sample, 0.5) : NAN;
 }
 
 double sample_spread(const struct sample *sample)
 {
 	if (sample->count < 2)
 		return NAN;
-	return (sample->values[sample->count - 1] - sample->values[0]) / 2 / sample_median(sample);
+	return (quantile(sample, 0.75) - quantile(sample, 0.25)) / 2 / sample_median(sample);
+}
+
+bool sample_distinct(const struct sample *a, const struct sample *b)
+{
+	return a->count >= 4 && b->count >= 4 &&
+	       (quantile(a, 0.75) < quantile(b, 0.25) || quantile(b, 0.75) < quantile(a, 0.25));
 }

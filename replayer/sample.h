@@ -2,6 +2,7 @@
 #ifndef REPLAYER_SAMPLE_H
 #define REPLAYER_SAMPLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct sample {
@@ -17,7 +18,13 @@ void sample_fini(struct sample *sample);
 /* The middle value, mean of the two middle ones; NAN of nothing. */
 double sample_median(const struct sample *sample);
 
-/* Half the distance from the least to the greatest, over the median; NAN of fewer than two. */
+/* Half the width of the middle half of the values, over the median; NAN of fewer than two. */
 double sample_spread(const struct sample *sample);
+
+/*
+ * The two tell a difference: four values or more each, and the middle halves of the values do not
+ * overlap.
+ */
+bool sample_distinct(const struct sample *a, const struct sample *b);
 
 #endif

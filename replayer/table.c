@@ -45,12 +45,21 @@ static const char *figure(char *cell, const char *format, double value)
 	return cell;
 }
 
-static double baseline(const struct contest *contest)
+/* "0.87x", "~0.98x" when no difference to glibc can be told, "-" without glibc. */
+static const char *ratio(char *cell, const struct contest *contest, const struct contestant *c)
 {
+	const struct contestant *base = NULL;
+	char digits[CELL];
+
 	for (size_t i = 0; i < contest->count; i++)
 		if (!strcmp(contest->contestants[i].allocator->name, "glibc"))
-			return sample_median(&contest->contestants[i].ns_per_op);
-	return NAN;
+			base = &contest->contestants[i];
+	figure(digits, "%.2fx",
+	       base ? sample_median(&c->ns_per_op) / sample_median(&base->ns_per_op) : NAN);
+	snprintf(cell, CELL, "%s%s",
+		 base && base != c && !sample_distinct(&c->ns_per_op, &base->ns_per_op) ? "~" : "",
+		 digits);
+	return cell;
 }
 
 static void head_print(FILE *out, const struct contest *contest)
@@ -87,7 +96,7 @@ static void row_print(FILE *out, const struct contest *contest, const struct con
 	fprintf(out, " %8s", figure(cell, "%.1f", ns));
 	fprintf(out, " %7s", figure(cell, "%.1f%%", 100 * sample_spread(&c->ns_per_op)));
 	fprintf(out, " %8s", figure(cell, "%.1f", ns - sample_median(&contest->loop_ns_per_op)));
-	fprintf(out, " %9s", figure(cell, "%.2fx", ns / baseline(contest)));
+	fprintf(out, " %9s", ratio(cell, contest, c));
 	fprintf(out, " %11s", c->allocator->null ? "-" : bytes(cell, rss));
 	fprintf(out, " %9s", figure(cell, "%.2f", live && !c->allocator->null ? rss / live : NAN));
 	fprintf(out, " %10s", grouped(cell, sample_median(&c->minor_faults)));
@@ -96,25 +105,37 @@ static void row_print(FILE *out, const struct contest *contest, const struct con
 	fprintf(out, "%s\n", c->failed ? "  failed" : "");
 }
 
-static void foot_print(FILE *out, const struct contest *contest)
+/* How far the replayed peaks of live bytes are from the recorded one. */
+static double peak_error(const struct contest *contest)
 {
-	const struct contestant *c = contest->contestants;
 	double recorded = (double)contest->plan->peak_live_bytes;
 	double most = 0;
 
+	for (size_t i = 0; recorded && i < contest->count; i++)
+		if (contest->contestants[i].ns_per_op.count)
+			most = fmax(most, fabs((double)contest->contestants[i].peak_live_bytes /
+						       recorded -
+					       1));
+	return most;
+}
+
+static void foot_print(FILE *out, const struct contest *contest)
+{
+	const struct contestant *c = contest->contestants;
+	char cell[CELL];
+
 	fprintf(out,
-		"\nns/op: median wall time per call; +-: half the range; net: without the replay's "
-		"own "
-		"%.1f ns\n",
-		sample_median(&contest->loop_ns_per_op));
+		"\nns/op: median wall time per call; +-: half the width of the middle half; net: "
+		"without the replay's own %s ns\n",
+		figure(cell, "%.1f", sample_median(&contest->loop_ns_per_op)));
+	fprintf(out, "vs glibc: ratio of ns/op; ~: the middle halves overlap, or fewer than 4 "
+		     "repeats\n");
 	fprintf(out, "peak RSS: anonymous memory less the replay's own; overhead: peak RSS / peak "
 		     "live bytes\n");
-	for (size_t i = 0; i < contest->count; i++)
-		most = fmax(most, fabs((double)c[i].peak_live_bytes / recorded - 1));
-	if (contest->request->schedule == RUN_PARALLEL && recorded && most)
+	if (contest->request->schedule == RUN_PARALLEL)
 		fprintf(out,
 			"replayed peaks of live bytes are within %.1f %% of the recorded one\n",
-			100 * most);
+			100 * peak_error(contest));
 	for (size_t i = 0; i < contest->count; i++)
 		for (const char *line = c[i].notes; *line; line += strcspn(line, "\n") + 1)
 			fprintf(out, "%s: %.*s\n", c[i].allocator->name, (int)strcspn(line, "\n"),

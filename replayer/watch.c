@@ -50,7 +50,7 @@ static void look(void *ptr, unsigned kind, size_t size, size_t align, uint64_t i
 {
 	size_t wanted = align_of(kind, size, align);
 
-	if ((uintptr_t)ptr % wanted)
+	if (size && (uintptr_t)ptr % wanted)
 		fault("%s(%zu) of " OBJECT_FORMAT ": %p is not aligned to %zu", verbs_names[kind],
 		      size, OBJECT(identity), ptr, wanted);
 	if (verbs_usable_size && verbs_usable_size(ptr) < size)

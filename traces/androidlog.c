@@ -191,7 +191,7 @@ static int name_threads(struct androidlog *a, const struct trace *trace)
 	return a->tids ? error : -ENOMEM;
 }
 
-static int run(struct export_job *job)
+static int run(struct exporter_job *job)
 {
 	const char *clock = trace_fact(job->trace, "clock");
 	const char *page = trace_fact(job->trace, "page_bytes");
@@ -206,7 +206,7 @@ static int run(struct export_job *job)
 	live_init(&a->live, sizeof(uint64_t));
 	error = name_threads(a, job->trace);
 	if (!error)
-		error = export_rows(job, write_row, a);
+		error = exporter_rows(job, write_row, a);
 	printer_flush(&a->printer);
 	if (a->foreign)
 		snprintf(job->note, sizeof(job->note),

@@ -66,7 +66,8 @@ static void print(FILE *out, struct line *lines, size_t n)
 	}
 }
 
-static int write_lines(struct export_job *job, struct callchains *chains, const struct usage *usage)
+static int write_lines(struct exporter_job *job, struct callchains *chains,
+		       const struct usage *usage)
 {
 	struct line *lines = calloc(chains->n_sites + 1, sizeof(*lines));
 	size_t n = 0;
@@ -90,7 +91,7 @@ static int write_lines(struct export_job *job, struct callchains *chains, const 
 	return error;
 }
 
-static int run(struct export_job *job)
+static int run(struct exporter_job *job)
 {
 	struct callchains chains;
 	struct usage *usage = NULL;

@@ -4,7 +4,7 @@
 #include <inttypes.h>
 
 /* The number of the row that failed, for people. */
-static void explain(struct export_job *job, int error, uint64_t row)
+static void explain(struct exporter_job *job, int error, uint64_t row)
 {
 	if (error == -ESRCH || error == -EEXIST || error == -ERANGE)
 		snprintf(job->error, sizeof(job->error),
@@ -13,8 +13,8 @@ static void explain(struct export_job *job, int error, uint64_t row)
 			 job->path, row);
 }
 
-int export_rows(struct export_job *job, int (*row)(void *context, const struct trace_event *event),
-		void *context)
+int exporter_rows(struct exporter_job *job,
+		  int (*row)(void *context, const struct trace_event *event), void *context)
 {
 	const struct trace_batch *batch;
 	struct trace_cursor *cursor;

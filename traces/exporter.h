@@ -1,5 +1,5 @@
 /*
- * The formats that haktrace can export to: one file and one row of export.c's table each. Opening
+ * The formats that haktrace can export to: one file and one row of exports.c's table each. Opening
  * the trace and the file and telling what went wrong is done for them.
  */
 #ifndef TRACE_EXPORTER_H
@@ -7,7 +7,7 @@
 
 #include "trace.h"
 
-struct export_job {
+struct exporter_job {
 	struct trace *trace;
 	const char *path;   /* of the trace */
 	const char *output; /* name of what is written */
@@ -21,7 +21,7 @@ struct exporter {
 	const char *summary;
 	bool opens; /* the exporter opens the output itself: there is no stream */
 	/* Returns 0 or a negative errno. */
-	int (*run)(struct export_job *job);
+	int (*run)(struct exporter_job *job);
 };
 
 extern const struct exporter exporter_android;
@@ -35,7 +35,7 @@ extern const struct exporter exporter_pprof;
  * Calls row() for every row of the trace, in order. An error of it ends the reading; those of
  * live_apply() are explained in job->error. Returns 0, or the row's or the trace's error.
  */
-int export_rows(struct export_job *job, int (*row)(void *context, const struct trace_event *event),
-		void *context);
+int exporter_rows(struct exporter_job *job,
+		  int (*row)(void *context, const struct trace_event *event), void *context);
 
 #endif

@@ -18,7 +18,7 @@ static const struct command commands[] = {
 	{"dump", "print one event a line", dump_run},
 	{"verify", "check that traces are whole and legal", verify_run},
 	{"import", "make a trace from another tool's log", import_run},
-	{"export", "write a trace in another tool's format", export_run},
+	{"export", "write a trace in another tool's format", exports_run},
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(*commands))

@@ -209,7 +209,7 @@ static void write_head(struct heaptrack *h, const struct trace *trace)
 	put_place(h, 0, 0, CALLCHAIN_UNKNOWN);
 }
 
-static int run(struct export_job *job)
+static int run(struct exporter_job *job)
 {
 	struct heaptrack *h = calloc(1, sizeof(*h));
 	int error = h ? callchains_init(&h->chains, job->trace) : -ENOMEM;
@@ -224,7 +224,7 @@ static int run(struct export_job *job)
 		error = -ENOMEM;
 	if (!error) {
 		write_head(h, job->trace);
-		error = export_rows(job, write_row, h);
+		error = exporter_rows(job, write_row, h);
 	}
 	printer_flush(&h->printer);
 	idmap_fini(&h->sizes);

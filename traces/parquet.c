@@ -74,7 +74,7 @@ static void offer_library(const char *folder)
 		setenv("HAK_BUILD", folder, 0);
 }
 
-static int run(struct export_job *job)
+static int run(struct exporter_job *job)
 {
 	char folder[PATH_MAX], python[PATH_MAX];
 	char *arguments[] = {python, (char *)"-c", code, (char *)job->path, (char *)job->output,

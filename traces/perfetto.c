@@ -9,6 +9,7 @@
 #include "protobuf.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,12 +26,10 @@ enum {
 	TRACK_UUID = 1,
 	TRACK_NAME = 2,
 	TRACK_PROCESS = 3,
-	TRACK_THREAD = 4,
 	TRACK_PARENT = 5,
 	TRACK_COUNTER = 8,
 };
 enum { PROCESS_PID = 1, PROCESS_NAME = 6 };
-enum { THREAD_PID = 1, THREAD_TID = 2, THREAD_NAME = 5 };
 enum { COUNTER_UNIT = 3, UNIT_COUNT = 2, UNIT_SIZE_BYTES = 3 };
 enum { EVENT_TYPE = 9, EVENT_TRACK = 11, EVENT_NAME = 23, EVENT_COUNTER = 30 };
 enum { TYPE_SLICE_BEGIN = 1, TYPE_SLICE_END = 2, TYPE_INSTANT = 3, TYPE_COUNTER = 4 };
@@ -56,7 +55,7 @@ struct sample {
 };
 
 struct perfetto {
-	struct export_job *job;
+	struct exporter_job *job;
 	const struct trace_thread *threads;
 	const char *const *marks;
 	size_t n_marks;
@@ -128,24 +127,27 @@ static void write_tracks(struct perfetto *p)
 
 /* ---- rows ---- */
 
-/* A thread is there from its first row on. */
+/*
+ * A thread is there from its first row on. Its track is one of the process: a thread's own would be
+ * known by its id, which may be used again, be 0, or need more than Perfetto's 32 bits.
+ */
 static void begin_thread(struct perfetto *p, uint32_t number, uint64_t time_ns)
 {
 	const struct trace_thread *thread = &p->threads[number];
+	const char *name = *thread->name ? thread->name : "thread";
+	uint64_t track = UUID_THREADS + (uint64_t)number;
+	char title[128];
 
 	if (p->begun[number])
 		return;
 	p->begun[number] = true;
-	protobuf_number(&p->part, TRACK_UUID, UUID_THREADS + (uint64_t)number);
+	snprintf(title, sizeof(title), "%.96s %" PRIu64, name, thread->tid);
+	protobuf_number(&p->part, TRACK_UUID, track);
 	protobuf_number(&p->part, TRACK_PARENT, UUID_PROCESS);
-	protobuf_number(&p->inner, THREAD_PID, p->pid);
-	protobuf_number(&p->inner, THREAD_TID, thread->tid);
-	protobuf_text(&p->inner, THREAD_NAME, thread->name);
-	protobuf_message(&p->part, TRACK_THREAD, &p->inner);
+	protobuf_text(&p->part, TRACK_NAME, title);
 	protobuf_message(&p->packet, PACKET_TRACK, &p->part);
 	write_packet(p, time_ns);
-	write_event(p, time_ns, TYPE_SLICE_BEGIN, UUID_THREADS + (uint64_t)number,
-		    *thread->name ? thread->name : "thread");
+	write_event(p, time_ns, TYPE_SLICE_BEGIN, track, name);
 }
 
 static void write_mark(struct perfetto *p, const struct trace_event *row, uint64_t time_ns)
@@ -167,7 +169,7 @@ static void write_run(struct perfetto *p)
 	if (p->highest.values[LIVE_BYTES] > p->last.values[LIVE_BYTES])
 		write_counters(p, &p->highest);
 	write_counters(p, &p->last);
-	p->highest = p->last;
+	p->highest = (struct sample){0};
 }
 
 static int count_row(void *context, const struct trace_event *row)
@@ -193,7 +195,7 @@ static int count_row(void *context, const struct trace_event *row)
 	return 0;
 }
 
-static int run(struct export_job *job)
+static int run(struct exporter_job *job)
 {
 	const char *clock = trace_fact(job->trace, "clock"), *pid = trace_fact(job->trace, "pid");
 	struct perfetto p = {
@@ -208,7 +210,7 @@ static int run(struct export_job *job)
 	p.begun = calloc(trace_threads(job->trace, &p.threads) + 1, sizeof(*p.begun));
 	live_init(&p.live, 0);
 	write_tracks(&p);
-	error = p.begun ? export_rows(job, count_row, &p) : -ENOMEM;
+	error = p.begun ? exporter_rows(job, count_row, &p) : -ENOMEM;
 	if (p.row % p.run_rows)
 		write_run(&p);
 	if (p.framed.failed)

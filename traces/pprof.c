@@ -48,7 +48,7 @@ struct mapping {
 };
 
 struct profile {
-	struct export_job *job;
+	struct exporter_job *job;
 	struct callchains chains;
 	struct mapping *mappings;
 	struct bytes message;
@@ -232,7 +232,7 @@ static void add_facts(struct profile *p)
 }
 
 /* Writes bytes to the job's stream, compressed by gzip. */
-static int write_gzip(struct export_job *job, const struct bytes *bytes)
+static int write_gzip(struct exporter_job *job, const struct bytes *bytes)
 {
 	struct archive *archive = archive_write_new();
 	struct archive_entry *entry = archive_entry_new();
@@ -261,7 +261,7 @@ static int write_gzip(struct export_job *job, const struct bytes *bytes)
 	return status == ARCHIVE_OK ? 0 : -EIO;
 }
 
-static int run(struct export_job *job)
+static int run(struct exporter_job *job)
 {
 	struct profile p = {.job = job};
 	struct usage *usage = NULL;

@@ -136,7 +136,7 @@ static int add_all(struct symbol_table *table, Elf *elf)
 		GElf_Sym sym;
 		int error;
 
-		if (!gelf_getsym(data, i, &sym) || sym.st_shndx == SHN_UNDEF ||
+		if (!gelf_getsym(data, i, &sym) || sym.st_shndx == SHN_UNDEF || !sym.st_size ||
 		    (GELF_ST_TYPE(sym.st_info) != STT_FUNC &&
 		     GELF_ST_TYPE(sym.st_info) != STT_GNU_IFUNC))
 			continue;
@@ -236,7 +236,7 @@ struct symbol *symbols_find(struct symbols *s, uint32_t module, uint64_t offset)
 	if (!low)
 		return NULL;
 	symbol = &table->symbols[low - 1];
-	if (symbol->size_bytes && offset - symbol->offset >= symbol->size_bytes)
+	if (offset - symbol->offset >= symbol->size_bytes)
 		return NULL;
 	if (!symbol->name)
 		symbol->name = plain(symbol->system_name);

@@ -41,7 +41,7 @@ static int count(void *context, const struct trace_event *row)
 	return 0;
 }
 
-int usage_read(struct usage **usage, struct export_job *job)
+int usage_read(struct usage **usage, struct exporter_job *job)
 {
 	const struct trace_site *sites;
 	struct counting c = {.n_sites = trace_sites(job->trace, &sites)};
@@ -51,7 +51,7 @@ int usage_read(struct usage **usage, struct export_job *job)
 	if (!c.usage)
 		return -ENOMEM;
 	live_init(&c.live, sizeof(size_t));
-	error = export_rows(job, count, &c);
+	error = exporter_rows(job, count, &c);
 	live_fini(&c.live);
 	return error;
 }

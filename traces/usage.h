@@ -14,8 +14,8 @@ struct usage {
 
 /*
  * *usage becomes an array, to be freed, with an element for each site and, last, one for the
- * unknown site; also after errors, which are those of export_rows().
+ * unknown site; also after errors, which are those of exporter_rows().
  */
-int usage_read(struct usage **usage, struct export_job *job);
+int usage_read(struct usage **usage, struct exporter_job *job);
 
 #endif

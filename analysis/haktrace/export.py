@@ -1,9 +1,9 @@
 """A trace's events as one Parquet file: what `haktrace export --to parquet` runs.
 
-Columns: `time_ns thread tid kind size align object old_object site flags` and, where the trace has them,
-`addr`, as `Trace.events` explains them; `module offset height` of the
-site. What does not apply or is not known is null. The facts about the process are
-the file's metadata, each key as `haktrace.KEY`.
+Columns: `time_ns thread tid kind size align object old_object site flags` and, where the trace has
+them, `addr`, as `Trace.events` explains them; `module offset height` of the site. What does not
+apply or is not known is null. The facts about the process are the file's metadata, each key as
+`haktrace.KEY`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from haktrace.binding import Handle, TraceError
 
-GROUP_EVENTS = 1 << 20
+GROUP_EVENTS = 1 << 18
 """Events in one row group: what is held in memory at a time."""
 
 

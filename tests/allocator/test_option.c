@@ -36,7 +36,7 @@ static void defaults_hold_without_variables(void **state)
 	assert_int_equal(options.tiny, 1);
 	assert_int_equal(options.l25, 1);
 	assert_int_equal(options.whale, 1);
-	assert_int_equal(options.whale_capacity, 16);
+	assert_int_equal(options.whale_capacity, 64);
 	assert_false(options.stats);
 	assert_string_equal(options.stats_file, "");
 	option_parse("", NULL);
@@ -74,7 +74,7 @@ static void mistakes_are_reported_and_change_nothing(void **state)
 	assert_string_equal(warned, "no '=' in HAKMEM_OPTIONS after 'tls'");
 	option_parse(NULL, "many");
 	assert_string_equal(warned, "HKM_WHALE_CAPACITY is not a number from 0 to 64: 'many'");
-	assert_int_equal(options.whale_capacity, 16);
+	assert_int_equal(options.whale_capacity, 64);
 	assert_int_equal(warnings, 5);
 }
 

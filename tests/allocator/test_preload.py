@@ -195,7 +195,7 @@ def test_whale_switch_decides_about_reuse(
 
 def test_whale_capacity_is_honoured(build: Path, tmp_path: Path) -> None:
     file = tmp_path / "stats.json"
-    code = "x=[bytearray(4000000) for _ in range(8)];del x"
+    code = "x=[bytearray(2500000) for _ in range(8)];del x"
     for capacity in ("0", "3"):
         preloaded(
             build,
@@ -206,7 +206,7 @@ def test_whale_capacity_is_honoured(build: Path, tmp_path: Path) -> None:
             HKM_WHALE_CAPACITY=capacity,
         )
         kept = json.loads(file.read_text())["whale_kept_bytes"]
-        assert kept // 4000000 == int(capacity)
+        assert kept // 2500000 == int(capacity)
 
 
 def test_counters_repeat_exactly(build: Path, tmp_path: Path) -> None:

@@ -78,6 +78,20 @@ static void capacity_0_keeps_nothing(void **state)
 	assert_int_equal(whale_kept_bytes(), 0);
 }
 
+static void large_regions_are_kept_once_they_would_have_served(void **state)
+{
+	bool zero;
+
+	(void)state;
+	for (int round = 0; round < 5; round++) {
+		char *ptr = whale_alloc(40 * MIB, 1, &zero);
+
+		assert_int_equal(zero, round < 2);
+		ptr[0] = 1;
+		whale_free(ptr);
+	}
+}
+
 static void kept_regions_age(void **state)
 {
 	(void)state;
@@ -134,6 +148,7 @@ int main(void)
 		cmocka_unit_test_setup(a_much_larger_region_is_not, fresh),
 		cmocka_unit_test_setup(kept_regions_are_bounded_in_number, fresh),
 		cmocka_unit_test_setup(capacity_0_keeps_nothing, fresh),
+		cmocka_unit_test_setup(large_regions_are_kept_once_they_would_have_served, fresh),
 		cmocka_unit_test_setup(kept_regions_age, fresh),
 		cmocka_unit_test_setup(alignments_beyond_a_slot_hold, fresh),
 		cmocka_unit_test_setup(contents_survive_resizing, fresh),

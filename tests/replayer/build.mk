@@ -1,7 +1,34 @@
 # Tests of replayer/.
-REPLAY_PLANNER := $(addprefix replayer/,survey.c slots.c planfile.c planner.c)
+REPLAY_PLANNER := $(addprefix replayer/,survey.c slots.c planfile.c pacing.c planner.c)
+
+$(eval $(call unit,test_plan,tests/replayer/test_plan.c tests/replayer/randomrows.c \
+	$(REPLAY_PLANNER),$(BUILD)/libhaktrace.a -lzstd))
+$(eval $(call unit,test_sample,tests/replayer/test_sample.c replayer/sample.c,-lm))
+$(eval $(call unit,test_pattern,tests/replayer/test_pattern.c replayer/pattern.c))
 
 $(eval $(call helper,replayer/randomtrace,tests/replayer/randomtrace.c tests/replayer/randomrows.c,\
 	$(BUILD)/libhaktrace.a -lzstd))
-$(eval $(call unit,test_plan,tests/replayer/test_plan.c tests/replayer/randomrows.c \
-	$(REPLAY_PLANNER),$(BUILD)/libhaktrace.a -lzstd))
+$(eval $(call helper,replayer/naive,tests/replayer/naive.c,$(BUILD)/libhaktrace.a -lzstd))
+$(eval $(call helper,replayer/libbroken.so,tests/replayer/broken.c,,-shared))
+$(eval $(call helper,replayer/libpartial.so,tests/replayer/partial.c,,-shared))
+
+# hakreplay around a runner that leaves out one call.
+REPLAY_FORGETFUL := $(BUILD)/obj/tests/replayer/runner
+CFLAGS_tests/replayer/forgetful := -fno-sanitize=all
+CFLAGS_tests/replayer/forgetfulimage := -DIMAGE_FILE='"$(REPLAY_FORGETFUL)"'
+$(BUILD)/obj/tests/replayer/forgetfulimage.o: $(REPLAY_FORGETFUL)
+$(eval $(call link,$(REPLAY_FORGETFUL),$(HAKREPLAY_RUNNER) tests/replayer/forgetful.c,,\
+	-fno-sanitize=all -Wl$(comma)--wrap=engine_run))
+$(eval $(call helper,replayer/hakreplay-forgetful,$(filter-out %/image.c,$(HAKREPLAY_SOURCES)) \
+	tests/replayer/forgetfulimage.c,$(BUILD)/libhaktrace.a -lzstd -ljson-c -lm))
+
+PYTESTS += $(sort $(wildcard tests/replayer/test_*.py))
+
+BENCHES += bench-replay
+bench-replay: ## the replay loop's own cost by schedule, against a naive replayer
+	$(Q)$(PYTHON) tests/replayer/bench_replay.py --out $(BUILD)/bench/replay.jsonl
+
+SOAKS += soak-replay
+soak-replay: export HAK_SCALE := 50
+soak-replay: ## random legal traces, 50 times as many; a trace of 100 million events
+	$(Q)$(PYTHON) -m pytest -q -p no:cacheprovider tests/replayer

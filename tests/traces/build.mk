@@ -32,8 +32,10 @@ fuzz-traces: $(BUILD)/fuzz/traces $(BUILD)/tests/traces/golden
 		-timeout=10 -print_final_stats=1 traces-corpus traces-seeds
 
 # Tests of haktrace, live and the Arrow streams.
-PYTESTS += $(addprefix tests/traces/,test_haktrace.py test_import.py test_large.py)
+PYTESTS += $(addprefix tests/traces/,test_haktrace.py test_import.py test_importers.py \
+	test_export.py test_profiles.py test_large.py)
 $(eval $(call unit,test_live,tests/traces/test_live.c,$(BUILD)/libhaktrace.a))
+$(eval $(call helper,traces/mtraced,tests/traces/mtraced.c))
 $(eval $(call helper,traces/generate,tests/traces/generate.c,$(BUILD)/libhaktrace.a -lzstd))
 $(eval $(call unit,test_arrow,tests/traces/test_arrow.c tests/traces/rowgen.c,\
 	$(BUILD)/libhaktrace.a -lzstd))

@@ -361,7 +361,7 @@ def test_verify_damage(large: Path, tmp_path: Path) -> None:
 # ---- usage ----
 
 
-@pytest.mark.parametrize("command", [[], ["info"], ["dump"], ["verify"], ["import"]])
+@pytest.mark.parametrize("command", [[], ["info"], ["dump"], ["verify"], ["import"], ["export"]])
 def test_help(command: list[str]) -> None:
     done = haktrace(*command, "--help")
     assert (done.returncode, done.stderr) == (0, "")
@@ -386,6 +386,10 @@ def test_help(command: list[str]) -> None:
         (["verify"], "Usage: haktrace verify "),
         (["import", "x"], "haktrace import: a log, --from and --output are needed"),
         (["import", "--from", "x", "x"], "haktrace import: 'x' is no format"),
+        (["export", "x"], "haktrace export: a trace, --to and --output are needed"),
+        (["export", "--to", "x", "x"], "haktrace export: 'x' is no format"),
+        (["export", "x", "y"], "haktrace export: more than one trace"),
+        (["export", "--to=parquet", "x", "-o-"], "haktrace export: parquet goes into a file only"),
     ],
 )
 def test_wrong_usage(words: list[str], reason: str) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command import BUILD, ROOT
+from command import BUILD, ROOT, run
 
 EVENTS = 1_000_000 * int(os.environ.get("HAK_SCALE", "1"))
 HAKTRACE = BUILD / "haktrace"
@@ -28,16 +28,24 @@ print(json.dumps({"events": sum(n for n, _ in sizes), "objects": sum(o for _, o 
 """
 
 
+# What a program is started from counts as its own memory, so it has to be small.
+LAUNCH = """
+import os, sys
+child = os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ)
+_, status, usage = os.wait4(child, 0)
+with open(sys.argv[1], "w") as out:
+    out.write(str(usage.ru_maxrss))
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
 def measured(*command: str | Path) -> tuple[str, int]:
     """What a program printed, and its greatest resident memory in bytes."""
-    with tempfile.TemporaryFile() as out:
-        child = subprocess.Popen([str(word) for word in command], stdout=out)
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-        out.seek(0)
-        text = out.read().decode()
-    assert child.returncode == 0
-    return text, usage.ru_maxrss * 1024
+    with tempfile.NamedTemporaryFile() as kibibytes:
+        done = run(sys.executable, "-I", "-S", "-c", LAUNCH, kibibytes.name, *command, timeout=None)
+        memory = int(kibibytes.read()) * 1024
+    assert done.returncode == 0, done.stderr
+    return done.stdout, memory
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +87,28 @@ def test_dump(trace: Path) -> None:
     assert dump.wait() == 0
     rows = int(count.stdout)
     assert EVENTS + 100 < rows < EVENTS + 1000  # inherited objects, marks, threads
+
+
+@pytest.mark.parametrize("kind", ["android", "collapsed", "heaptrack", "perfetto", "pprof"])
+def test_export(kind: str, trace: Path) -> None:
+    _, memory = measured(HAKTRACE, "export", "--to", kind, trace, "-o", "/dev/null")
+    assert memory < 100e6
+
+
+def test_import(trace: Path) -> None:
+    """Logs of that length."""
+    texts = {
+        "android": "1: malloc 0x10 8\n1: free 0x10\n",
+        "mtrace": "+ 0x10 0x8\n- 0x10\n",
+    }
+    for name, text in texts.items():
+        log = trace.with_name(name)
+        with log.open("w") as out:
+            for _ in range(EVENTS // 1000):
+                out.write(text * 500)
+        _, memory = measured(HAKTRACE, "import", "--from", name, log, "-o", "/dev/null")
+        assert memory < 100e6
+        log.unlink()
 
 
 def test_python_reads_it_in_chunks(trace: Path) -> None:

@@ -1,7 +1,7 @@
 /*
- * pluginhost PLUGIN…: opens each library in turn, lets it allocate 10 blocks, closes it, then frees them.
- * pluginpluginhost --deep PLUGIN: opens it with RTLD_DEEPBIND (its calls may bypass an interposed allocator);
- * pluginhost and plugin free 10 blocks of the other's, and 10 of their own.
+ * pluginhost PLUGIN...: opens each library in turn, lets it allocate 10 blocks, closes it, then
+ * frees them. pluginhost --deep PLUGIN: opens it with RTLD_DEEPBIND (its calls may bypass an
+ * interposed allocator); host and plug-in free 10 blocks of the other's, and 10 of their own.
  */
 #include "say.h"
 

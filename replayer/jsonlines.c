@@ -1,4 +1,4 @@
-#include "ledger.h"
+#include "jsonlines.h"
 
 #include <errno.h>
 #include <json-c/json.h>
@@ -109,29 +109,29 @@ static void add_measures(struct json_object *object, const struct contest_run *r
 	add(object, "rss_series", NULL);
 }
 
-int ledger_open(struct ledger *ledger, const char *path)
+int jsonlines_open(struct jsonlines *lines, const char *path)
 {
-	*ledger = (struct ledger){.path = path};
+	*lines = (struct jsonlines){.path = path};
 	if (!path)
 		return 0;
-	machine_read(&ledger->machine);
-	ledger->file = fopen(path, "ae");
-	return ledger->file ? 0 : -errno;
+	machine_read(&lines->machine);
+	lines->file = fopen(path, "ae");
+	return lines->file ? 0 : -errno;
 }
 
-int ledger_close(struct ledger *ledger)
+int jsonlines_close(struct jsonlines *lines)
 {
-	return ledger->file && fclose(ledger->file) ? -errno : 0;
+	return lines->file && fclose(lines->file) ? -errno : 0;
 }
 
-int ledger_keep(const struct contest_run *run, void *context)
+int jsonlines_keep(const struct contest_run *run, void *context)
 {
 	const struct request *request = run->contest->request;
-	struct ledger *ledger = context;
+	struct jsonlines *lines = context;
 	struct json_object *object;
 	int written;
 
-	if (!ledger->file)
+	if (!lines->file)
 		return 0;
 	object = json_object_new_object();
 	add(object, "trace", text(request->trace));
@@ -144,11 +144,11 @@ int ledger_keep(const struct contest_run *run, void *context)
 	add(object, "options", options(run));
 	add_measures(object, run);
 	add(object, "allocator_stats", stats(run->outcome));
-	add(object, "machine", machine(&ledger->machine));
+	add(object, "machine", machine(&lines->machine));
 	add(object, "version", text(HAK_VERSION));
-	written = fprintf(ledger->file, "%s\n",
+	written = fprintf(lines->file, "%s\n",
 			  json_object_to_json_string_ext(
 				  object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(object);
-	return written < 0 || fflush(ledger->file) ? -errno : 0;
+	return written < 0 || fflush(lines->file) ? -errno : 0;
 }

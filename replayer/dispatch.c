@@ -1,4 +1,4 @@
-#include "launch.h"
+#include "dispatch.h"
 
 #include "image.h"
 #include "memfile.h"
@@ -30,7 +30,7 @@ static int image_write(int fd)
 	return 0;
 }
 
-int launch_init(struct launcher *l)
+int dispatch_init(struct dispatcher *l)
 {
 	int persona = personality(0xffffffff);
 
@@ -41,7 +41,7 @@ int launch_init(struct launcher *l)
 	return l->image_fd < 0 ? l->image_fd : image_write(l->image_fd);
 }
 
-void launch_fini(struct launcher *l)
+void dispatch_fini(struct dispatcher *l)
 {
 	if (l->image_fd >= 0)
 		close(l->image_fd);
@@ -54,7 +54,7 @@ static bool is_ours(const char *variable, bool hakmem_options)
 }
 
 /* The caller's environment with the preloaded libraries and hakmem's options; free() it whole. */
-static char **environment_make(const struct launcher *l, const struct allocator *allocator)
+static char **environment_make(const struct dispatcher *l, const struct allocator *allocator)
 {
 	const char *options = allocator->hakmem ? l->hakmem_options : NULL;
 	size_t text_bytes = PATH_MAX + 64 + (options ? strlen(options) : 0) + 32;
@@ -87,7 +87,7 @@ static char **environment_make(const struct launcher *l, const struct allocator 
 	return list;
 }
 
-static int spawn(const struct launcher *l, const struct allocator *allocator, int run_fd,
+static int spawn(const struct dispatcher *l, const struct allocator *allocator, int run_fd,
 		 pid_t *pid)
 {
 	char name[] = "hakreplay-run";
@@ -111,7 +111,7 @@ static int spawn(const struct launcher *l, const struct allocator *allocator, in
 }
 
 /* The reason why a runner came to no end. */
-static int explain(struct launcher *l, const struct allocator *allocator,
+static int explain(struct dispatcher *l, const struct allocator *allocator,
 		   const struct run_outcome *outcome, int status)
 {
 	const char *where = atomic_load(&outcome->state) == RUN_BEGUN ? "before" : "during";
@@ -128,8 +128,8 @@ static int explain(struct launcher *l, const struct allocator *allocator,
 	return -ECHILD;
 }
 
-int launch_run(struct launcher *l, const struct allocator *allocator, const struct run_order *order,
-	       struct run_outcome *outcome)
+int dispatch_run(struct dispatcher *l, const struct allocator *allocator,
+		 const struct run_order *order, struct run_outcome *outcome)
 {
 	int fd = memfile_make("hakreplay run");
 	struct run *run = MAP_FAILED;

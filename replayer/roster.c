@@ -1,4 +1,4 @@
-#include "crew.h"
+#include "roster.h"
 
 #include "failure.h"
 
@@ -8,9 +8,9 @@
 /* Replayed threads call the allocator from a shallow stack; their exit may run its destructors. */
 #define STACK_BYTES (256 * 1024)
 
-struct crew crew;
+struct roster roster;
 
-void crew_init(const struct plan *plan)
+void roster_init(const struct plan *plan)
 {
 	const struct plan_stream *streams =
 		(const void *)((const char *)plan + plan->streams_offset);
@@ -26,10 +26,10 @@ void crew_init(const struct plan *plan)
 		workers[i].entries = streams[i].entries;
 		workers[i].identity = plan_identity(i, 0);
 	}
-	crew = (struct crew){.plan = plan, .workers = workers, .first = &workers[plan->main]};
+	roster = (struct roster){.plan = plan, .workers = workers, .first = &workers[plan->main]};
 }
 
-void crew_create(struct worker *worker, void *(*body)(void *worker))
+void roster_create(struct worker *worker, void *(*body)(void *worker))
 {
 	pthread_attr_t attributes;
 	int error;

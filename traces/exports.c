@@ -95,7 +95,7 @@ static const struct argp argp = {
 };
 
 /* Says what went wrong, unless whoever failed has said it. */
-static void tell(const struct export_job *job, int error)
+static void tell(const struct exporter_job *job, int error)
 {
 	if (*job->error)
 		warnx("%s", job->error);
@@ -105,7 +105,7 @@ static void tell(const struct export_job *job, int error)
 		warnx("%s", trace_error(job->trace));
 }
 
-static int run(const struct exporter *exporter, struct export_job *job)
+static int run(const struct exporter *exporter, struct exporter_job *job)
 {
 	int error = exporter->run(job);
 
@@ -145,7 +145,7 @@ static void discard(const char *path)
 static int export(struct trace *trace, const struct request *request)
 {
 	bool standard = !strcmp(request->output, "-");
-	struct export_job job = {trace, request->path, request->output};
+	struct exporter_job job = {trace, request->path, request->output};
 	int status;
 
 	if (is_trace(request)) {
@@ -170,7 +170,7 @@ static int export(struct trace *trace, const struct request *request)
 	return status;
 }
 
-int export_run(int argc, char **argv)
+int exports_run(int argc, char **argv)
 {
 	struct request request = {0};
 	struct trace *trace;

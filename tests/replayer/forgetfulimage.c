@@ -1,0 +1,2 @@
+/* hakreplay with the forgetful runner inside. */
+#include "replayer/image.c"

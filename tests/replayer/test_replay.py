@@ -1,0 +1,424 @@
+"""hakreplay on made-up traces: what was executed, on which allocator, and what is said of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command import BUILD, info, run
+
+HAKREPLAY = BUILD / "hakreplay"
+HELPERS = BUILD / "tests" / "replayer"
+SCRIBE = BUILD / "tests" / "analysis" / "scribe"
+ALLOCATORS = ("hakmem", "glibc", "jemalloc", "tcmalloc", "mimalloc")
+SCHEDULES = ("lockstep", "parallel")
+SCALE = int(os.environ.get("HAK_SCALE", "1"))
+
+FIELDS = (
+    "trace trace_digest allocator allocator_path allocator_build schedule repeat options ops "
+    "threads wall_ns cpu_ns ns_per_op loop_ns_per_op peak_rss_bytes recorded_peak_live_bytes "
+    "replayed_peak_live_bytes minor_faults major_faults voluntary_switches involuntary_switches "
+    "syscalls digest order_digest check_errors latency rss_series allocator_stats machine version"
+).split()
+
+MALLOC, CALLOC, REALLOC, FREE, MEMALIGN = 1, 2, 3, 5, 6
+START, EXIT, INHERITED, LOST = 64, 65, 66, 67
+FAILED, FOREIGN = 1, 4
+
+Result = dict[str, Any]
+Finished = subprocess.CompletedProcess[str]
+
+
+def replay(trace: Path, *options: str | Path, program: Path = HAKREPLAY) -> Finished:
+    return run(program, trace, *options, timeout=600)
+
+
+def results(trace: Path, *options: str | Path) -> list[Result]:
+    """The JSON objects of a replay that must succeed."""
+    lines = trace.with_suffix(".jsonl")
+    lines.unlink(missing_ok=True)
+    done = replay(trace, "--json", lines, *options)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in lines.read_text().splitlines()]
+
+
+def write(path: Path, *rows: str, threads: int = 1, end: bool = True) -> Path:
+    """A trace of event rows: `THREAD KIND SIZE ALIGN OBJECT OLD_OBJECT SITE FLAGS`."""
+    head = ["fact pid 100", "module 0x1000 0x1000 00ff /usr/bin/app"]
+    head += [f"site 0 {offset} 16" for offset in range(3)]
+    head += [f"thread {100 + number} 0 -1 thread" for number in range(threads)]
+    tail = ["end 0 0 0 0"] if end else ["flush"]
+    text = "\n".join([*head, *(f"event 0 {row} 0" for row in rows), *tail, ""])
+    done = run(SCRIBE, path, input=text)
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+SMALL = (
+    "0 1 100 0 0 -1 0 0",
+    "0 2 40 0 1 -1 1 0",
+    "0 3 300 0 2 0 2 0",
+    "0 6 64 64 3 -1 -1 0",
+    "0 5 0 0 -1 1 -1 0",
+    "0 5 0 0 -1 3 -1 0",
+)
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    return write(tmp_path / "small.zst", *SMALL)
+
+
+@pytest.fixture
+def make_random(tmp_path: Path) -> Callable[..., Path]:
+    def make(seed: int, threads: int = 1, rows: int = 3000, live: int = 100) -> Path:
+        path = tmp_path / f"random-{seed}-{threads}.zst"
+        done = run(HELPERS / "randomtrace", *map(str, (seed, threads, rows, live)), path)
+        assert done.returncode == 0, done.stderr
+        return path
+
+    return make
+
+
+def test_json_has_exactly_the_fields(small: Path) -> None:
+    (result,) = results(small, "--alloc", "glibc", "--repeat", "1", "--schedule", "lockstep")
+    assert list(result) == FIELDS
+    assert result["trace"] == str(small)
+    assert result["ops"] == 6
+    assert result["threads"] == 1
+    assert result["repeat"] == 0
+    assert result["recorded_peak_live_bytes"] == 404
+    assert result["replayed_peak_live_bytes"] == 404
+    assert result["wall_ns"] > 0
+    assert result["ns_per_op"] == pytest.approx(result["wall_ns"] / 6, abs=0.001)
+    assert result["options"]["touch"] == "pages"
+    assert result["options"]["skew"] is None
+    for unmeasured in ("syscalls", "latency", "rss_series", "check_errors", "allocator_stats"):
+        assert result[unmeasured] is None
+    assert Path(result["allocator_path"]).name.startswith("libc.so")
+    assert len(result["allocator_build"]) == 40
+    assert set(result["machine"]) == {"cpu", "processors", "memory_bytes", "kernel", "libc"}
+
+
+def test_json_appends_in_interleaved_order(small: Path) -> None:
+    lines = small.with_suffix(".jsonl")
+    lines.write_text("{}\n")
+    done = replay(small, "-a", "jemalloc,glibc", "-n", "3", "--json", lines)
+    assert done.returncode == 0, done.stderr
+    first, *rest = map(json.loads, lines.read_text().splitlines())
+    assert first == {}
+    expected = [(repeat, name) for repeat in range(3) for name in ("jemalloc", "glibc")]
+    assert [(result["repeat"], result["allocator"]) for result in rest] == expected
+
+
+@pytest.mark.parametrize("name", ALLOCATORS)
+def test_the_right_library_answers(small: Path, name: str) -> None:
+    (result,) = results(small, "--alloc", name, "--repeat", "1")
+    library = "libc.so.6" if name == "glibc" else f"lib{name}"
+    assert Path(result["allocator_path"]).name.startswith(library)
+    assert result["allocator"] == name
+    assert (result["allocator_stats"] is not None) == (name == "hakmem")
+
+
+def test_named_path(small: Path) -> None:
+    library = BUILD / "libhakmem.so"
+    first, second = results(
+        small, "--alloc", f"mine={library},{library}", "--repeat", "1", "--hakmem", "tiny=0"
+    )
+    assert (first["allocator"], second["allocator"]) == ("mine", "libhakmem.so")
+    assert first["options"]["hakmem"] == "tiny=0"
+    assert first["allocator_stats"] is not None
+
+
+@pytest.mark.parametrize(
+    ("library", "words"),
+    [
+        ("libz.so.1", "malloc is answered by"),
+        (HELPERS / "libpartial.so", "does not define calloc"),
+    ],
+)
+def test_what_is_no_allocator_is_refused(small: Path, library: str | Path, words: str) -> None:
+    """A preload that did not take must never pass for a comparison."""
+    path = Path("/lib/x86_64-linux-gnu", library)
+    done = replay(small, "--alloc", f"thing={path}", "--repeat", "1")
+    assert done.returncode == 1
+    assert f"hakreplay: thing: {words}" in done.stderr or words in done.stderr
+    assert "thing" in done.stdout and "failed" in done.stdout
+
+
+def test_missing_allocators_are_named(small: Path, tmp_path: Path) -> None:
+    alone = tmp_path / "hakreplay"
+    alone.write_bytes(HAKREPLAY.read_bytes())
+    alone.chmod(0o755)
+    done = replay(small, "--alloc", "glibc,hakmem", program=alone)
+    assert done.returncode == 1
+    assert "allocator hakmem: libhakmem.so" in done.stderr
+    done = replay(small, "--alloc", "glibc,thing")
+    assert done.returncode == 1
+    assert "allocator thing is not known" in done.stderr
+    done = replay(small, "--alloc", "/nowhere/libthing.so")
+    assert done.returncode == 1
+    assert "/nowhere/libthing.so: No such file" in done.stderr
+
+
+def test_wrong_usage(small: Path) -> None:
+    for options in (["--schedule", "paced2"], ["--repeat", "0"], ["--nonsense"], ["--skew", "x"]):
+        assert replay(small, *options).returncode == 2
+    assert run(HAKREPLAY).returncode == 2
+    assert run(HAKREPLAY, small, small).returncode == 2
+    assert run(HAKREPLAY, "--version").stdout.startswith("hakreplay ")
+    assert "--schedule" in run(HAKREPLAY, "--help").stdout
+
+
+def test_damaged_traces_need_a_word(make_random: Callable[..., Path], tmp_path: Path) -> None:
+    whole = make_random(1, rows=60000)
+    cut = tmp_path / "cut.zst"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
+    done = replay(cut, "--alloc", "glibc")
+    assert done.returncode == 1
+    assert "cut.zst" in done.stderr and "--partial" in done.stderr
+    assert done.stdout == ""
+    (result,) = results(cut, "--alloc", "glibc", "--repeat", "1", "--partial")
+    assert 0 < result["ops"] < info(whole)["events"]
+    assert result["options"]["partial"] is True
+
+
+def test_no_trace() -> None:
+    done = replay(Path("/nowhere.zst"), "--alloc", "glibc")
+    assert done.returncode == 1
+    assert "/nowhere.zst" in done.stderr
+
+
+def test_every_change_of_the_trace_changes_the_digest(tmp_path: Path) -> None:
+    """Thread, kind, size, alignment, object, site, order, one call less: each shows."""
+    two = ("0 1 8 0 0 -1 0 0", "1 1 8 0 1 -1 0 0", "1 6 8 32 2 -1 0 0", "0 5 0 0 -1 0 -1 0")
+    changed = [
+        two,
+        ("1 1 8 0 0 -1 0 0", *two[1:]),
+        ("0 2 8 0 0 -1 0 0", *two[1:]),
+        ("0 1 9 0 0 -1 0 0", *two[1:]),
+        ("0 1 8 0 0 -1 1 0", *two[1:]),
+        (*two[:2], "1 6 8 64 2 -1 0 0", two[3]),
+        (*two[:3], "0 5 0 0 -1 1 -1 0"),
+        (*two[:3], "1 5 0 0 -1 0 -1 0"),
+        two[:3],
+        ("0 1 8 0 0 -1 0 0", "1 6 8 32 1 -1 0 0", "1 1 8 0 2 -1 0 0", two[3]),
+    ]
+    digests = set()
+    for number, rows in enumerate(changed):
+        trace = write(tmp_path / f"{number}.zst", *rows, threads=2)
+        made = [r for s in SCHEDULES for r in results(trace, "-a", "glibc", "-n", "2", "-s", s)]
+        assert len({result["digest"] for result in made}) == 1
+        digests.add(made[0]["digest"])
+    assert len(digests) == len(changed)
+
+
+def test_order_digest_tells_the_order(tmp_path: Path) -> None:
+    """The same calls in each thread's order, interleaved otherwise."""
+    rows = ("0 1 8 0 0 -1 0 0", "1 1 8 0 1 -1 0 0", "0 1 8 0 2 -1 0 0")
+    first = write(tmp_path / "a.zst", rows[0], rows[1], rows[2], threads=2)
+    second = write(tmp_path / "b.zst", rows[0], "0 1 8 0 1 -1 0 0", "1 1 8 0 2 -1 0 0", threads=2)
+    options = ("--alloc", "glibc", "--repeat", "1")
+    (a,), (b,) = (results(t, *options, "-s", "lockstep") for t in (first, second))
+    assert a["digest"] != b["digest"]  # the start of a thread counts, too
+    assert a["order_digest"] != b["order_digest"]
+    (c,) = results(first, *options, "-s", "parallel")
+    assert c["digest"] == a["digest"] and c["order_digest"] is None
+
+
+def test_forgotten_call_is_noticed(make_random: Callable[..., Path]) -> None:
+    trace = make_random(2, threads=3)
+    for schedule in SCHEDULES:
+        done = replay(
+            trace, "-a", "glibc", "-n", "1", "-s", schedule,
+            program=HELPERS / "hakreplay-forgetful",
+        )  # fmt: skip
+        assert done.returncode == 1
+        assert "it did not do what was recorded" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("overlap", "was overwritten"),
+        ("odd", "is not aligned to"),
+        ("scribble", "was overwritten"),
+        ("dirty", "is not zero"),
+        ("forget", "of the old"),
+        ("misaligned", "is not aligned to"),
+        ("short", "bytes are usable"),
+    ],
+)
+def test_check_finds(make_random: Callable[..., Path], fault: str, words: str) -> None:
+    trace = make_random(3, threads=3, rows=20000, live=1000)
+    library = HELPERS / "libbroken.so"
+    for schedule in SCHEDULES:
+        options = ("--alloc", f"broken={library}", "--repeat", "1", "--schedule", schedule)
+        done = run(HAKREPLAY, trace, *options, "--check", env=os.environ | {"BROKEN": fault})
+        assert done.returncode == 1
+        assert "hakreplay: broken: check: " in done.stderr and words in done.stderr
+        done = run(HAKREPLAY, trace, *options, "--check", env=os.environ | {"BROKEN": "not"})
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"), [("fail", "out of memory"), ("crash", "signal 6 (Aborted) during")]
+)
+def test_failing_allocators_are_told(
+    make_random: Callable[..., Path], fault: str, words: str
+) -> None:
+    trace = make_random(3, threads=3, rows=20000, live=1000)
+    options = ("--alloc", f"broken={HELPERS / 'libbroken.so'},glibc", "--repeat", "2")
+    done = run(HAKREPLAY, trace, *options, env=os.environ | {"BROKEN": fault})
+    assert done.returncode == 1
+    assert done.stderr.count("hakreplay: broken: ") == 1
+    assert words in done.stderr
+    rows = [line.split() for line in done.stdout.splitlines()]
+    assert ["broken", "failed"] in rows
+    assert any(row[:1] == ["glibc"] and "failed" not in row for row in rows)
+
+
+RANDOM = [(4, 1, 3000, 50), (5, 2, 5000, 20), (6, 12, 10000, 30), (7, 60, 20000, 300)]
+
+
+@pytest.mark.parametrize(("seed", "threads", "rows", "live"), [*RANDOM, (8, 200, 20000, 1000)])
+def test_random_traces(
+    make_random: Callable[..., Path], seed: int, threads: int, rows: int, live: int
+) -> None:
+    """Every kind of call, threads that come and go, remote frees and reallocs: all do the same."""
+    for more in range(SCALE):
+        trace = make_random(seed + 100 * more, threads=threads, rows=rows, live=live)
+        # mimalloc 2.0 hands out misaligned blocks: its digest counts, its checks do not.
+        checked = ("-n", "1", "--check", "-a", ",".join(ALLOCATORS[:4]))
+        made = [r for s in SCHEDULES for r in results(trace, *checked, "-s", s)]
+        made += results(trace, "-n", "1", "-a", "glibc,jemalloc", "-s", "lockstep", "--baton")
+        made += [r for s in SCHEDULES for r in results(trace, "-n", "1", "-a", "mimalloc", "-s", s)]
+        assert len({result["digest"] for result in made}) == 1
+        assert len({r["order_digest"] for r in made if r["schedule"] == "lockstep"}) == 1
+        assert {r["options"]["baton"] for r in made} == {False, True}
+        assert sum(result["check_errors"] or 0 for result in made) == 0
+
+
+def test_skew_makes_no_difference_to_what_is_done(make_random: Callable[..., Path]) -> None:
+    trace = make_random(9, threads=8, rows=10000, live=300)
+    made = []
+    for skew in ("1", "10", "1000", "4000000000"):
+        made += results(trace, "-n", "2", "--check", "-a", "glibc,jemalloc", "--skew", skew)
+    assert len({result["digest"] for result in made}) == 1
+    strict = made[0]
+    assert strict["options"]["skew"] == 1
+    assert strict["replayed_peak_live_bytes"] == strict["recorded_peak_live_bytes"]
+
+
+def test_lockstep_repeats_itself(make_random: Callable[..., Path]) -> None:
+    """Same placement for deterministic allocators: same faults, memory, counters."""
+    trace = make_random(10, threads=20, rows=30000, live=500)
+    made = results(trace, "-n", "3", "-s", "lockstep", "-a", "hakmem,glibc,tcmalloc")
+    for name in ("hakmem", "glibc", "tcmalloc"):
+        runs = [r for r in made if r["allocator"] == name]
+        assert all(r["allocator_stats"] == runs[0]["allocator_stats"] for r in runs)
+        assert max(r["minor_faults"] for r in runs) - min(r["minor_faults"] for r in runs) <= 2
+        rss = [r["peak_rss_bytes"] for r in runs]
+        assert max(rss) - min(rss) <= 2 * 4096
+
+
+def test_threads_are_real_to_the_allocator(tmp_path: Path) -> None:
+    """hakmem gives every recorded thread that allocates a heap, a new one or that of a dead one."""
+    rows = ["0 1 64 0 0 -1 0 0"]
+    for thread in range(1, 6):
+        rows += [f"{thread} 64 0 0 -1 -1 -1 0", f"{thread} 1 64 0 {thread} -1 0 0"]
+        if thread < 4:
+            rows.append(f"{thread} 65 0 0 -1 -1 -1 0")
+    trace = write(tmp_path / "threads.zst", *rows, threads=6)
+    for schedule in SCHEDULES:
+        (result,) = results(trace, "-a", "hakmem", "-n", "1", "-s", schedule)
+        stats = result["allocator_stats"]
+        assert result["threads"] == 6
+        assert stats["heaps_created"] + stats["heaps_adopted"] == 6
+
+
+def test_touching(tmp_path: Path) -> None:
+    """A block of 1000 pages: none or all of them become resident; the allocator takes a few."""
+    trace = write(tmp_path / "large.zst", f"0 1 {1000 * 4096} 0 0 -1 0 0")
+    faults = {}
+    for touch in ("none", "first", "pages", "all"):
+        (result,) = results(trace, "-a", "glibc", "-n", "1", "-s", "lockstep", "--touch", touch)
+        faults[touch] = result["minor_faults"]
+    assert max(faults["none"], faults["first"]) < 20
+    assert 1000 <= faults["pages"] < 1020
+    assert 1000 <= faults["all"] < 1020
+
+
+def test_odd_calls(tmp_path: Path) -> None:
+    """Inherited, failed, foreign and empty calls are executed as the man page says."""
+    trace = write(
+        tmp_path / "odd.zst",
+        "0 66 500 0 0 -1 -1 0",
+        "0 66 500 256 1 -1 -1 0",
+        "0 67 3 0 -1 -1 -1 0",
+        "0 5 0 0 -1 0 -1 0",
+        "0 5 0 0 -1 -1 -1 4",
+        "0 1 9223372036854775807 0 -1 -1 0 1",
+        "0 2 -1 0 -1 -1 0 1",
+        "0 3 20 0 2 -1 0 0",
+        "0 3 9223372036854775807 0 -1 2 0 1",
+        "0 3 0 0 -1 2 0 0",
+        "0 3 10 0 3 -1 0 4",
+        "0 1 0 0 4 -1 0 0",
+        "0 5 0 0 -1 4 0 0",
+        "0 16 9223372036854775807 0 -1 -1 0 1",
+    )
+    for schedule in SCHEDULES:
+        done = replay(trace, "-a", ",".join(ALLOCATORS), "-s", schedule, "--check", "-n", "1")
+        assert done.returncode == 0, done.stderr
+        assert "1 calls on blocks allocated elsewhere were left out" in done.stdout
+        assert "the recorder lost 3 calls" in done.stdout
+        made = results(trace, "-a", ",".join(ALLOCATORS), "-s", schedule, "--check", "-n", "1")
+        assert {(r["ops"], r["check_errors"]) for r in made} == {(10, 0)}
+        assert {r["recorded_peak_live_bytes"] for r in made} == {1000}
+
+
+def test_callers_that_fail_no_more_are_counted(tmp_path: Path) -> None:
+    trace = write(tmp_path / "surprise.zst", "0 1 100 0 -1 -1 0 1", "0 1 100 0 0 -1 0 0")
+    done = replay(trace, "-a", "glibc", "-n", "1")
+    assert done.returncode == 0
+    assert "glibc: 1 calls succeeded that failed when recorded" in done.stdout
+
+
+def test_null_is_the_loop(small: Path) -> None:
+    null, glibc = results(small, "-a", "null,glibc", "-n", "1", "--check")
+    assert null["allocator_path"] is None and null["check_errors"] is None
+    assert glibc["check_errors"] == 0
+    assert glibc["loop_ns_per_op"] > 0
+
+
+def test_baton_under_valgrind(small: Path) -> None:
+    """valgrind has no thread pointer to swap: the baton stands in by itself."""
+    lines = small.with_suffix(".jsonl")
+    command = ["valgrind", "--tool=none", "-q", "--trace-children=yes", HAKREPLAY, small]
+    done = run(*command, "-a", "glibc", "-s", "lockstep", "-n", "1", "--json", lines)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(lines.read_text())["options"]["baton"] is True
+
+
+def test_android_trace(shared_traces: Path, tmp_path: Path) -> None:
+    """Android's own trace of surfaceflinger: 15 threads, 2.4 million calls."""
+    trace = tmp_path / "surfaceflinger.zst"
+    source = shared_traces / "surfaceflinger.zip"
+    done = run(BUILD / "haktrace", "import", "--from", "android", source, "-o", trace)
+    assert done.returncode == 0, done.stderr
+    made = []
+    for schedule in SCHEDULES:
+        made += results(trace, "-a", ",".join(ALLOCATORS), "-s", schedule, "-n", "1", "--check")
+    assert {r["ops"] for r in made} == {2452725}
+    assert {r["threads"] for r in made} == {15}
+    assert len({r["digest"] for r in made}) == 1
+    assert len({r["order_digest"] for r in made}) == 2  # lockstep's and none
+    assert sum(r["check_errors"] for r in made) == 0
+    for result in made:
+        assert result["replayed_peak_live_bytes"] == pytest.approx(2063697, rel=0.02)
