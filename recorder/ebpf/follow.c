@@ -16,8 +16,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define READ_MS       5         /* how long a quiet ring is left alone */
-#define CHECK_NS      200000000 /* how often processes are looked after */
+#define COARSE_NS     (1u << 17) /* a power of two */
+#define READ_MS       5          /* how long a quiet ring is left alone */
+#define CHECK_NS      200000000  /* how often processes are looked after */
 #define TAKEN_AT_ONCE 65536
 
 static uint64_t monotonic_ns(void)
@@ -78,7 +79,7 @@ static void begin(struct follow *f, struct tracee *t)
 		.command = t->command,
 		.pid = t->pid,
 		.parent_pid = t->parent_pid,
-		.mode = f->mode | SESSION_EXACT,
+		.mode = f->mode,
 		.age_ns = monotonic_ns() - f->start_ns - f->clock,
 	};
 
@@ -301,6 +302,9 @@ static int take(void *context, const struct ring_head *m, size_t bytes)
 	uint64_t clock = m->time_ns > f->start_ns ? m->time_ns - f->start_ns : 0;
 
 	(void)bytes;
+	/* Coarse times repeat, which takes no room in the trace. */
+	if (!(f->mode & SESSION_EXACT))
+		clock &= ~(uint64_t)(COARSE_NS - 1);
 	if (clock > f->clock)
 		f->clock = clock;
 	if (__builtin_expect(m->kind <= RING_OLD, 1)) {
