@@ -1,4 +1,4 @@
-"""Benchmarks of allocators: hakmem and every allocator found, interleaved, each run a fresh process.
+"""Benchmarks of allocators: hakmem and every one found, interleaved, each run a fresh process.
 
 Writes one JSON object per run and prints a table per benchmark: median time per operation with its
 spread, the median of the ratios to glibc in the same repetition, and the peak resident memory.
