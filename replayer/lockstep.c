@@ -74,19 +74,34 @@ static void *stand_in_body(void *context)
 	return NULL;
 }
 
-static void stand_in_spawn(uint32_t thread)
+static void spawn(uint32_t thread, void *(*body)(void *worker))
 {
 	struct worker *worker = &roster.workers[thread];
 
-	roster_create(worker, stand_in_body);
+	meter_pause();
+	roster_create(worker, body);
 	state_await_change(worker, UNBORN);
+	meter_resume(false);
+}
+
+/* An ended thread's exit is the allocator's work: its time counts, the wait for a processor not. */
+static void join(struct worker *worker)
+{
+	pthread_join(worker->thread, NULL);
+	meter_resume(true);
+}
+
+static void stand_in_spawn(uint32_t thread)
+{
+	spawn(thread, stand_in_body);
 }
 
 /* The worker's own thread takes its identity back and ends, while the caller is the first one. */
 static void stand_in_leave(struct worker *worker)
 {
+	meter_pause();
 	state_set(worker, LEAVING);
-	pthread_join(worker->thread, NULL);
+	join(worker);
 }
 
 static void run_identities(void)
@@ -141,10 +156,7 @@ static void *baton_body(void *context)
 
 static void baton_spawn(uint32_t thread)
 {
-	struct worker *worker = &roster.workers[thread];
-
-	roster_create(worker, baton_body);
-	state_await_change(worker, UNBORN);
+	spawn(thread, baton_body);
 }
 
 static void run_baton(void)
@@ -152,8 +164,10 @@ static void run_baton(void)
 	struct worker *first = roster.first;
 
 	for (;;) {
-		if (relay.leaving)
-			pthread_join(relay.leaving->thread, NULL);
+		if (relay.leaving) {
+			meter_pause();
+			join(relay.leaving);
+		}
 		relay.leaving = NULL;
 		take_turns(first);
 		if (!relay.left)
@@ -164,22 +178,13 @@ static void run_baton(void)
 	}
 }
 
-/* A sample walks all pages: about as long as it takes to execute as many entries. */
-static uint64_t sample_pause(const struct plan *plan)
-{
-	uint64_t pause = plan->entries / SAMPLES;
-	uint64_t pages = plan->peak_live_bytes / 4096;
-
-	pause = pause > pages ? pause : pages;
-	return pause > SAMPLE_PAUSE ? pause : SAMPLE_PAUSE;
-}
-
 void lockstep_init(bool baton)
 {
 	setting.spawn = baton ? baton_spawn : stand_in_spawn;
 	relay.turns = roster_array(roster.plan->turns_offset);
 	relay.left = roster.plan->turns;
-	relay.pause = sample_pause(roster.plan);
+	relay.pause = roster.plan->entries / SAMPLES;
+	relay.pause = relay.pause > SAMPLE_PAUSE ? relay.pause : SAMPLE_PAUSE;
 }
 
 uint64_t lockstep_run(void)

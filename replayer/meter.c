@@ -13,10 +13,10 @@ struct clocks {
 	uint64_t cpu_ns;
 };
 
-static int rollup_fd = -1;
+static int status_fd = -1;
 static uint64_t own_bytes;     /* anonymous memory of the runner itself */
-static uint64_t sampled_bytes; /* the most anonymous memory in any sample; 0: none was taken */
-static struct clocks begin, paused;
+static uint64_t sampled_bytes; /* the most resident memory in any sample; 0: none was taken */
+static struct clocks begin, pause_begin, paused;
 static struct rusage usage;
 
 static uint64_t field_bytes(const char *text, const char *name)
@@ -30,27 +30,36 @@ static uint64_t field_bytes(const char *text, const char *name)
 	return kib * 1024;
 }
 
-static uint64_t anonymous_bytes(void)
+static void file_read(int fd, char *text, size_t bytes)
 {
-	char text[4096];
-	ssize_t n = pread(rollup_fd, text, sizeof(text) - 1, 0);
+	ssize_t n = pread(fd, text, bytes - 1, 0);
 
 	text[n > 0 ? n : 0] = 0;
-	return field_bytes(text, "\nAnonymous:");
 }
 
-/* The most resident memory so far less what is of files: code, the plan. */
-static uint64_t status_peak_bytes(void)
+/* A field of /proc/self/status: quick, and exact for VmRSS. */
+static uint64_t status_bytes(const char *name)
 {
 	char text[4096];
-	int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
-	ssize_t n = read(fd, text, sizeof(text) - 1);
-	uint64_t peak, others;
 
-	text[n > 0 ? n : 0] = 0;
-	peak = field_bytes(text, "\nVmHWM:");
-	others = field_bytes(text, "\nRssFile:") + field_bytes(text, "\nRssShmem:");
-	return peak > others ? peak - others : 0;
+	file_read(status_fd, text, sizeof(text));
+	return field_bytes(text, name);
+}
+
+/* Resident memory by kind, exact: the kernel walks all pages for it. */
+struct memory {
+	uint64_t all_bytes;
+	uint64_t anonymous_bytes;
+};
+
+static struct memory memory_walk(void)
+{
+	int fd = open("/proc/self/smaps_rollup", O_RDONLY | O_CLOEXEC);
+	char text[4096];
+
+	file_read(fd, text, sizeof(text));
+	close(fd);
+	return (struct memory){field_bytes(text, "\nRss:"), field_bytes(text, "\nAnonymous:")};
 }
 
 static uint64_t now_ns(clockid_t clock)
@@ -68,15 +77,15 @@ static struct clocks clocks_now(void)
 
 void meter_own_begin(void)
 {
-	rollup_fd = open("/proc/self/smaps_rollup", O_RDONLY | O_CLOEXEC);
-	own_bytes = anonymous_bytes();
+	status_fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+	own_bytes = memory_walk().anonymous_bytes;
 }
 
 void meter_own_end(void)
 {
 	int fd = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
 
-	own_bytes = anonymous_bytes() - own_bytes;
+	own_bytes = memory_walk().anonymous_bytes - own_bytes;
 	/* Where the kernel cannot do this, the peak includes the start of the process. */
 	if (fd >= 0 && write(fd, "5", 1) == 1)
 		close(fd);
@@ -88,45 +97,61 @@ void meter_start(void)
 	begin = clocks_now();
 }
 
+void meter_pause(void)
+{
+	pause_begin = clocks_now();
+}
+
+void meter_resume(bool work)
+{
+	struct clocks now = clocks_now();
+	uint64_t wall = now.wall_ns - pause_begin.wall_ns;
+	uint64_t cpu = now.cpu_ns - pause_begin.cpu_ns;
+
+	if (!work)
+		paused.cpu_ns += cpu;
+	if (!work || wall > cpu)
+		paused.wall_ns += work ? wall - cpu : wall;
+}
+
 void meter_sample(void)
 {
-	struct clocks before = clocks_now();
-	uint64_t anon = anonymous_bytes();
-	struct clocks after = clocks_now();
+	uint64_t resident;
 
-	sampled_bytes = anon > sampled_bytes ? anon : sampled_bytes;
-	paused.wall_ns += after.wall_ns - before.wall_ns;
-	paused.cpu_ns += after.cpu_ns - before.cpu_ns;
+	meter_pause();
+	resident = status_bytes("\nVmRSS:");
+	sampled_bytes = resident > sampled_bytes ? resident : sampled_bytes;
+	meter_resume(false);
 }
 
 /*
- * The kernel counts resident pages in batches per processor, and takes its peak from the rough sum:
- * where there are exact samples it is believed only when it exceeds them by more than that
- * roughness.
+ * The heap's part of the peak. The kernel counts resident pages in batches per processor, and takes
+ * its peak from the rough sum: where there are exact samples it is believed only when it exceeds
+ * them by more than that roughness.
  */
 static uint64_t peak_bytes(void)
 {
 	uint64_t processors = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
 	uint64_t batch = 2 * processors > 32 ? 2 * processors : 32;
 	uint64_t rough = sampled_bytes ? 2 * processors * batch * PAGE : 0;
-	uint64_t last = anonymous_bytes();
-	uint64_t exact = sampled_bytes > last ? sampled_bytes : last;
-	uint64_t peak = status_peak_bytes();
+	struct memory now = memory_walk();
+	uint64_t exact = sampled_bytes > now.all_bytes ? sampled_bytes : now.all_bytes;
+	uint64_t peak = status_bytes("\nVmHWM:");
+	uint64_t others = now.all_bytes - now.anonymous_bytes + own_bytes;
 
-	return peak > exact + rough ? peak : exact;
+	peak = peak > exact + rough ? peak : exact;
+	return peak > others ? peak - others : 0;
 }
 
 void meter_stop(struct run_outcome *outcome)
 {
 	struct clocks end = clocks_now();
 	struct rusage now;
-	uint64_t peak;
 
 	getrusage(RUSAGE_SELF, &now);
-	peak = peak_bytes();
 	outcome->wall_ns = end.wall_ns - begin.wall_ns - paused.wall_ns;
 	outcome->cpu_ns = end.cpu_ns - begin.cpu_ns - paused.cpu_ns;
-	outcome->peak_rss_bytes = peak > own_bytes ? peak - own_bytes : 0;
+	outcome->peak_rss_bytes = peak_bytes();
 	outcome->minor_faults = (uint64_t)(now.ru_minflt - usage.ru_minflt);
 	outcome->major_faults = (uint64_t)(now.ru_majflt - usage.ru_majflt);
 	outcome->voluntary_switches = (uint64_t)(now.ru_nvcsw - usage.ru_nvcsw);

@@ -15,6 +15,10 @@ void meter_own_end(void);
 void meter_start(void);
 void meter_stop(struct run_outcome *outcome);
 
+/* The clocks stand still between these two; after work only the wall clock, and while idle. */
+void meter_pause(void);
+void meter_resume(bool work);
+
 /*
  * Notes how much memory is resident now; the clocks stand still meanwhile. The kernel's own peak is
  * known only to some dozens of pages, samples are exact.

@@ -101,11 +101,10 @@ struct plan {
 	uint32_t epochs; /* 0: the order is not bounded */
 	uint32_t window; /* epoch e may be entered when all before e - window + 1 are done */
 	uint32_t sites;
-	uint64_t entries;         /* of all threads */
-	uint64_t peak_live_bytes; /* as recorded */
-	uint64_t kinds;           /* bit k: kind k is called */
-	uint64_t streams_offset;  /* struct plan_stream[PLAN_STREAMS(threads)] */
-	uint64_t turns_offset;    /* uint32_t[turns]; only for lockstep */
+	uint64_t entries;        /* of all threads */
+	uint64_t kinds;          /* bit k: kind k is called */
+	uint64_t streams_offset; /* struct plan_stream[PLAN_STREAMS(threads)] */
+	uint64_t turns_offset;   /* uint32_t[turns]; only for lockstep */
 	uint64_t turns;
 	uint64_t epochs_offset; /* uint32_t[epochs]: threads that have work in it */
 	uint64_t keys_offset;   /* uint64_t[sites]: site keys */

@@ -396,7 +396,6 @@ static void finish(struct planner *p)
 	if (p->options->survivors)
 		survivors_put(p);
 	r->peak_live_bytes = p->live.peak_bytes;
-	r->file.plan->peak_live_bytes = p->live.peak_bytes;
 	r->file.plan->kinds = p->survey->kinds | 1ull << TRACE_MALLOC | 1ull << TRACE_MEMALIGN;
 	r->file.plan->slots = p->slots.used;
 	r->file.plan->turns = p->turns;

@@ -113,7 +113,7 @@ static int add(struct symbol_table *table, const GElf_Sym *sym, const char *name
 		table->symbols = symbols;
 		table->room = room;
 	}
-	born.system_name = strdup(name);
+	born.system_name = strndup(name, strcspn(name, "@")); /* without its version */
 	if (!born.system_name)
 		return -ENOMEM;
 	table->symbols[table->n++] = born;

@@ -125,9 +125,7 @@ def test_threads_live_and_die(build: Path, mode: str, options: str) -> None:
 
 
 def test_program_may_close_its_streams(build: Path) -> None:
-    done = preloaded(
-        build, helper(build, "threads"), "closed", HAKMEM_OPTIONS="stats=1"
-    )
+    done = preloaded(build, helper(build, "threads"), "closed", HAKMEM_OPTIONS="stats=1")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
@@ -146,13 +144,9 @@ def fields() -> list[str]:
     return re.findall(r"^\tX\((\w+),", text, re.MULTILINE)
 
 
-def test_stats_to_a_file_are_json_with_every_counter(
-    build: Path, tmp_path: Path
-) -> None:
+def test_stats_to_a_file_are_json_with_every_counter(build: Path, tmp_path: Path) -> None:
     file = tmp_path / "stats.json"
-    code = (
-        "x=[bytes(3000000) for _ in range(5)];del x;y=[str(i) for i in range(100000)]"
-    )
+    code = "x=[bytes(3000000) for _ in range(5)];del x;y=[str(i) for i in range(100000)]"
     done = preloaded(
         build, PYTHON, "-c", code, HAKMEM_OPTIONS=f"stats={file}", PYTHONMALLOC="malloc"
     )
@@ -179,14 +173,10 @@ def test_stats_file_that_cannot_be_written_is_reported(build: Path) -> None:
 
 
 @pytest.mark.parametrize("options", ["", "whale=0"])
-def test_whale_switch_decides_about_reuse(
-    build: Path, tmp_path: Path, options: str
-) -> None:
+def test_whale_switch_decides_about_reuse(build: Path, tmp_path: Path, options: str) -> None:
     file = tmp_path / "stats.json"
     code = "for _ in range(50): bytearray(4000000)"
-    done = preloaded(
-        build, PYTHON, "-c", code, HAKMEM_OPTIONS=f"stats={file},{options}"
-    )
+    done = preloaded(build, PYTHON, "-c", code, HAKMEM_OPTIONS=f"stats={file},{options}")
     assert (done.returncode, done.stderr) == (0, "")
     stats = json.loads(file.read_text())
     assert (stats["whale_hits"] >= 45) == (options == "")

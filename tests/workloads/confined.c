@@ -1,7 +1,8 @@
 /*
  * confined seccomp|chroot [FOLDER]: gives up what a recorder might lean on, then makes 100,000
- * calls at two sites that were not used before. "seccomp": only the system calls that an allocator
- * and this program need, death for any other. "chroot": an empty FOLDER as root, and no privileges.
+ * calls at two sites that were not used before. "seccomp": only the system calls that an allocator,
+ * this program and its signals need, death for any other. "chroot": an empty FOLDER as root, and no
+ * privileges.
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -31,6 +32,10 @@ static int confine_calls(void)
 		ALLOW(madvise),
 		ALLOW(futex),
 		ALLOW(getrandom),
+		ALLOW(rt_sigprocmask),
+		ALLOW(rt_sigreturn),
+		ALLOW(getpid),
+		ALLOW(gettid),
 		ALLOW(exit),
 		ALLOW(exit_group),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),

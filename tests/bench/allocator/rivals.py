@@ -1,4 +1,4 @@
-"""Benchmarks of allocators: hakmem and every allocator found, interleaved, each run a fresh process.
+"""Benchmarks of allocators: hakmem and every one found, interleaved, each run a fresh process.
 
 Writes one JSON object per run and prints a table per benchmark: median time per operation with its
 spread, the median of the ratios to glibc in the same repetition, and the peak resident memory.
@@ -85,9 +85,7 @@ def library_of(name: str) -> Path:
 def run_once(benchmark: Benchmark, name: str) -> dict[str, float]:
     """One run in a fresh process; raises when another allocator answered."""
     preload = ALLOCATORS[name]
-    environment = {
-        key: value for key, value in os.environ.items() if key != "LD_PRELOAD"
-    }
+    environment = {key: value for key, value in os.environ.items() if key != "LD_PRELOAD"}
     if preload:
         environment["LD_PRELOAD"] = str(preload)
     program = BUILD / "tests" / "bench" / "allocator" / benchmark.program
@@ -128,9 +126,7 @@ def median_of(rows: list[dict[str, float]], field: str) -> float:
     return statistics.median(row[field] for row in rows)
 
 
-def ratio_to_glibc(
-    rows: dict[str, list[dict[str, float]]], name: str, field: str
-) -> float:
+def ratio_to_glibc(rows: dict[str, list[dict[str, float]]], name: str, field: str) -> float:
     """The median of the ratios within each repetition; above 1 is better than glibc."""
     pairs = zip(rows["glibc"], rows[name], strict=True)
     return statistics.median(base[field] / own[field] for base, own in pairs)
@@ -157,14 +153,11 @@ def summary(results: dict[str, dict[str, list[dict[str, float]]]]) -> None:
     for name in names:
         speed = [ratio_to_glibc(rows, name, "ns_per_op") for rows in results.values()]
         lean = [
-            median_of(rows[name], "peak_rss_bytes")
-            / median_of(rows["glibc"], "peak_rss_bytes")
+            median_of(rows[name], "peak_rss_bytes") / median_of(rows["glibc"], "peak_rss_bytes")
             for rows in results.values()
             if median_of(rows["glibc"], "peak_rss_bytes") > 10e6
         ]
-        memory = (
-            f"{math.exp(statistics.fmean(map(math.log, lean))):.3f}" if lean else "-"
-        )
+        memory = f"{math.exp(statistics.fmean(map(math.log, lean))):.3f}" if lean else "-"
         mean = math.exp(statistics.fmean(map(math.log, speed)))
         print(f"  {name:<10} speed x{mean:.2f}  peak memory x{memory}")
 
@@ -172,15 +165,9 @@ def summary(results: dict[str, dict[str, list[dict[str, float]]]]) -> None:
 def main() -> int:
     """The command line: make bench-allocator."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--repeat", type=int, default=10, help="runs of each (default 10)"
-    )
-    parser.add_argument(
-        "--only", default="", help="benchmarks whose names contain this"
-    )
-    parser.add_argument(
-        "--output", type=Path, default=BUILD / "bench" / "allocator.jsonl"
-    )
+    parser.add_argument("--repeat", type=int, default=10, help="runs of each (default 10)")
+    parser.add_argument("--only", default="", help="benchmarks whose names contain this")
+    parser.add_argument("--output", type=Path, default=BUILD / "bench" / "allocator.jsonl")
     options = parser.parse_args()
     found = [name for name in ALLOCATORS if library_of(name).exists()]
     for name in ALLOCATORS.keys() - set(found):
@@ -199,9 +186,7 @@ def main() -> int:
                         "allocator": name,
                         "repeat": repeat,
                     }
-                    output.write(
-                        json.dumps({**line, **row, "machine": machine()}) + "\n"
-                    )
+                    output.write(json.dumps({**line, **row, "machine": machine()}) + "\n")
             results[benchmark.name] = rows
             show(benchmark, rows)
     if results:
