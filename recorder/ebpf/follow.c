@@ -113,7 +113,7 @@ static void explain(struct follow *f, const struct tracee *t)
 /* The process is gone, has become another image (replaced), or is let go (end says so). */
 static void end(struct follow *f, struct tracee *t, bool replaced, const char *reason)
 {
-	roster_remove_process(&f->roster, (uint32_t)t->pid);
+	tids_remove_process(&f->tids, (uint32_t)t->pid);
 	if (!t->begun && !replaced && *t->program && !t->functions)
 		explain(f, t);
 	else if (!t->begun && !replaced && t->first)
@@ -170,7 +170,7 @@ static void take_thread(struct follow *f, const struct ring_thread *m)
 
 	if (!t)
 		return;
-	thread = roster_add(&f->roster, m->head.tid, m->pid, t);
+	thread = tids_add(&f->tids, m->head.tid, m->pid, t);
 	if (!thread)
 		return;
 	thread->stack_begin = m->stack_begin;
@@ -181,7 +181,7 @@ static void take_thread(struct follow *f, const struct ring_thread *m)
 
 static void take_fork(struct follow *f, const struct ring_thread *m)
 {
-	struct tracee_thread *parent = roster_find(&f->roster, m->parent);
+	struct tracee_thread *parent = tids_find(&f->tids, m->parent);
 	struct tracee_thread *child;
 	struct tracee *t;
 
@@ -191,7 +191,7 @@ static void take_fork(struct follow *f, const struct ring_thread *m)
 		parent = parent->host;
 	t = m->head.flags & RING_SHARED ? parent->tracee
 					: add(f, tracee_fork(parent->tracee, (pid_t)m->pid));
-	child = t ? roster_add(&f->roster, m->head.tid, m->pid, t) : NULL;
+	child = t ? tids_add(&f->tids, m->head.tid, m->pid, t) : NULL;
 	if (!child)
 		return;
 	child->stack_begin = m->stack_begin;
@@ -209,11 +209,11 @@ static void take_exec(struct follow *f, const struct ring_exec *m)
 	uint32_t image = old ? old->image + old->begun : 0;
 	bool first = old && old->first;
 
-	roster_remove_process(&f->roster, m->pid);
+	tids_remove_process(&f->tids, m->pid);
 	if (old)
 		end(f, old, true, "exec");
 	t = make(f, (pid_t)m->pid);
-	thread = t ? roster_add(&f->roster, m->pid, m->pid, t) : NULL;
+	thread = t ? tids_add(&f->tids, m->pid, m->pid, t) : NULL;
 	if (thread) {
 		struct look look = {f, t};
 
@@ -259,21 +259,21 @@ static void take_lost(struct follow *f, struct tracee_thread *thread, uint64_t c
 
 static void take_exit(struct follow *f, const struct ring_exit *m)
 {
-	struct tracee_thread *thread = roster_find(&f->roster, m->head.tid);
+	struct tracee_thread *thread = tids_find(&f->tids, m->head.tid);
 	struct tracee *t = find(f, m->pid);
 
 	if (thread && m->lost)
 		take_lost(f, thread, m->lost);
 	if (thread && !thread->host && thread->tracee->begun && !(m->head.flags & RING_GROUP))
 		tracee_exit(thread->tracee, thread, m->name, f->clock);
-	roster_remove(&f->roster, m->head.tid);
+	tids_remove(&f->tids, m->head.tid);
 	if (t && m->head.flags & RING_LAST)
 		end(f, t, false, NULL);
 }
 
 static void take_call(struct follow *f, const struct ring_head *m)
 {
-	struct tracee_thread *thread = roster_find(&f->roster, m->tid);
+	struct tracee_thread *thread = tids_find(&f->tids, m->tid);
 	struct tracee *t;
 
 	if (__builtin_expect(!thread, 0)) {
@@ -442,8 +442,8 @@ static void settle_lost(struct follow *f)
 			f->tracees[i]->ledger.counts.lost += f->strays;
 			f->strays = 0;
 		}
-	for (unsigned i = 0; i < ROSTER_BUCKETS; i++)
-		for (struct tracee_thread *t = f->roster.buckets[i]; t; t = t->next) {
+	for (unsigned i = 0; i < TIDS_BUCKETS; i++)
+		for (struct tracee_thread *t = f->tids.buckets[i]; t; t = t->next) {
 			uint32_t count = tracer_lost_of(f->tracer, t->tid);
 
 			if (count)

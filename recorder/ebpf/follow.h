@@ -5,7 +5,7 @@
 #ifndef RECORDER_FOLLOW_H
 #define RECORDER_FOLLOW_H
 
-#include "roster.h"
+#include "tids.h"
 #include "tracer.h"
 
 #include "recorder/recording.h"
@@ -26,7 +26,7 @@ struct follow {
 	struct codefiles files;
 	struct tracee **tracees;
 	size_t count, room;
-	struct roster roster;
+	struct tids tids;
 	uint64_t start_ns, clock; /* CLOCK_MONOTONIC; ns since */
 	uint64_t strays;          /* calls of threads that are not known */
 	bool probe_failed;

@@ -1,13 +1,13 @@
-#include "roster.h"
+#include "tids.h"
 
 #include <stdlib.h>
 
-static struct tracee_thread **bucket_of(struct roster *t, uint32_t tid)
+static struct tracee_thread **bucket_of(struct tids *t, uint32_t tid)
 {
-	return &t->buckets[tid % ROSTER_BUCKETS];
+	return &t->buckets[tid % TIDS_BUCKETS];
 }
 
-struct tracee_thread *roster_search(struct roster *t, uint32_t tid)
+struct tracee_thread *tids_search(struct tids *t, uint32_t tid)
 {
 	struct tracee_thread *thread = *bucket_of(t, tid);
 
@@ -19,14 +19,14 @@ struct tracee_thread *roster_search(struct roster *t, uint32_t tid)
 }
 
 /* Takes out what the place points to. */
-static void take_out(struct roster *t, struct tracee_thread **at)
+static void take_out(struct tids *t, struct tracee_thread **at)
 {
 	struct tracee_thread *thread = *at;
 
 	if (t->last == thread)
 		t->last = NULL;
 	*at = thread->next;
-	for (unsigned i = 0; i < ROSTER_BUCKETS && thread->guests; i++)
+	for (unsigned i = 0; i < TIDS_BUCKETS && thread->guests; i++)
 		for (struct tracee_thread *other = t->buckets[i]; other; other = other->next)
 			if (other->host == thread)
 				other->host = NULL;
@@ -35,7 +35,7 @@ static void take_out(struct roster *t, struct tracee_thread **at)
 	free(thread);
 }
 
-void roster_remove(struct roster *t, uint32_t tid)
+void tids_remove(struct tids *t, uint32_t tid)
 {
 	for (struct tracee_thread **at = bucket_of(t, tid); *at; at = &(*at)->next)
 		if ((*at)->tid == tid) {
@@ -44,9 +44,9 @@ void roster_remove(struct roster *t, uint32_t tid)
 		}
 }
 
-void roster_remove_process(struct roster *t, uint32_t pid)
+void tids_remove_process(struct tids *t, uint32_t pid)
 {
-	for (unsigned i = 0; i < ROSTER_BUCKETS; i++)
+	for (unsigned i = 0; i < TIDS_BUCKETS; i++)
 		for (struct tracee_thread **at = &t->buckets[i]; *at;)
 			if ((*at)->pid == pid)
 				take_out(t, at);
@@ -54,12 +54,11 @@ void roster_remove_process(struct roster *t, uint32_t pid)
 				at = &(*at)->next;
 }
 
-struct tracee_thread *roster_add(struct roster *t, uint32_t tid, uint32_t pid,
-				 struct tracee *tracee)
+struct tracee_thread *tids_add(struct tids *t, uint32_t tid, uint32_t pid, struct tracee *tracee)
 {
 	struct tracee_thread *thread = calloc(1, sizeof(*thread));
 
-	roster_remove(t, tid);
+	tids_remove(t, tid);
 	if (!thread)
 		return NULL;
 	thread->tid = tid;
