@@ -9,32 +9,25 @@
 #include "record.h"
 #include "traces/sitekey.h"
 
-#define CALLSITE_WALK 16 /* at which sight a stack is copied */
-#define CALLSITE_ID   ((UINT64_C(1) << RECORD_SITE_BITS) - 1)
-#define CALLSITE_DONE UINT64_C(255) /* count of a site whose stack is copied */
+#define CALLSITE_MAX RECORD_SITE_MAX /* numbers; 0: not known */
 
-/* One site: addr is written last, so whoever sees it sees rest. */
+/*
+ * One site. A pair of address and height is known by its fingerprint: 64 bits, of which two sites
+ * of one process will not share all. state is the number of a site whose stack is copied, and more
+ * than CALLSITE_MAX while its sights are counted.
+ */
 struct callsite {
-	_Atomic uint64_t addr;
-	_Atomic uint64_t rest; /* height, 32 bits; count, 8 bits; number, 24 bits */
+	_Atomic uint64_t print; /* written last: whoever sees it sees state */
+	_Atomic uint64_t state;
 };
 
 struct callsite_table {
-	unsigned shift; /* 64 less the binary logarithm of the number of entries */
-	uint32_t used;
-	uint64_t mask;
+	uint64_t mask; /* of an entry's offset */
+	uint64_t used;
 	struct callsite entries[];
 };
 
-/* The call whose site is asked for. */
-struct callsite_call {
-	uintptr_t addr;  /* return address */
-	uintptr_t frame; /* canonical frame address */
-	uintptr_t base;  /* the caller's frame pointer register */
-	uint32_t height;
-};
-
-extern struct callsite_table *_Atomic callsite_table;
+extern struct callsite_table *_Atomic callsite_table __attribute__((visibility("hidden")));
 
 /* Readies the table for sites of the session's mode. False: no memory. */
 bool callsite_open(const struct session *s);
@@ -42,27 +35,48 @@ bool callsite_open(const struct session *s);
 /* Gives new numbers from now on: addresses may mean something else. Notepad locked. */
 void callsite_forget(void);
 
-/* The slow path: a site not at its first place in the table, not seen or not yet walked. */
-uint32_t callsite_find(const struct callsite_call *call);
+/*
+ * The site of a hook's caller, whatever it takes. begin: of the thread's stack, 0 when heights are
+ * not wanted. base: the hook's frame pointer, where the caller's lies, then the return address, and
+ * right above it the canonical frame address.
+ */
+uint32_t callsite_find(uintptr_t begin, const uintptr_t *base);
 
-static inline uint64_t callsite_hash(uint64_t addr, uint32_t height)
+static inline uint64_t callsite_print(uint64_t addr, uint64_t height)
 {
-	return (addr ^ (uint64_t)height << 20) * 0x9e3779b97f4a7c15u;
+	return addr + height * 0xd1342543de82ef95u;
 }
 
-static inline uint32_t callsite_number(const struct callsite_call *call)
+static inline struct callsite *callsite_place(struct callsite_table *table, uint64_t print)
 {
-	/* Consume: the table's contents depend on its address. */
-	struct callsite_table *table = atomic_load_explicit(&callsite_table, memory_order_relaxed);
-	struct callsite *site =
-		table->entries + (callsite_hash(call->addr, call->height) >> table->shift);
-	uint64_t addr = atomic_load_explicit(&site->addr, memory_order_acquire);
-	uint64_t rest = atomic_load_explicit(&site->rest, memory_order_relaxed);
-	uint64_t wanted = (uint64_t)call->height << 32 | CALLSITE_DONE << RECORD_SITE_BITS;
+	return (struct callsite *)((char *)table->entries + (print & table->mask));
+}
 
-	if (__builtin_expect(addr == call->addr && (rest & ~CALLSITE_ID) == wanted, 1))
-		return (uint32_t)(rest & CALLSITE_ID);
-	return callsite_find(call);
+/*
+ * The site of a hook's caller, when it is at its first place in the table and walked: the fast
+ * path. Negative: callsite_find() is to be asked.
+ */
+static inline int64_t callsite_known(uintptr_t begin, const uintptr_t *base)
+{
+	uintptr_t height = begin - (uintptr_t)(base + 2);
+	struct callsite_table *table;
+	struct callsite *site;
+	uint64_t print, state;
+
+	if (__builtin_expect(height > UINT32_MAX, 0))
+		height = 0;
+	print = callsite_print(base[1], height);
+	/* Relaxed: the table's contents depend on its address. */
+	table = atomic_load_explicit(&callsite_table, memory_order_relaxed);
+	site = callsite_place(table, print);
+	state = atomic_load_explicit(&site->state, memory_order_relaxed);
+	/* A number is given once and for all, so it does not matter which of the two is read first,
+	 * as long as both are there. */
+	if (__builtin_expect(atomic_load_explicit(&site->print, memory_order_relaxed) != print ||
+				     state - 1 >= CALLSITE_MAX,
+			     0))
+		return -1;
+	return (int64_t)state;
 }
 
 #endif

@@ -1,8 +1,11 @@
 #include "clock.h"
 
 #include <sys/mman.h>
+#include <x86intrin.h>
 
 struct clock clock_state;
+
+static const _Atomic uint64_t never = UINT64_MAX;
 
 bool clock_open(const struct session *s)
 {
@@ -12,19 +15,44 @@ bool clock_open(const struct session *s)
 
 	if (slots == MAP_FAILED)
 		return false;
-	clock_state.slots = slots;
-	clock_state.tsc_start = s->tsc_start;
-	clock_state.tsc_scale = s->tsc_scale;
-	clock_state.coarse = !(s->mode & SESSION_EXACT);
+	clock_state = (struct clock){
+		.slots = slots,
+		.tick = s->mode & SESSION_EXACT ? &never : &s->tick,
+		.tsc_start = s->tsc_start,
+		.tsc_scale = s->tsc_scale,
+	};
 	return true;
+}
+
+static uint64_t tick(void)
+{
+	return atomic_load_explicit(&member.session->tick, memory_order_relaxed);
 }
 
 void clock_raise(uint64_t clock)
 {
-	uint64_t tick = clock_tick();
+	uint64_t last = tick();
 
-	while (tick < clock &&
-	       !atomic_compare_exchange_weak_explicit(&member.session->tick, &tick, clock,
+	while (last < clock &&
+	       !atomic_compare_exchange_weak_explicit(&member.session->tick, &last, clock,
 						      memory_order_relaxed, memory_order_relaxed))
 		;
+}
+
+static uint64_t exact_time(void)
+{
+	if (!clock_state.tsc_scale)
+		return session_now(member.session);
+	return (uint64_t)((__uint128_t)(__rdtsc() - clock_state.tsc_start) *
+				  clock_state.tsc_scale >>
+			  32);
+}
+
+uint64_t clock_take(uint64_t addr, uint64_t next)
+{
+	uint64_t last = clock_state.tick == &never ? exact_time() : tick();
+
+	if (last >= next)
+		next = last + 1;
+	return clock_alone() ? next : clock_pass(addr, next);
 }

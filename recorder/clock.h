@@ -9,7 +9,6 @@
 #include "member.h"
 
 #include <sys/single_threaded.h>
-#include <x86intrin.h>
 
 #define CLOCK_SLOT_BITS 18
 
@@ -17,11 +16,13 @@
 
 struct clock {
 	_Atomic uint64_t *slots;
-	uint64_t tsc_start, tsc_scale; /* 0: exact time by clock_gettime */
-	char coarse;                   /* time is the tick's */
+	/* What a record's clock must be above: the session's tick, or of an exact session a number
+	 * above all clocks, which leads to the slow path. */
+	const _Atomic uint64_t *tick;
+	uint64_t tsc_start, tsc_scale; /* scale 0: exact time by clock_gettime */
 };
 
-extern struct clock clock_state;
+extern struct clock clock_state __attribute__((visibility("hidden")));
 
 /* Makes the slots. False: no memory. */
 bool clock_open(const struct session *s);
@@ -29,9 +30,16 @@ bool clock_open(const struct session *s);
 /* Raises the tick to at least clock. */
 void clock_raise(uint64_t clock);
 
-static inline uint64_t clock_tick(void)
+/* The clock of a record about addr, at least next: the slow path. */
+uint64_t clock_take(uint64_t addr, uint64_t next);
+
+/*
+ * True while the program has one thread: its lane alone is the order, and whatever thread comes
+ * later starts above it (guest.c).
+ */
+static inline bool clock_alone(void)
 {
-	return atomic_load_explicit(&member.session->tick, memory_order_relaxed);
+	return __libc_single_threaded;
 }
 
 /* Neighbouring blocks share cache lines of slots; blocks 4 MiB apart do not share slots. */
@@ -42,47 +50,19 @@ static inline _Atomic uint64_t *clock_slot(uint64_t addr)
 	return clock_state.slots + (((addr >> 4) + far) & ((1u << CLOCK_SLOT_BITS) - 1));
 }
 
-static inline uint64_t clock_exact(void)
-{
-	if (!clock_state.tsc_scale)
-		return session_now(member.session);
-	return (uint64_t)((__uint128_t)(__rdtsc() - clock_state.tsc_start) *
-				  clock_state.tsc_scale >>
-			  32);
-}
-
-static inline uint64_t clock_shared(uint64_t addr, uint64_t clock)
+/* The clock of a record about addr, at least clock, which is above the tick. */
+static inline uint64_t clock_pass(uint64_t addr, uint64_t clock)
 {
 	_Atomic uint64_t *slot = clock_slot(addr);
-	uint64_t last;
+	uint64_t last = atomic_load_explicit(slot, memory_order_relaxed);
 
-	if (!clock_state.coarse) {
-		uint64_t now = clock_exact();
-
-		clock = now > clock ? now : clock;
-	}
 	/* Relaxed: what orders two calls about one block is the program itself; a slot only carries
 	 * the number along. */
-	last = atomic_load_explicit(slot, memory_order_relaxed);
 	do {
 		clock = last >= clock ? last + 1 : clock;
 	} while (!atomic_compare_exchange_weak_explicit(slot, &last, clock, memory_order_relaxed,
 							memory_order_relaxed));
 	return clock;
-}
-
-/*
- * The clock of a record about addr, at least next. While the program has one thread its lane alone
- * is the order: whatever thread comes later starts above it (guest.c).
- */
-static inline uint64_t clock_take(uint64_t addr, uint64_t next)
-{
-	uint64_t tick = clock_tick();
-	uint64_t clock = tick >= next ? tick + 1 : next;
-
-	if (__builtin_expect(__libc_single_threaded & clock_state.coarse, 1))
-		return clock;
-	return clock_shared(addr, clock);
 }
 
 #endif

@@ -22,7 +22,6 @@ static struct pen no_pen;   /* of a thread before its first call */
 static struct pen gone_pen; /* of a thread whose exit is recorded */
 
 __thread struct pen *guest_pen __attribute__((tls_model("initial-exec"))) = &no_pen;
-uintptr_t guest_site_mask;
 
 /* Not above what the thread does: its calls now are this library's own. */
 static __thread bool working __attribute__((tls_model("initial-exec")));
@@ -213,8 +212,6 @@ static bool attach(void)
 		complain("no memory", 0);
 		return false;
 	}
-	if (member.session->mode & (SESSION_CONTEXT | SESSION_ADDRESS))
-		guest_site_mask = UINTPTR_MAX;
 	if (member.session->mode & SESSION_ALONE)
 		leave_environ();
 	return present(number, SESSION_NONE, false);
@@ -303,7 +300,7 @@ static void before_fork(void)
 	struct pen *p = guest_pen;
 
 	if (!p->ready)
-		p = guest_enter(0, (uintptr_t)__builtin_frame_address(0));
+		p = guest_enter(__builtin_frame_address(0));
 	child = SESSION_NONE;
 	if (!p || s->mode & SESSION_ALONE)
 		return;
@@ -381,11 +378,11 @@ void guest_closed(void)
 /* ---- entering a hook ---- */
 
 /* True when the hook in progress was left by a jump or an exception: its frame is no more. */
-static bool abandoned(const struct pen *p, uintptr_t frame)
+static bool abandoned(const struct pen *p, const uintptr_t *base)
 {
 	stack_t signals;
 
-	if (frame < p->frame || !p->begin || frame > p->begin)
+	if (base < p->base || !p->begin || (uintptr_t)base > p->begin)
 		return false;
 	return sigaltstack(NULL, &signals) == 0 && !(signals.ss_flags & SS_ONSTACK);
 }
@@ -402,11 +399,11 @@ static struct pen *raise_pen(struct pen *p)
 }
 
 /* A hook is in progress: is this call a part of it, or a signal handler's? */
-static struct pen *enter_again(struct pen *p, uintptr_t addr, uintptr_t frame)
+static struct pen *enter_again(struct pen *p, const uintptr_t *base)
 {
-	if (real_calls_from(addr))
+	if (real_calls_from(base[1]))
 		return NULL;
-	if (abandoned(p, frame)) {
+	if (abandoned(p, base)) {
 		pen_fail(p);
 		return p;
 	}
@@ -457,7 +454,7 @@ __attribute__((constructor)) static void attach_early(void)
 	release_signals(&mask);
 }
 
-struct pen *guest_enter(uintptr_t addr, uintptr_t frame)
+struct pen *guest_enter(const uintptr_t *base)
 {
 	struct pen *p = guest_pen;
 	int saved = errno;
@@ -473,7 +470,7 @@ struct pen *guest_enter(uintptr_t addr, uintptr_t frame)
 		working = false;
 		release_signals(&mask);
 	} else {
-		p = enter_again(p, addr, frame);
+		p = enter_again(p, base);
 	}
 	errno = saved;
 	return p;

@@ -9,16 +9,14 @@
 #include "pen.h"
 
 /* This thread's pen; never NULL. */
-extern __thread struct pen *guest_pen __attribute__((tls_model("initial-exec")));
-
-/* All ones, or 0 when sites are not recorded. */
-extern uintptr_t guest_site_mask;
+extern __thread struct pen *guest_pen
+	__attribute__((tls_model("initial-exec"), visibility("hidden")));
 
 /*
- * A hook's way in when the pen is not ready. addr, frame: the caller's return address and frame.
- * NULL: the call is to be passed on unrecorded.
+ * A hook's way in when the pen is not ready. base: the hook's frame pointer, above which lies its
+ * return address. NULL: the call is to be passed on unrecorded.
  */
-struct pen *guest_enter(uintptr_t addr, uintptr_t frame);
+struct pen *guest_enter(const uintptr_t *base);
 
 /* The program closed a module, which may be gone. */
 void guest_closed(void);

@@ -13,27 +13,24 @@
 #include <limits.h>
 #include <stdlib.h>
 
-#define INLINE static inline __attribute__((always_inline))
+#define INLINE   static inline __attribute__((always_inline))
+#define NOINLINE __attribute__((noinline))
+#define COLD     __attribute__((noinline, cold))
 
-#define CALLER                                                                                     \
-	(struct callsite_call)                                                                     \
-	{                                                                                          \
-		.addr = (uintptr_t)__builtin_return_address(0),                                    \
-		.frame = (uintptr_t)__builtin_frame_address(0) + 16,                               \
-		.base = *(uintptr_t *)__builtin_frame_address(0),                                  \
-	}
+/* The hook's frame pointer: there lies the caller's, and above it the return address. */
+#define BASE ((const uintptr_t *)__builtin_frame_address(0))
 
 /* NULL: the call is passed on unrecorded. */
-INLINE struct pen *enter(const struct callsite_call *call)
+INLINE struct pen *enter(const uintptr_t *base)
 {
 	struct pen *p = guest_pen;
 
 	if (__builtin_expect(!p->ready, 0)) {
-		p = guest_enter(call->addr, call->frame);
+		p = guest_enter(base);
 		if (!p)
 			return NULL;
 	}
-	p->frame = call->frame;
+	p->base = base;
 	atomic_signal_fence(memory_order_seq_cst);
 	p->ready = 0;
 	atomic_signal_fence(memory_order_seq_cst);
@@ -46,26 +43,115 @@ INLINE void leave(struct pen *p)
 	p->ready = 1;
 }
 
-INLINE uint32_t site_of(const struct pen *p, struct callsite_call call)
+/* ---- memory obtained ---- */
+
+/* A realloc to size 0 that returns NULL has freed the block. */
+static bool frees(unsigned kind, size_t size)
 {
-	call.addr &= guest_site_mask;
-	call.height = site_height(p->begin, call.frame);
-	return callsite_number(&call);
+	return (kind == TRACE_REALLOC || kind == TRACE_REALLOCARRAY) && !size;
 }
 
-INLINE void record_birth(struct pen *p, const void *ptr, struct pen_birth birth)
+/* Whatever it takes: anything may have come up. */
+COLD static void *birth_slowly(struct pen *p, void *ptr, unsigned kind, size_t size, size_t align)
 {
-	/* A realloc to size 0 that returns NULL has freed the block. */
-	bool freed =
-		(birth.kind == TRACE_REALLOC || birth.kind == TRACE_REALLOCARRAY) && !birth.size;
+	struct pen_birth birth = {kind, p->site, size, align};
+	int saved = errno;
 
-	pen_write_birth(p, ptr, &birth, ptr || freed ? 0 : RECORD_FAILED);
+	if (!birth.site)
+		birth.site = callsite_find(p->begin, p->base);
+	p->site = 0;
+	pen_write_birth(p, ptr, &birth, ptr || frees(kind, size) ? 0 : RECORD_FAILED);
+	errno = saved;
+	leave(p);
+	return ptr;
 }
 
-INLINE void record_death(struct pen *p, unsigned kind, const void *ptr, struct callsite_call call)
+/* All that fits into one record, of a known site. */
+INLINE bool birth_try(struct pen *p, void *ptr, unsigned kind, size_t size, size_t align,
+		      const uintptr_t *base)
 {
+	int64_t site = callsite_known(p->begin, base);
+	uint64_t head = record_head(kind, (uintptr_t)ptr) | record_align_bits(align);
+
+	return __builtin_expect(ptr && site >= 0 && size <= RECORD_SIZE_MAX &&
+					!(align & (align - 1)) &&
+					pen_try(p, head, size | (uint64_t)site << RECORD_SIZE_BITS),
+				1);
+}
+
+NOINLINE static void *birth_among_threads(struct pen *p, void *ptr, unsigned kind, size_t size,
+					  size_t align)
+{
+	if (!pen_pass(p, (uintptr_t)ptr) || !birth_try(p, ptr, kind, size, align, p->base))
+		return birth_slowly(p, ptr, kind, size, align);
+	leave(p);
+	return ptr;
+}
+
+/* Records what a real function returned, leaves the hook and returns it as well. */
+INLINE void *record_birth(struct pen *p, void *ptr, unsigned kind, size_t size, size_t align,
+			  const uintptr_t *base)
+{
+	if (__builtin_expect(!clock_alone(), 0))
+		return birth_among_threads(p, ptr, kind, size, align);
+	if (!birth_try(p, ptr, kind, size, align, base))
+		return birth_slowly(p, ptr, kind, size, align);
+	leave(p);
+	return ptr;
+}
+
+/* What to record should the real function throw. */
+INLINE void expect_throw(struct pen *p, unsigned kind, size_t size, size_t align)
+{
+	int64_t site = callsite_known(p->begin, p->base);
+
+	if (__builtin_expect(site < 0, 0))
+		site = p->site = callsite_find(p->begin, p->base);
+	p->throwing = (struct pen_birth){kind, (uint32_t)site, size, align};
+}
+
+/* ---- memory given back ---- */
+
+COLD static void death_slowly(struct pen *p, void *ptr, unsigned kind)
+{
+	int saved = errno;
+
 	pen_write(p, (uintptr_t)ptr, record_head(kind, (uintptr_t)ptr),
-		  (uint64_t)site_of(p, call) << RECORD_SIZE_BITS);
+		  (uint64_t)callsite_find(p->begin, p->base) << RECORD_SIZE_BITS);
+	errno = saved;
+}
+
+INLINE bool death_try(struct pen *p, void *ptr, unsigned kind, const uintptr_t *base)
+{
+	int64_t site = callsite_known(p->begin, base);
+
+	return __builtin_expect(site >= 0 && pen_try(p, record_head(kind, (uintptr_t)ptr),
+						     (uint64_t)site << RECORD_SIZE_BITS),
+				1);
+}
+
+NOINLINE static void death_among_threads(struct pen *p, void *ptr, unsigned kind)
+{
+	if (!pen_pass(p, (uintptr_t)ptr) || !death_try(p, ptr, kind, p->base))
+		death_slowly(p, ptr, kind);
+}
+
+INLINE void record_death(struct pen *p, void *ptr, unsigned kind, const uintptr_t *base)
+{
+	if (__builtin_expect(!clock_alone(), 0))
+		death_among_threads(p, ptr, kind);
+	else if (!death_try(p, ptr, kind, base))
+		death_slowly(p, ptr, kind);
+}
+
+/* The first half of a realloc. */
+INLINE void record_old(struct pen *p, void *ptr)
+{
+	uint64_t head = record_head(RECORD_OLD, (uintptr_t)ptr);
+
+	if (__builtin_expect(
+		    (!clock_alone() && !pen_pass(p, (uintptr_t)ptr)) || !pen_try(p, head, 0), 0))
+		pen_write(p, (uintptr_t)ptr, head, 0);
 }
 
 INLINE size_t product(size_t count, size_t size)
@@ -82,45 +168,35 @@ INLINE size_t product(size_t count, size_t size)
 #define HOOK_OBTAIN(number, symbol, shape, bytes, align)                                           \
 	HOOK void *symbol PARAMETERS_##shape                                                       \
 	{                                                                                          \
-		struct callsite_call call = CALLER;                                                \
-		struct pen *p = enter(&call);                                                      \
+		struct pen *p = enter(BASE);                                                       \
 		void *result = real.symbol ARGUMENTS_##shape;                                      \
                                                                                                    \
-		if (p) {                                                                           \
-			record_birth(p, result,                                                    \
-				     (struct pen_birth){number, site_of(p, call), bytes, align});  \
-			leave(p);                                                                  \
-		}                                                                                  \
-		return result;                                                                     \
+		return p ? record_birth(p, result, number, bytes, align, BASE) : result;           \
 	}
 
 /* One that never returns NULL: it throws. */
 #define HOOK_THROW(number, symbol, shape, align)                                                   \
 	HOOK void *symbol PARAMETERS_##shape                                                       \
 	{                                                                                          \
-		struct callsite_call call = CALLER;                                                \
-		struct pen *p = enter(&call);                                                      \
+		struct pen *p = enter(BASE);                                                       \
 		void *result;                                                                      \
                                                                                                    \
 		if (p)                                                                             \
-			p->throwing = (struct pen_birth){number, site_of(p, call), size, align};   \
+			expect_throw(p, number, size, align);                                      \
 		result = real.symbol ARGUMENTS_##shape;                                            \
-		if (p) {                                                                           \
-			record_birth(p, result, p->throwing);                                      \
-			p->throwing.kind = 0;                                                      \
-			leave(p);                                                                  \
-		}                                                                                  \
-		return result;                                                                     \
+		if (!p)                                                                            \
+			return result;                                                             \
+		p->throwing.kind = 0;                                                              \
+		return record_birth(p, result, number, size, align, BASE);                         \
 	}
 
 #define HOOK_GIVE_BACK(number, symbol, shape)                                                      \
 	HOOK void symbol PARAMETERS_##shape                                                        \
 	{                                                                                          \
-		struct callsite_call call = CALLER;                                                \
-		struct pen *p = ptr ? enter(&call) : NULL;                                         \
+		struct pen *p = ptr ? enter(BASE) : NULL;                                          \
                                                                                                    \
 		if (p)                                                                             \
-			record_death(p, number, ptr, call);                                        \
+			record_death(p, ptr, number, BASE);                                        \
 		real.symbol ARGUMENTS_##shape;                                                     \
 		if (p)                                                                             \
 			leave(p);                                                                  \
@@ -129,19 +205,13 @@ INLINE size_t product(size_t count, size_t size)
 #define HOOK_RESIZE(number, symbol, shape, bytes)                                                  \
 	HOOK void *symbol PARAMETERS_##shape                                                       \
 	{                                                                                          \
-		struct callsite_call call = CALLER;                                                \
-		struct pen *p = enter(&call);                                                      \
+		struct pen *p = enter(BASE);                                                       \
 		void *result;                                                                      \
                                                                                                    \
 		if (p && ptr)                                                                      \
-			pen_write(p, (uintptr_t)ptr, record_head(RECORD_OLD, (uintptr_t)ptr), 0);  \
+			record_old(p, ptr);                                                        \
 		result = real.symbol ARGUMENTS_##shape;                                            \
-		if (p) {                                                                           \
-			record_birth(p, result,                                                    \
-				     (struct pen_birth){number, site_of(p, call), bytes, 0});      \
-			leave(p);                                                                  \
-		}                                                                                  \
-		return result;                                                                     \
+		return p ? record_birth(p, result, number, bytes, 0, BASE) : result;               \
 	}
 
 #define HOOK_ALLOC(number, symbol)       HOOK_OBTAIN(number, symbol, ALLOC, size, 0)
@@ -168,15 +238,11 @@ INLINE size_t product(size_t count, size_t size)
 #define HOOK_POSIX_MEMALIGN(number, symbol)                                                        \
 	HOOK int symbol PARAMETERS_POSIX_MEMALIGN                                                  \
 	{                                                                                          \
-		struct callsite_call call = CALLER;                                                \
-		struct pen *p = enter(&call);                                                      \
+		struct pen *p = enter(BASE);                                                       \
 		int status = real.symbol ARGUMENTS_POSIX_MEMALIGN;                                 \
                                                                                                    \
-		if (p) {                                                                           \
-			record_birth(p, status ? NULL : *out,                                      \
-				     (struct pen_birth){number, site_of(p, call), size, align});   \
-			leave(p);                                                                  \
-		}                                                                                  \
+		if (p)                                                                             \
+			record_birth(p, status ? NULL : *out, number, size, align, BASE);          \
 		return status;                                                                     \
 	}
 

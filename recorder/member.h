@@ -11,6 +11,6 @@ struct member {
 	bool off;                        /* for ever: calls are only passed on */
 };
 
-extern struct member member;
+extern struct member member __attribute__((visibility("hidden")));
 
 #endif

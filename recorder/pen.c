@@ -150,16 +150,26 @@ struct record *pen_turn(struct pen *p)
 	return p->lost ? confess(p, place) : place;
 }
 
-void pen_fail(struct pen *p)
+void pen_write(struct pen *p, uint64_t addr, uint64_t word0, uint64_t word1)
 {
-	struct pen_birth birth = p->throwing;
+	struct record *place = pen_place(p);
+	uint64_t next, clock;
 
-	p->throwing.kind = 0;
-	if (birth.kind)
-		pen_write_birth(p, NULL, &birth, RECORD_FAILED);
+	if (!place)
+		return;
+	next = pen_clock(p);
+	clock = clock_take(addr, next);
+	if (clock != next)
+		place = pen_jump(p, clock);
+	if (!place)
+		return;
+	place->word[0] = word0;
+	place->word[1] = word1;
+	track_publish(&p->track);
 }
 
-__attribute__((noinline, cold)) void pen_widen(struct pen *p, uint64_t size, uint64_t align)
+/* What the record of the next call has no room for. */
+static void widen(struct pen *p, uint64_t size, uint64_t align)
 {
 	struct record *place = pen_place(p);
 
@@ -168,4 +178,26 @@ __attribute__((noinline, cold)) void pen_widen(struct pen *p, uint64_t size, uin
 	place->word[0] = record_head(RECORD_WIDE, align & RECORD_ADDR_MAX);
 	place->word[1] = size;
 	track_publish(&p->track);
+}
+
+void pen_write_birth(struct pen *p, const void *ptr, const struct pen_birth *birth, uint64_t flags)
+{
+	uint64_t head = record_head(birth->kind, (uintptr_t)ptr) | flags;
+	uint64_t size = birth->size, align = birth->align;
+
+	if (size > RECORD_SIZE_MAX || (align & (align - 1))) {
+		widen(p, size, align);
+		size = align = 0;
+	}
+	pen_write(p, (uintptr_t)ptr, head | record_align_bits(align),
+		  size | (uint64_t)birth->site << RECORD_SIZE_BITS);
+}
+
+void pen_fail(struct pen *p)
+{
+	struct pen_birth birth = p->throwing;
+
+	p->throwing.kind = 0;
+	if (birth.kind)
+		pen_write_birth(p, NULL, &birth, RECORD_FAILED);
 }

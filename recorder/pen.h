@@ -19,13 +19,14 @@ struct pen_birth {
 };
 
 struct pen {
-	uint32_t ready;            /* no hook is in progress; 0 also: wiped, or not in use */
-	uint32_t thread;           /* number of the thread in its process */
-	struct track track;        /* track.lane NULL: wiped, or not in use */
-	uintptr_t begin;           /* where the thread's stack begins, 0: not known */
-	uintptr_t frame;           /* of the hook in progress */
-	uint64_t lost;             /* calls dropped since the last record */
-	bool interrupted;          /* a pen above may have written since the last record */
+	uint32_t ready;        /* no hook is in progress; 0 also: wiped, or not in use */
+	uint32_t thread;       /* number of the thread in its process */
+	struct track track;    /* track.lane NULL: wiped, or not in use */
+	uintptr_t begin;       /* where the thread's stack begins, 0: not known */
+	const uintptr_t *base; /* frame pointer of the hook in progress */
+	uint64_t lost;         /* calls dropped since the last record */
+	bool interrupted;      /* a pen above may have written since the last record */
+	uint32_t site;         /* of the call in progress when it was looked up already, else 0 */
 	struct pen_birth throwing; /* the call in progress, should it throw; kind 0: it cannot */
 	struct pen *above;         /* for a signal handler that interrupts a hook; NULL: not made */
 	struct pen *next;          /* on the list of free pens */
@@ -46,9 +47,6 @@ void pen_interrupt(struct pen *p);
 
 /* The call in progress was left: it threw an exception, if it is one that can. */
 void pen_fail(struct pen *p);
-
-/* What the record of the next call has no room for. */
-void pen_widen(struct pen *p, uint64_t size, uint64_t align);
 
 /* The clock that p's last record is at most. */
 static inline uint64_t pen_clock(const struct pen *p)
@@ -74,40 +72,40 @@ static inline struct record *pen_place(struct pen *p)
 	return p->track.chunk + count % CHUNK_RECORDS;
 }
 
-/* Writes a record about addr. */
-static inline void pen_write(struct pen *p, uint64_t addr, uint64_t word0, uint64_t word1)
-{
-	struct record *place = pen_place(p);
-	uint64_t next, clock;
+/* Writes a record about addr, whatever it takes. */
+void pen_write(struct pen *p, uint64_t addr, uint64_t word0, uint64_t word1);
 
-	if (__builtin_expect(!place, 0))
-		return;
-	next = pen_clock(p);
-	clock = clock_take(addr, next);
-	if (__builtin_expect(clock != next, 0)) {
-		place = pen_jump(p, clock);
-		if (!place)
-			return;
-	}
+/* Writes the record of a call that obtained memory at ptr; flags: RECORD_FAILED or 0. */
+void pen_write_birth(struct pen *p, const void *ptr, const struct pen_birth *birth, uint64_t flags);
+
+/* Writes a record with the clock that comes next, unless something comes up. False: it did. */
+static inline bool pen_try(struct pen *p, uint64_t word0, uint64_t word1)
+{
+	struct session_lane *lane = p->track.lane;
+	uint64_t count = atomic_load_explicit(&lane->count, memory_order_relaxed);
+	struct record *place = p->track.chunk + count % CHUNK_RECORDS;
+
+	if (__builtin_expect(
+		    count >= atomic_load_explicit(&lane->limit, memory_order_relaxed) ||
+			    lane->bias + count <=
+				    atomic_load_explicit(clock_state.tick, memory_order_relaxed),
+		    0))
+		return false;
 	place->word[0] = word0;
 	place->word[1] = word1;
-	track_publish(&p->track);
+	/* Release: pairs with hakrec's acquire; what it sees counted it sees written, and what was
+	 * published before by whoever handed us the block it sees too. */
+	atomic_store_explicit(&lane->count, count + 1, memory_order_release);
+	return true;
 }
 
-/* Writes the record of a call that obtained memory; flags: RECORD_FAILED or 0. */
-static inline void pen_write_birth(struct pen *p, const void *ptr, const struct pen_birth *birth,
-				   uint64_t flags)
+/* Passes the next record's clock to the slot of addr. False: another clock has to be taken. */
+static inline bool pen_pass(const struct pen *p, uint64_t addr)
 {
-	uint64_t head = record_head(birth->kind, (uintptr_t)ptr) | flags;
-	uint64_t size = birth->size, align = birth->align;
+	uint64_t clock = pen_clock(p);
 
-	if (__builtin_expect(size > RECORD_SIZE_MAX || (align & (align - 1)), 0)) {
-		pen_widen(p, size, align);
-		size = align = 0;
-	}
-	if (align)
-		head |= (uint64_t)(64 - __builtin_clzll(align)) << 56;
-	pen_write(p, (uintptr_t)ptr, head, size | (uint64_t)birth->site << RECORD_SIZE_BITS);
+	/* A clock that was passed on and then not used does no harm. */
+	return clock_pass(addr, clock) == clock;
 }
 
 #endif

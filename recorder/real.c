@@ -1,6 +1,7 @@
 #include "real.h"
 
 #include "bootstrap.h"
+#include "extent.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -12,9 +13,6 @@
 /* This library's first byte and the end of its code, by the linker. */
 extern const char __ehdr_start[] __attribute__((visibility("hidden")));
 extern const char etext[] __attribute__((visibility("hidden")));
-
-/* Not in every C library: where they are missing the program is not recorded, but runs. */
-#pragma weak dladdr1
 
 /* A look-up is in progress in this thread. */
 static __thread bool looking __attribute__((tls_model("initial-exec")));
@@ -66,26 +64,18 @@ static void code_add(const void *module, uintptr_t first, uintptr_t end)
 	}
 }
 
-static const void *module_of(const void *addr)
-{
-	Dl_info info;
-
-	return dladdr(addr, &info) ? info.dli_fbase : NULL;
-}
-
 static void code_note(const void *function)
 {
-	Dl_info info;
-	const ElfW(Sym) *symbol = NULL;
-	bool shared;
+	const void *module = extent_module(function);
+	struct extent extent;
 
-	if (!dladdr1 || !dladdr1(function, &info, (void **)&symbol, RTLD_DL_SYMENT))
+	if (!extent_of_function(function, &extent))
 		return;
-	shared = info.dli_fbase == module_of((const void *)real.malloc) &&
-		 info.dli_fbase != module_of((const void *)getpid);
+	if (module != extent_module((const void *)real.malloc) ||
+	    module == extent_module((const void *)getpid))
+		module = NULL;
 	/* A return address may follow a function's last byte. */
-	code_add(shared ? info.dli_fbase : NULL, (uintptr_t)function,
-		 (uintptr_t)function + (symbol ? symbol->st_size : 0) + 1);
+	code_add(module, extent.first, extent.end + 1);
 }
 
 /* The symbol in any module that is loaded but not in the global scope: a plug-in brought the C++

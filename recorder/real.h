@@ -17,7 +17,7 @@ struct real {
 #undef REAL_FIELD
 };
 
-extern struct real real;
+extern struct real real __attribute__((visibility("hidden")));
 
 /* True when a return address lies in the code of real functions or of this library: the caller is
  * a part of a call that is being recorded already. */

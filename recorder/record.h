@@ -41,6 +41,12 @@ static inline uint64_t record_head(unsigned kind, uint64_t addr)
 	return addr | (uint64_t)kind << RECORD_ADDR_BITS;
 }
 
+/* align: a power of two, or 0. */
+static inline uint64_t record_align_bits(uint64_t align)
+{
+	return align ? (uint64_t)(64 - __builtin_clzll(align)) << 56 : 0;
+}
+
 static inline unsigned record_kind(const struct record *r)
 {
 	return (uint8_t)(r->word[0] >> RECORD_ADDR_BITS);

@@ -9,8 +9,8 @@ HEADERS += traces/trace.h traces/calls.h traces/sitekey.h
 
 # haktrace: looks into traces, checks them, makes them from other logs, writes other formats.
 HAKTRACE_SOURCES := $(addprefix traces/,printer.c names.c listing.c summary.c order.c command.c \
-	info.c dump.c verify.c lines.c lexer.c idmap.c resolver.c callers.c android.c logalloc.c \
-	malloclab.c mtrace.c import.c symbol.c callchain.c exporter.c usage.c androidlog.c \
+	product.c info.c dump.c verify.c lines.c lexer.c idmap.c resolver.c callers.c android.c \
+	logalloc.c malloclab.c mtrace.c import.c symbol.c callchain.c exporter.c usage.c androidlog.c \
 	collapsed.c protobuf.c pprof.c perfetto.c heaptrack.c parquet.c exports.c haktrace.c)
 
 $(eval $(call program,haktrace,$(HAKTRACE_SOURCES),$(BUILD)/libhaktrace.a -lzstd -ljson-c -larchive -lelf \

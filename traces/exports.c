@@ -1,14 +1,13 @@
 /* haktrace export: writes a trace in the format of another tool. */
 #include "command.h"
 #include "exporter.h"
+#include "product.h"
 
 #include <argp.h>
 #include <err.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 static const struct exporter *const exporters[] = {
 	&exporter_android, &exporter_collapsed, &exporter_heaptrack,
@@ -124,31 +123,13 @@ static int run(const struct exporter *exporter, struct exporter_job *job)
 	return 0;
 }
 
-/* The output would take the place of what is read. */
-static bool is_trace(const struct request *request)
-{
-	struct stat trace, output;
-
-	return !stat(request->path, &trace) && !stat(request->output, &output) &&
-	       trace.st_dev == output.st_dev && trace.st_ino == output.st_ino;
-}
-
-/* A file that was begun and could not be finished is of no use. */
-static void discard(const char *path)
-{
-	struct stat status;
-
-	if (!lstat(path, &status) && S_ISREG(status.st_mode))
-		unlink(path);
-}
-
 static int export(struct trace *trace, const struct request *request)
 {
 	bool standard = !strcmp(request->output, "-");
 	struct exporter_job job = {trace, request->path, request->output};
 	int status;
 
-	if (is_trace(request)) {
+	if (product_is_source(request->output, request->path)) {
 		warnx("%s: this is the trace itself", request->output);
 		return 1;
 	}
@@ -166,7 +147,7 @@ static int export(struct trace *trace, const struct request *request)
 		status = 1;
 	}
 	if (status && !standard)
-		discard(request->output);
+		product_discard(request->output);
 	return status;
 }
 

@@ -3,6 +3,7 @@
 #include "command.h"
 #include "importer.h"
 #include "lines.h"
+#include "product.h"
 
 #include <argp.h>
 #include <err.h>
@@ -239,22 +240,33 @@ static int convert(struct lines *lines, struct trace_writer *writer, const struc
 	return error || closed;
 }
 
+static int make_trace(struct lines *lines, const struct request *request)
+{
+	struct trace_writer *writer;
+
+	if (product_is_source(request->output, request->path)) {
+		warnx("%s: this is the log itself", request->output);
+		return 1;
+	}
+	if (trace_writer_open(&writer, request->output)) {
+		warnx("%s", writer ? trace_writer_error(writer) : strerror(ENOMEM));
+		trace_writer_close(writer, NULL);
+		return 1;
+	}
+	return convert(lines, writer, request) ? 1 : 0;
+}
+
 int import_run(int argc, char **argv)
 {
 	struct request request = {0};
-	struct trace_writer *writer;
 	struct lines lines;
 	int status = 1;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &request);
-	if (lines_open(&lines, request.path)) {
+	if (lines_open(&lines, request.path))
 		warnx("%s", lines.error);
-	} else if (trace_writer_open(&writer, request.output)) {
-		warnx("%s", writer ? trace_writer_error(writer) : strerror(ENOMEM));
-		trace_writer_close(writer, NULL);
-	} else {
-		status = convert(&lines, writer, &request);
-	}
+	else
+		status = make_trace(&lines, &request);
 	lines_close(&lines);
 	return status;
 }

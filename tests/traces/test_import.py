@@ -432,6 +432,19 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
     assert "No space left on device" in done.stderr
 
 
+def test_the_log_itself_is_kept(tmp_path: Path) -> None:
+    log, link = tmp_path / "log", tmp_path / "link"
+    log.write_text(CALLS)
+    link.symlink_to(log)
+    for output in (log, link):
+        done = import_log(log, output)
+        assert (done.returncode, done.stderr) == (
+            1,
+            f"haktrace: {output}: this is the log itself\n",
+        )
+        assert log.read_text() == CALLS
+
+
 # ---- a real one ----
 
 
