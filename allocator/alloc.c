@@ -28,7 +28,7 @@ static void *with_errno(void *ptr)
 /* A Whale. Pages that lie idle in the shards make room for fresh ones. */
 static void *region_alloc(size_t size, size_t align, bool *zero)
 {
-	bool fresh;
+	bool fresh = false;
 	void *ptr = whale_alloc(size, align, &fresh);
 
 	if (zero)
