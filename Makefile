@@ -97,6 +97,10 @@ endef
 # Extra compiler flags for one folder's (or one object's) code: CFLAGS_allocator := ...
 folder_flags = $(CFLAGS_$(firstword $(subst /, ,$(1)))) $(CFLAGS_$(1))
 
+-include $(wildcard traces/build.mk recorder/build.mk replayer/build.mk allocator/build.mk \
+	analysis/build.mk) $(sort $(wildcard tests/*/build.mk))
+
+# After the build.mk files, so that a change of any of them rebuilds.
 $(BUILD)/obj/%.o: %.c $(MAKEFILE_LIST)
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
@@ -108,8 +112,6 @@ $(BUILD)/obj/%.o: %.cc $(MAKEFILE_LIST)
 	$(Q)$(CXX) $(CPPFLAGS) $(filter-out -std=gnu17 -Wstrict-prototypes -Wmissing-prototypes,$(BASE_CFLAGS)) \
 		-std=gnu++17 $(CFLAGS) $(call folder_flags,$*) -MMD -MP -c -o $@ $<
 
--include $(wildcard traces/build.mk recorder/build.mk replayer/build.mk allocator/build.mk \
-	analysis/build.mk) $(sort $(wildcard tests/*/build.mk))
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
 .PHONY: all setup demo test soak bench shared check-style fuzz install clean help

@@ -12,8 +12,6 @@
 
 /* A block is kept by realloc unless it would be less than half used. */
 #define KEEP_SHARE 2
-/* The first class of more than a cache line's blocks. */
-#define CLASS_LINE 8u
 
 static bool in_pools(size_t size)
 {
@@ -30,7 +28,7 @@ static void *with_errno(void *ptr)
 /* A Whale. Pages that lie idle in the shards make room for fresh ones. */
 static void *region_alloc(size_t size, size_t align, bool *zero)
 {
-	bool fresh;
+	bool fresh = false;
 	void *ptr = whale_alloc(size, align, &fresh);
 
 	if (zero)
@@ -149,7 +147,7 @@ static inline bool stack_push(struct heap *heap, uint32_t word, void *ptr)
 	unsigned cls = word & WINDOW_CLASS_MASK;
 	void ***top, **at;
 
-	if (cls < CLASS_LINE || cls == CLASS_WHALE)
+	if (cls < CLASS_SHARED || cls == CLASS_WHALE)
 		return false;
 	top = heap_top(heap, cls);
 	at = *top;
@@ -192,7 +190,7 @@ static __attribute__((noinline, cold)) void free_rest(void *ptr, uint32_t word)
 			heap_free(heap, cls, ptr);
 		else
 			shard_give(ptr, class_table[cls].granules);
-	} else if (heap && (cls >= CLASS_LINE || word == (heap->tag | cls))) {
+	} else if (heap && (cls >= CLASS_SHARED || word == (heap->tag | cls))) {
 		heap_free(heap, cls, ptr);
 	} else {
 		slab = shard_slab(ptr);

@@ -33,6 +33,10 @@
 /* Says so to the compiler too, which then needs no detour through the GOT. */
 #define HIDDEN __attribute__((visibility("hidden")))
 
+/* Blocks of this class and above are larger than a cache line: any thread may reuse what it frees.
+ */
+#define CLASS_SHARED 8u
+
 struct class_info {
 	uint32_t size;     /* bytes of a block */
 	uint32_t granules; /* of a slab, or of the span itself */

@@ -62,6 +62,7 @@ HAK_API const char *hak_version(void);
 	X(remote_frees,         "blocks freed by a thread that does not own their slab")            \
 	X(remote_batches,       "atomic operations that handed remote frees over")                  \
 	X(remote_drained,       "remote frees taken in by the owner")                               \
+	X(remote_stolen,        "remote frees reused before their owner took them in")              \
 	X(slabs_created,        "slabs formatted")                                                  \
 	X(slabs_retired,        "slabs given back as spans")                                        \
 	X(spans_taken,          "spans taken from a shard")                                         \

@@ -245,6 +245,7 @@ static struct slab *slab_create(struct heap *heap, unsigned cls)
 	slab = shard_slab(ptr);
 	slab_own(heap, slab, ptr, cls);
 	heap->slab_granules += slab->granules;
+	slablist_push(&heap->avail[cls], slab);
 	return slab;
 }
 
@@ -268,7 +269,7 @@ static void full_search(struct heap *heap, unsigned cls)
 	}
 }
 
-/* A slab of `class` with free blocks, in the list of those; NULL: no memory. */
+/* A slab of `cls` with free blocks among those that the heap has; NULL: none. */
 static struct slab *slab_find(struct heap *heap, unsigned cls)
 {
 	struct slablist *avail = &heap->avail[cls];
@@ -284,11 +285,30 @@ static struct slab *slab_find(struct heap *heap, unsigned cls)
 	if (avail->first)
 		return avail->first;
 	slab = empty_take(heap, cls);
-	if (!slab)
-		slab = slab_create(heap, cls);
 	if (slab)
 		slablist_push(avail, slab);
 	return slab;
+}
+
+/*
+ * Fills the empty stack with blocks on their way back to other heaps, whose threads may never come
+ * to take them in. There is nothing to be found while there is but one heap.
+ */
+static bool stack_steal(struct heap *heap, unsigned cls)
+{
+	void ***top = heap_top(heap, cls);
+	struct slab *slab;
+	unsigned count;
+
+	if (cls < CLASS_SHARED || atomic_load_explicit(&heaps_made, memory_order_relaxed) <= 2)
+		return false;
+	slab = shard_find_remote(cls, &heap->next_stolen);
+	if (!slab)
+		return false;
+	count = slab_remote_take(slab, *top, heap->room[cls]);
+	*top += count;
+	stat_add(&heap->counters.remote_stolen, count);
+	return count > 0;
 }
 
 /* Refill and flush */
@@ -314,6 +334,10 @@ static bool stack_refill(struct heap *heap, unsigned cls)
 		return false;
 	heap->flushed[cls] = false;
 	slab = slab_find(heap, cls);
+	if (!slab && stack_steal(heap, cls))
+		return true;
+	if (!slab)
+		slab = slab_create(heap, cls);
 	if (!slab)
 		return false;
 	room = heap->room[cls];

@@ -29,6 +29,8 @@ enum heap_state {
 
 #define HEAP_STACKS (CLASS_END - CLASS_TINY_END)
 
+struct segment;
+
 struct heap {
 	struct cache *cache;     /* Tiny stacks: in the thread's TLS block, or parked */
 	void **top[HEAP_STACKS]; /* Mid and L2.5 stacks */
@@ -46,8 +48,9 @@ struct heap {
 	size_t slab_granules; /* of all its slabs */
 	size_t taken_bytes;   /* of its own blocks that are out of their slabs */
 	unsigned ticks;
-	unsigned next_collected; /* the class last searched for remote frees */
-	char *slots, *slots_end; /* room for more stacks */
+	struct segment *next_stolen; /* where to look next for remote frees of others */
+	unsigned next_collected;     /* the class last searched for remote frees */
+	char *slots, *slots_end;     /* room for more stacks */
 	struct outbox outbox;
 	struct counters counters;
 	struct cache parked;

@@ -11,6 +11,8 @@
 #define SPARE_LEAST 16
 #define SPARE_SHARE 2
 
+/* Segments that a look for remote frees goes through. */
+#define LOOKED_MOST 2
 /* Fresh Whales make the shards decay by a step each time they come to such a share of all memory.
  */
 #define ROOM_SHARE 2
@@ -31,6 +33,8 @@ struct shard {
 };
 
 static struct shard shards[SHARD_MOST];
+/* All records of segments; none ever goes away. */
+static _Atomic(struct segment *) chain;
 static unsigned count = 1;
 
 void shard_init(void)
@@ -102,9 +106,18 @@ static struct segment *record_take(struct shard *shard)
 {
 	struct segment *segment = shard->records;
 
+	if (segment) {
+		shard->records = segment->next;
+		return segment;
+	}
+	segment = meta_take(sizeof(*segment));
 	if (!segment)
-		return meta_take(sizeof(*segment));
-	shard->records = segment->next;
+		return NULL;
+	segment->chain = atomic_load_explicit(&chain, memory_order_relaxed);
+	/* Release: pairs with the acquire in shard_find_remote. */
+	while (!atomic_compare_exchange_weak_explicit(&chain, &segment->chain, segment,
+						      memory_order_release, memory_order_relaxed))
+		;
 	return segment;
 }
 
@@ -151,7 +164,7 @@ static struct segment *segment_create(unsigned number)
 	}
 	shard->segments++;
 	shard->spare++;
-	segment->base = base;
+	__atomic_store_n(&segment->base, base, __ATOMIC_RELAXED);
 	segment->free = UINT64_MAX;
 	segment->shard = (uint8_t)number;
 	window.owners[window_slot(base)] = segment;
@@ -349,6 +362,36 @@ size_t shard_purge(unsigned number, bool all)
 	lock_drop(&shard->lock);
 	stat_add_shared(&stat_shared.purged_bytes, purged);
 	return purged + destroyed;
+}
+
+static struct slab *segment_find_remote(struct segment *segment, unsigned cls)
+{
+	for (unsigned at = 0; at < SEGMENT_GRANULES; at++) {
+		struct slab *slab = &segment->slabs[at];
+		char *base = __atomic_load_n(&segment->base, __ATOMIC_RELAXED);
+
+		if (slab_remote_any(slab) &&
+		    (window_get(base + ((size_t)at << GRANULE_SHIFT)) & WINDOW_CLASS_MASK) == cls)
+			return slab;
+	}
+	return NULL;
+}
+
+struct slab *shard_find_remote(unsigned cls, struct segment **cursor)
+{
+	for (unsigned looked = 0; looked < LOOKED_MOST; looked++) {
+		struct slab *slab;
+
+		if (!*cursor)
+			*cursor = atomic_load_explicit(&chain, memory_order_acquire);
+		if (!*cursor)
+			return NULL;
+		slab = segment_find_remote(*cursor, cls);
+		if (slab)
+			return slab;
+		*cursor = (*cursor)->chain;
+	}
+	return NULL;
 }
 
 size_t shard_granules(void)

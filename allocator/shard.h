@@ -25,6 +25,7 @@ struct segment {
 	uint64_t stale; /* dirty since before the last step of decay */
 	uint8_t shard;
 	bool listed;
+	struct segment *chain; /* the record made before this one, in any shard */
 };
 
 /* The record of the granule that ptr lies in; ptr lies in a segment. */
@@ -58,6 +59,12 @@ size_t shard_purge(unsigned shard, bool all);
 
 /* So many bytes of fresh memory were mapped elsewhere: decay keeps pace with them. */
 void shard_make_room(size_t bytes);
+
+/*
+ * A slab of `cls`, whoever owns it, to which other threads have freed blocks; NULL: none in the
+ * next few segments. Looks on from *cursor, which begins as NULL.
+ */
+struct slab *shard_find_remote(unsigned cls, struct segment **cursor);
 
 /* Granules given out. */
 size_t shard_granules(void);

@@ -119,16 +119,46 @@ unsigned slab_remote_push(struct slab *slab, void *first, void *last)
 	}
 }
 
+/* The link of a block that was freed remotely. */
+static void *link_next(struct slab *slab, void *ptr)
+{
+	void *next = link_code(ptr, *(void **)ptr);
+
+	if (next && !slab_has(slab, next))
+		notice_fatal("write to a block after its free:", ptr);
+	return next;
+}
+
+unsigned slab_remote_take(struct slab *slab, void **blocks, unsigned most)
+{
+	/* Acquire: pairs with the release of slab_remote_push. */
+	void *ptr = atomic_exchange_explicit(&slab->remote, NULL, memory_order_acquire);
+	unsigned count = 0;
+
+	for (; ptr && count < most; count++) {
+		void *next = link_next(slab, ptr);
+
+		blocks[count] = ptr;
+		ptr = next;
+	}
+	if (ptr) {
+		void *last = ptr, *next;
+
+		while ((next = link_next(slab, last)))
+			last = next;
+		slab_remote_push(slab, ptr, last);
+	}
+	return count;
+}
+
 unsigned slab_remote_collect(struct slab *slab)
 {
 	void *ptr = atomic_exchange_explicit(&slab->remote, NULL, memory_order_acquire);
 	unsigned count = 0;
 
 	for (; ptr; count++) {
-		void *next = link_code(ptr, *(void **)ptr);
+		void *next = link_next(slab, ptr);
 
-		if (next && !slab_has(slab, next))
-			notice_fatal("write to a block after its free:", ptr);
 		slab_put(slab, ptr);
 		ptr = next;
 	}

@@ -57,6 +57,12 @@ void slab_link(void *ptr, void *next);
  * again. */
 unsigned slab_remote_push(struct slab *slab, void *first, void *last);
 
+/*
+ * Takes up to `most` of the remote frees for the caller, who need not own the slab: the blocks stay
+ * out of it. Returns their number.
+ */
+unsigned slab_remote_take(struct slab *slab, void **blocks, unsigned most);
+
 /* Takes the remote frees in; returns their number. */
 unsigned slab_remote_collect(struct slab *slab);
 

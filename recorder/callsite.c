@@ -12,7 +12,6 @@
 #define PAGE       4096u
 #define BUDGET     50      /* one part of the process's time in so many goes into copies */
 #define ADVANCE_NS 2000000 /* of time that may be spent beforehand */
-#define COUNT_ONE  ((uint64_t)1 << RECORD_SITE_BITS)
 
 struct callsite_table *_Atomic callsite_table;
 
@@ -54,18 +53,20 @@ static struct callsite *probe(struct callsite_table *table, uint64_t print)
 	for (;;) {
 		uint64_t there = atomic_load_explicit(&site->print, memory_order_acquire);
 
-		if (!there || there == print)
+		if (!there || there == print || there == ~print)
 			return site;
 		if (++site == end)
 			site = table->entries;
 	}
 }
 
-static void enter(struct callsite *place, uint64_t print, uint64_t state)
+/* Writes an empty entry; sights 0: none are counted any more. */
+static void enter(struct callsite *place, uint64_t print, uint32_t number, uint32_t sights)
 {
-	atomic_store_explicit(&place->state, state, memory_order_relaxed);
+	place->number = number;
+	atomic_store_explicit(&place->sights, sights, memory_order_relaxed);
 	/* Release: pairs with the acquire of whoever finds the site. */
-	atomic_store_explicit(&place->print, print, memory_order_release);
+	atomic_store_explicit(&place->print, sights ? ~print : print, memory_order_release);
 }
 
 /* A table four times as large. The old one stays: other threads may be reading it. */
@@ -78,9 +79,11 @@ static struct callsite_table *grow(struct callsite_table *old)
 		return NULL;
 	for (uint64_t i = 0; i < entries; i++) {
 		struct callsite *site = old->entries + i;
+		uint32_t sights = atomic_load_explicit(&site->sights, memory_order_relaxed);
+		uint64_t print = sights ? ~site->print : site->print;
 
 		if (site->print)
-			enter(probe(table, site->print), site->print, site->state);
+			enter(probe(table, print), print, site->number, sights);
 	}
 	table->used = old->used;
 	atomic_store_explicit(&callsite_table, table, memory_order_release);
@@ -114,7 +117,7 @@ static uint32_t add(struct callsite_table *table, uint64_t print, uint64_t addr,
 		return 0;
 	table->used++;
 	sites++;
-	enter(probe(table, print), print, sites | (mode == CONTEXT ? COUNT_ONE : 0));
+	enter(probe(table, print), print, sites, mode == CONTEXT);
 	return sites;
 }
 
@@ -139,19 +142,20 @@ static bool copy_stack(const uintptr_t *base, uint32_t height, uint32_t site)
 }
 
 /* Counts one more sight of a site whose stack is not copied yet. */
-static void see(struct callsite *site, uint64_t state, const uintptr_t *base, uint32_t height)
+static void see(struct callsite *site, uint64_t print, const uintptr_t *base, uint32_t height)
 {
-	uint32_t number = (uint32_t)(state & CALLSITE_MAX);
+	/* Relaxed: threads that count at once may lose a sight, or copy a stack twice. */
+	uint32_t sights = atomic_load_explicit(&site->sights, memory_order_relaxed) + 1;
 
-	state += COUNT_ONE;
-	if (state >= WALK * COUNT_ONE && notepad_lock()) {
-		bool copied = copy_stack(base, height, number);
+	if (sights >= WALK && notepad_lock()) {
+		bool copied = copy_stack(base, height, site->number);
 
-		state = copied ? number : number | COUNT_ONE;
 		notepad_unlock();
+		sights = !copied;
+		if (copied)
+			atomic_store_explicit(&site->print, print, memory_order_release);
 	}
-	/* Relaxed: threads that count at once may lose a sight. */
-	atomic_store_explicit(&site->state, state, memory_order_relaxed);
+	atomic_store_explicit(&site->sights, sights, memory_order_relaxed);
 }
 
 uint32_t callsite_find(uintptr_t begin, const uintptr_t *base)
@@ -159,26 +163,24 @@ uint32_t callsite_find(uintptr_t begin, const uintptr_t *base)
 	struct callsite_table *table = atomic_load_explicit(&callsite_table, memory_order_acquire);
 	uint32_t height = site_height(begin, (uintptr_t)(base + 2));
 	uint64_t print = callsite_print(base[1], height);
-	struct callsite *site = probe(table, print);
+	struct callsite *site;
+	uint64_t there;
 	uint32_t number;
 
 	if (mode == NONE)
 		return 0;
-	if (atomic_load_explicit(&site->print, memory_order_acquire)) {
-		uint64_t state = atomic_load_explicit(&site->state, memory_order_relaxed);
-
-		if (state > CALLSITE_MAX)
-			see(site, state, base, height);
-		return (uint32_t)(state & CALLSITE_MAX);
+	site = probe(table, print);
+	there = atomic_load_explicit(&site->print, memory_order_acquire);
+	if (there) {
+		if (there != print)
+			see(site, print, base, height);
+		return site->number;
 	}
 	if (!notepad_lock())
 		return 0;
 	table = atomic_load_explicit(&callsite_table, memory_order_relaxed);
 	site = probe(table, print);
-	if (site->print)
-		number = (uint32_t)(site->state & CALLSITE_MAX);
-	else
-		number = add(table, print, base[1], height);
+	number = site->print ? site->number : add(table, print, base[1], height);
 	notepad_unlock();
 	return number;
 }

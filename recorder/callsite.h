@@ -13,16 +13,17 @@
 
 /*
  * One site. A pair of address and height is known by its fingerprint: 64 bits, of which two sites
- * of one process will not share all. state is the number of a site whose stack is copied, and more
- * than CALLSITE_MAX while its sights are counted.
+ * of one process will not share all. While the sights of a site are counted its fingerprint stands
+ * there inverted, so that the fast path passes it by.
  */
 struct callsite {
-	_Atomic uint64_t print; /* written last: whoever sees it sees state */
-	_Atomic uint64_t state;
+	_Atomic uint64_t print; /* written last: whoever sees it sees the rest; 0: an empty place */
+	uint32_t number;
+	_Atomic uint32_t sights;
 };
 
 struct callsite_table {
-	uint64_t mask; /* of an entry's offset */
+	uint64_t mask; /* of an entry's offset; entries are aligned to their size */
 	uint64_t used;
 	struct callsite entries[];
 };
@@ -61,7 +62,7 @@ static inline int64_t callsite_known(uintptr_t begin, const uintptr_t *base)
 	uintptr_t height = begin - (uintptr_t)(base + 2);
 	struct callsite_table *table;
 	struct callsite *site;
-	uint64_t print, state;
+	uint64_t print;
 
 	if (__builtin_expect(height > UINT32_MAX, 0))
 		height = 0;
@@ -69,14 +70,9 @@ static inline int64_t callsite_known(uintptr_t begin, const uintptr_t *base)
 	/* Relaxed: the table's contents depend on its address. */
 	table = atomic_load_explicit(&callsite_table, memory_order_relaxed);
 	site = callsite_place(table, print);
-	state = atomic_load_explicit(&site->state, memory_order_relaxed);
-	/* A number is given once and for all, so it does not matter which of the two is read first,
-	 * as long as both are there. */
-	if (__builtin_expect(atomic_load_explicit(&site->print, memory_order_relaxed) != print ||
-				     state - 1 >= CALLSITE_MAX,
-			     0))
+	if (__builtin_expect(atomic_load_explicit(&site->print, memory_order_acquire) != print, 0))
 		return -1;
-	return (int64_t)state;
+	return site->number;
 }
 
 #endif

@@ -5,8 +5,6 @@
 
 struct clock clock_state;
 
-static const _Atomic uint64_t never = UINT64_MAX;
-
 bool clock_open(const struct session *s)
 {
 	size_t bytes = sizeof(*clock_state.slots) << CLOCK_SLOT_BITS;
@@ -17,7 +15,7 @@ bool clock_open(const struct session *s)
 		return false;
 	clock_state = (struct clock){
 		.slots = slots,
-		.tick = s->mode & SESSION_EXACT ? &never : &s->tick,
+		.exact = s->mode & SESSION_EXACT,
 		.tsc_start = s->tsc_start,
 		.tsc_scale = s->tsc_scale,
 	};
@@ -50,7 +48,7 @@ static uint64_t exact_time(void)
 
 uint64_t clock_take(uint64_t addr, uint64_t next)
 {
-	uint64_t last = clock_state.tick == &never ? exact_time() : tick();
+	uint64_t last = clock_state.exact ? exact_time() : tick();
 
 	if (last >= next)
 		next = last + 1;

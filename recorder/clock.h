@@ -16,9 +16,7 @@
 
 struct clock {
 	_Atomic uint64_t *slots;
-	/* What a record's clock must be above: the session's tick, or of an exact session a number
-	 * above all clocks, which leads to the slow path. */
-	const _Atomic uint64_t *tick;
+	bool exact;                    /* every record has its own time */
 	uint64_t tsc_start, tsc_scale; /* scale 0: exact time by clock_gettime */
 };
 
@@ -30,7 +28,10 @@ bool clock_open(const struct session *s);
 /* Raises the tick to at least clock. */
 void clock_raise(uint64_t clock);
 
-/* The clock of a record about addr, at least next: the slow path. */
+/*
+ * The clock of a record about addr: above the tick, at least next. The fast path does without the
+ * tick: hakrec sends every lane that writes onto the slow path after it has raised the tick.
+ */
 uint64_t clock_take(uint64_t addr, uint64_t next);
 
 /*
@@ -50,7 +51,7 @@ static inline _Atomic uint64_t *clock_slot(uint64_t addr)
 	return clock_state.slots + (((addr >> 4) + far) & ((1u << CLOCK_SLOT_BITS) - 1));
 }
 
-/* The clock of a record about addr, at least clock, which is above the tick. */
+/* The clock of a record about addr, at least clock. */
 static inline uint64_t clock_pass(uint64_t addr, uint64_t clock)
 {
 	_Atomic uint64_t *slot = clock_slot(addr);

@@ -218,6 +218,21 @@ static void raise_tick(struct drain *d)
 	d->tick = now;
 }
 
+/* Sends the lanes that wrote since the last time onto their slow path: they see the tick there. */
+static void show_tick(struct process *p)
+{
+	for (size_t i = 0; i < p->merge.count; i++) {
+		struct inlet *in = p->merge.lanes[i];
+		uint64_t count = atomic_load_explicit(&in->lane->count, memory_order_relaxed);
+
+		if (count == in->shown)
+			continue;
+		in->shown = count;
+		/* Sequentially consistent: after the tick; pairs with track_refill(). */
+		atomic_store(&in->lane->limit, 0);
+	}
+}
+
 static void feed_starving(struct session *s)
 {
 	if (!atomic_load(&s->starving))
@@ -238,6 +253,7 @@ static uint64_t run_round(struct drain *d)
 
 		if (!p->begun)
 			continue;
+		show_tick(p);
 		dealt += process_drain(p, clock);
 		feed_starving(d->session);
 		if (p->ledger.error ||

@@ -17,20 +17,21 @@
 #define NOINLINE __attribute__((noinline))
 #define COLD     __attribute__((noinline, cold))
 
-/* The hook's frame pointer: there lies the caller's, and above it the return address. */
+/* The hook's frame pointer: there lies the caller's, and above it the return address. Inlined code
+ * sees the hook's own. */
 #define BASE ((const uintptr_t *)__builtin_frame_address(0))
 
 /* NULL: the call is passed on unrecorded. */
-INLINE struct pen *enter(const uintptr_t *base)
+INLINE struct pen *enter(void)
 {
 	struct pen *p = guest_pen;
 
 	if (__builtin_expect(!p->ready, 0)) {
-		p = guest_enter(base);
+		p = guest_enter(BASE);
 		if (!p)
 			return NULL;
 	}
-	p->base = base;
+	p->base = BASE;
 	atomic_signal_fence(memory_order_seq_cst);
 	p->ready = 0;
 	atomic_signal_fence(memory_order_seq_cst);
@@ -168,7 +169,7 @@ INLINE size_t product(size_t count, size_t size)
 #define HOOK_OBTAIN(number, symbol, shape, bytes, align)                                           \
 	HOOK void *symbol PARAMETERS_##shape                                                       \
 	{                                                                                          \
-		struct pen *p = enter(BASE);                                                       \
+		struct pen *p = enter();                                                           \
 		void *result = real.symbol ARGUMENTS_##shape;                                      \
                                                                                                    \
 		return p ? record_birth(p, result, number, bytes, align, BASE) : result;           \
@@ -178,7 +179,7 @@ INLINE size_t product(size_t count, size_t size)
 #define HOOK_THROW(number, symbol, shape, align)                                                   \
 	HOOK void *symbol PARAMETERS_##shape                                                       \
 	{                                                                                          \
-		struct pen *p = enter(BASE);                                                       \
+		struct pen *p = enter();                                                           \
 		void *result;                                                                      \
                                                                                                    \
 		if (p)                                                                             \
@@ -193,7 +194,7 @@ INLINE size_t product(size_t count, size_t size)
 #define HOOK_GIVE_BACK(number, symbol, shape)                                                      \
 	HOOK void symbol PARAMETERS_##shape                                                        \
 	{                                                                                          \
-		struct pen *p = ptr ? enter(BASE) : NULL;                                          \
+		struct pen *p = ptr ? enter() : NULL;                                              \
                                                                                                    \
 		if (p)                                                                             \
 			record_death(p, ptr, number, BASE);                                        \
@@ -205,7 +206,7 @@ INLINE size_t product(size_t count, size_t size)
 #define HOOK_RESIZE(number, symbol, shape, bytes)                                                  \
 	HOOK void *symbol PARAMETERS_##shape                                                       \
 	{                                                                                          \
-		struct pen *p = enter(BASE);                                                       \
+		struct pen *p = enter();                                                           \
 		void *result;                                                                      \
                                                                                                    \
 		if (p && ptr)                                                                      \
@@ -238,7 +239,7 @@ INLINE size_t product(size_t count, size_t size)
 #define HOOK_POSIX_MEMALIGN(number, symbol)                                                        \
 	HOOK int symbol PARAMETERS_POSIX_MEMALIGN                                                  \
 	{                                                                                          \
-		struct pen *p = enter(BASE);                                                       \
+		struct pen *p = enter();                                                           \
 		int status = real.symbol ARGUMENTS_POSIX_MEMALIGN;                                 \
                                                                                                    \
 		if (p)                                                                             \

@@ -16,6 +16,7 @@ struct inlet {
 	uint64_t end;              /* records seen published */
 	uint64_t settled;          /* those seen the look before: all that they rest on is seen */
 	uint64_t until;            /* first record beyond chunk */
+	uint64_t shown;            /* records published when the lane was last shown the tick */
 	uint32_t chunk;            /* where the next record lies, SESSION_NONE: nothing yet */
 	bool broken;               /* the lane makes no sense: nothing more is read */
 

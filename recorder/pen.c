@@ -77,7 +77,7 @@ struct pen *pen_open(uint32_t thread, uint64_t tid, uint64_t clock)
 
 	if (!p)
 		return NULL;
-	*p = (struct pen){.thread = thread};
+	*p = (struct pen){.thread = thread, .track.slow = clock_state.exact};
 	if (!track_open(&p->track)) {
 		pen_give(p);
 		return NULL;
@@ -152,9 +152,12 @@ struct record *pen_turn(struct pen *p)
 
 void pen_write(struct pen *p, uint64_t addr, uint64_t word0, uint64_t word1)
 {
-	struct record *place = pen_place(p);
+	struct record *place;
 	uint64_t next, clock;
 
+	if (clock_alone() && !clock_state.exact && pen_try(p, word0, word1))
+		return;
+	place = pen_place(p);
 	if (!place)
 		return;
 	next = pen_clock(p);

@@ -85,11 +85,7 @@ static inline bool pen_try(struct pen *p, uint64_t word0, uint64_t word1)
 	uint64_t count = atomic_load_explicit(&lane->count, memory_order_relaxed);
 	struct record *place = p->track.chunk + count % CHUNK_RECORDS;
 
-	if (__builtin_expect(
-		    count >= atomic_load_explicit(&lane->limit, memory_order_relaxed) ||
-			    lane->bias + count <=
-				    atomic_load_explicit(clock_state.tick, memory_order_relaxed),
-		    0))
+	if (__builtin_expect(count >= atomic_load_explicit(&lane->limit, memory_order_relaxed), 0))
 		return false;
 	place->word[0] = word0;
 	place->word[1] = word1;

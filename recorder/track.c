@@ -88,22 +88,26 @@ bool track_refill(struct track *t)
 {
 	struct session *s = member.session;
 	struct session_lane *lane = t->lane;
+	bool full = atomic_load(&lane->count) >= lane->end;
 	int saved = errno;
-	bool room = true;
 
-	raise_tick(s);
-	if (atomic_load(&s->asleep))
-		session_ring(s);
 	if (atomic_load(&s->closed)) {
 		member.off = true;
-		room = false;
-	} else if (atomic_load(&lane->count) >= lane->end) {
-		room = extend(s, t);
+		return false;
 	}
-	if (room)
-		atomic_store_explicit(&lane->limit, lane->end, memory_order_relaxed);
+	if (full && !extend(s, t)) {
+		errno = saved;
+		return false;
+	}
+	/* Sequentially consistent: hakrec raises the tick or falls asleep and then lowers the
+	 * limit; if that was lost here, what came before it is seen below, and by clock_take(). */
+	atomic_store(&lane->limit, t->slow ? 0 : lane->end);
+	if (atomic_load(&s->asleep))
+		session_ring(s);
+	if (full)
+		raise_tick(s);
 	errno = saved;
-	return room;
+	return true;
 }
 
 bool track_open(struct track *t)

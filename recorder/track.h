@@ -11,6 +11,7 @@ struct track {
 	struct session_lane *lane; /* NULL: none */
 	struct record *chunk;      /* the one that record lane->count goes to */
 	bool patient;              /* waits for memory in a lossy session too */
+	bool slow;                 /* every record takes the slow path */
 };
 
 /* Takes a lane for the process: one that an ended thread left, or a new one. False: none left. */

@@ -112,13 +112,13 @@ bool gate_init(const struct plan *plan)
 	return true;
 }
 
-static void epoch_wait(struct epoch *epoch)
+static bool epoch_done(const struct epoch *epoch)
 {
-	for (unsigned i = 0; i < spins; i++) {
-		if (atomic_load_explicit(&epoch->state, memory_order_acquire) == EPOCH_DONE)
-			return;
-		_mm_pause();
-	}
+	return atomic_load_explicit(&epoch->state, memory_order_acquire) == EPOCH_DONE;
+}
+
+static void epoch_sleep(struct epoch *epoch)
+{
 	for (;;) {
 		uint32_t state = EPOCH_OPEN;
 
@@ -129,12 +129,29 @@ static void epoch_wait(struct epoch *epoch)
 	}
 }
 
+/*
+ * Waits for the window. Who has to sleep sleeps until half the window is free again, lest every
+ * epoch of the slowest thread wake everybody.
+ */
+static void epoch_enter(uint32_t enter)
+{
+	const struct epoch *needed = &epochs[enter - window];
+
+	for (unsigned i = 0; i < spins; i++) {
+		if (epoch_done(needed))
+			return;
+		_mm_pause();
+	}
+	if (!epoch_done(needed))
+		epoch_sleep(&epochs[enter - (window + 1) / 2]);
+}
+
 void gate_pass(uint32_t leave, uint32_t enter)
 {
 	if (leave != PLAN_NONE && atomic_fetch_sub(&epochs[leave].left, 1) == 1)
 		epochs_advance();
 	if (enter != PLAN_NONE && enter >= window)
-		epoch_wait(&epochs[enter - window]);
+		epoch_enter(enter);
 }
 
 void gate_fold(int64_t live_bytes, uint64_t peak_bytes)

@@ -108,6 +108,25 @@ static void remote_frees_come_back_in_batches(void **state)
 	assert_int_equal(slab.free_blocks, slab.blocks - 6);
 }
 
+static void others_may_take_remote_frees_without_putting_them_back(void **state)
+{
+	void *block[10], *taken[10];
+
+	(void)state;
+	slab_format(&slab, memory, class_of(256));
+	assert_int_equal(slab_take(&slab, block, 10), 10);
+	for (int at = 0; at < 5; at++)
+		slab_remote_push(&slab, block[at], block[at]);
+	assert_int_equal(slab_remote_take(&slab, taken, 2), 2);
+	assert_ptr_equal(taken[0], block[4]);
+	assert_ptr_equal(taken[1], block[3]);
+	assert_int_equal(slab.free_blocks, slab.blocks - 10);
+	assert_int_equal(slab_remote_take(&slab, taken, 10), 3);
+	assert_ptr_equal(taken[2], block[0]);
+	assert_int_equal(slab_remote_take(&slab, taken, 10), 0);
+	assert_int_equal(slab_remote_collect(&slab), 0);
+}
+
 static void a_write_to_a_remotely_freed_block_is_reported(void **state)
 {
 	void *block[2];
@@ -127,6 +146,7 @@ int main(void)
 		cmocka_unit_test(the_lowest_free_block_comes_first),
 		cmocka_unit_test(misuse_is_reported),
 		cmocka_unit_test(remote_frees_come_back_in_batches),
+		cmocka_unit_test(others_may_take_remote_frees_without_putting_them_back),
 		cmocka_unit_test(a_write_to_a_remotely_freed_block_is_reported),
 	};
 

@@ -77,7 +77,7 @@ def interrupted(tmp_path: Path) -> tuple[str, Trace]:
     recording = record(
         tmp_path,
         WORKLOADS / "handler",
-        str(1000 * SCALE),
+        str(1000 * min(SCALE, 5)),
         environ={"LD_PRELOAD": str(WORKLOADS / "libbump.so")},
     )
     assert recording.done.returncode == 0, recording.done.stderr

@@ -1,7 +1,7 @@
 /*
- * A replayer as one would write it first: a thread for each recorded one, and a mutex and a
- * condition variable that hand the turn on after every call. Prints nanoseconds per call. What
- * bench-replay compares hakreplay with.
+ * A replayer as one would write it first: a thread for each recorded one, a mutex, and a condition
+ * variable for each thread, by which the turn is handed on after every call. Prints nanoseconds per
+ * call. What bench-replay compares hakreplay with.
  */
 #include "traces/trace.h"
 
@@ -10,19 +10,22 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 struct naive {
 	struct trace_event *events;
 	size_t count;
 	void **blocks; /* by object */
 	pthread_mutex_t lock;
-	pthread_cond_t turn;
 	size_t next;
+	struct thread *threads;
 };
 
 struct thread {
 	struct naive *naive;
 	uint32_t number;
+	pthread_t handle;
+	pthread_cond_t turn;
 };
 
 static void load(struct naive *naive, struct trace *trace)
@@ -68,23 +71,28 @@ static void execute(struct naive *naive, const struct trace_event *event)
 		naive->blocks[event->object] = old;
 }
 
+/* Whose turn it is; anybody's once all is done. */
+static struct thread *turn(const struct naive *naive, struct thread *anybody)
+{
+	return naive->next < naive->count ? &naive->threads[naive->events[naive->next].thread]
+					  : anybody;
+}
+
 static void *body(void *context)
 {
-	const struct thread *thread = context;
+	struct thread *thread = context;
 	struct naive *naive = thread->naive;
 
 	pthread_mutex_lock(&naive->lock);
-	for (;;) {
-		while (naive->next < naive->count &&
-		       naive->events[naive->next].thread != thread->number)
-			pthread_cond_wait(&naive->turn, &naive->lock);
-		if (naive->next == naive->count)
-			break;
+	while (naive->next < naive->count) {
+		if (turn(naive, NULL) != thread) {
+			pthread_cond_wait(&thread->turn, &naive->lock);
+			continue;
+		}
 		execute(naive, &naive->events[naive->next]);
 		naive->next++;
-		if (naive->next == naive->count ||
-		    naive->events[naive->next].thread != thread->number)
-			pthread_cond_broadcast(&naive->turn);
+		if (turn(naive, thread) != thread)
+			pthread_cond_signal(&turn(naive, NULL)->turn);
 	}
 	pthread_mutex_unlock(&naive->lock);
 	return NULL;
@@ -100,10 +108,8 @@ static double now_ns(void)
 
 int main(int argc, char **argv)
 {
-	struct naive naive = {.lock = PTHREAD_MUTEX_INITIALIZER, .turn = PTHREAD_COND_INITIALIZER};
+	struct naive naive = {.lock = PTHREAD_MUTEX_INITIALIZER};
 	const struct trace_thread *defined;
-	struct thread *threads;
-	pthread_t *handles;
 	struct trace *trace;
 	double begin;
 	size_t n;
@@ -112,16 +118,21 @@ int main(int argc, char **argv)
 		errx(1, "usage: naive TRACE");
 	load(&naive, trace);
 	n = trace_threads(trace, &defined);
-	threads = calloc(n, sizeof(*threads));
-	handles = calloc(n, sizeof(*handles));
+	naive.threads = calloc(n, sizeof(*naive.threads));
 	begin = now_ns();
 	for (size_t i = 0; i < n; i++) {
-		threads[i] = (struct thread){&naive, (uint32_t)i};
-		if (pthread_create(&handles[i], NULL, body, &threads[i]))
+		naive.threads[i] = (struct thread){.naive = &naive, .number = (uint32_t)i};
+		pthread_cond_init(&naive.threads[i].turn, NULL);
+		if (pthread_create(&naive.threads[i].handle, NULL, body, &naive.threads[i]))
 			errx(1, "no thread");
 	}
-	for (size_t i = 0; i < n; i++)
-		pthread_join(handles[i], NULL);
+	pthread_mutex_lock(&naive.lock);
+	while (naive.next < naive.count) {
+		pthread_mutex_unlock(&naive.lock);
+		usleep(100);
+		pthread_mutex_lock(&naive.lock);
+	}
+	pthread_mutex_unlock(&naive.lock);
 	printf("%.3f\n", (now_ns() - begin) / (double)naive.count);
 	trace_close(trace);
 	return 0;
