@@ -24,6 +24,7 @@ struct inlet {
 	bool wide;
 	uint64_t wide_size, wide_align;
 	uint32_t thread; /* index of the process's thread, SESSION_NONE: not said yet */
+	uint32_t number; /* of the thread in the trace */
 	bool resizing;   /* a realloc's first half was read; the rest is the ledger's */
 	uint64_t old_addr, old_object, old_size, old_align;
 	bool waited; /* the next record had to wait */

@@ -14,11 +14,11 @@ void ledger_fini(struct ledger *l)
 }
 
 /* Rows are in the order of their clocks, but for those that came too late for it. */
-static uint64_t time_of(struct ledger *l, uint64_t clock)
+static inline uint64_t time_of(struct ledger *l, uint64_t clock)
 {
 	uint64_t ns = clock > l->start_clock ? clock - l->start_clock : 0;
 
-	if (ns < l->last_ns) {
+	if (__builtin_expect(ns < l->last_ns, 0)) {
 		l->counts.late++;
 		return l->last_ns;
 	}
@@ -26,87 +26,86 @@ static uint64_t time_of(struct ledger *l, uint64_t clock)
 	return ns;
 }
 
-static void write_row(struct ledger *l, const struct trace_event *row)
+static inline void write_row(struct ledger *l, const struct trace_event *row)
 {
-	if (!l->error)
+	if (__builtin_expect(!l->error, 1))
 		l->error = trace_writer_event(l->writer, row);
 }
 
-static struct trace_event row_of(struct ledger *l, const struct ledger_call *call)
+static inline void write_call(struct ledger *l, struct trace_event *row, uint64_t clock)
 {
 	l->counts.events++;
-	return (struct trace_event){
-		.time_ns = time_of(l, call->clock),
-		.size = call->size,
-		.align = call->align,
-		.object = TRACE_NONE,
-		.old_object = TRACE_NONE,
-		.thread = call->thread,
-		.site = call->site,
-		.kind = call->kind,
-		.flags = call->failed ? TRACE_FAILED : 0,
-	};
+	row->time_ns = time_of(l, clock);
+	row->addr = 0;
+	write_row(l, row);
 }
 
-static void grow_live(struct ledger *l, uint64_t bytes)
+static inline void grow_live(struct ledger *l, uint64_t bytes)
 {
 	l->counts.live_bytes += bytes;
 	if (l->counts.live_bytes > l->counts.peak_live_bytes)
 		l->counts.peak_live_bytes = l->counts.live_bytes;
 }
 
-/* Enters a block at a place of the table, which may still hold one whose death was not seen. */
-static uint64_t enter(struct ledger *l, struct object *place, const struct ledger_call *call)
+/* The place for a block that is born; NULL: another is alive there. */
+static inline struct object *cradle(struct ledger *l, uint64_t addr, bool force)
 {
-	uint64_t number = trace_writer_objects(l->writer);
+	struct object *place;
 
-	if (place->addr) {
+	if (__builtin_expect(objects_full(&l->objects), 0) && objects_grow(&l->objects))
+		l->error = -ENOMEM;
+	place = objects_place(&l->objects, addr);
+	return __builtin_expect(!place->addr || force, 1) ? place : NULL;
+}
+
+/* Enters a block at a place, which may still hold one whose death was not seen. */
+static inline uint64_t enter(struct ledger *l, struct object *place, const struct trace_event *row)
+{
+	uint64_t number = l->next_object++;
+
+	if (__builtin_expect(place->addr != 0, 0)) {
 		l->counts.unseen_deaths++;
 		l->counts.live_bytes -= place->size;
 	} else {
-		objects_added(&l->objects);
+		l->objects.alive++;
 	}
-	*place = (struct object){call->addr, number, call->size, call->align};
-	grow_live(l, call->size);
+	*place = (struct object){row->addr, number, row->size, row->align};
+	grow_live(l, row->size);
 	return number;
 }
 
-enum ledger_verdict ledger_birth(struct ledger *l, const struct ledger_call *call, bool force)
+enum ledger_verdict ledger_birth(struct ledger *l, struct trace_event *row, uint64_t clock,
+				 bool force)
 {
-	struct object *place = NULL;
-	struct trace_event row;
+	row->object = row->old_object = TRACE_NONE;
+	if (__builtin_expect(!(row->flags & TRACE_FAILED), 1)) {
+		struct object *place = cradle(l, row->addr, force);
 
-	if (!call->failed) {
-		if (objects_reserve(&l->objects))
-			l->error = -ENOMEM;
-		place = objects_place(&l->objects, call->addr);
-		if (place->addr && !force)
+		if (!place)
 			return LEDGER_UNFIT;
+		row->object = enter(l, place, row);
 	}
-	row = row_of(l, call);
-	if (place)
-		row.object = enter(l, place, call);
-	write_row(l, &row);
+	write_call(l, row, clock);
 	return LEDGER_TAKEN;
 }
 
-enum ledger_verdict ledger_death(struct ledger *l, const struct ledger_call *call, bool force)
+enum ledger_verdict ledger_death(struct ledger *l, struct trace_event *row, uint64_t clock,
+				 bool force)
 {
-	struct object *place = objects_place(&l->objects, call->addr);
-	struct trace_event row;
+	struct object *place = objects_place(&l->objects, row->addr);
 
-	if (!place->addr && !force)
-		return LEDGER_UNFIT;
-	row = row_of(l, call);
-	if (place->addr) {
-		row.old_object = place->number;
+	row->object = row->old_object = TRACE_NONE;
+	if (__builtin_expect(place->addr != 0, 1)) {
+		row->old_object = place->number;
 		l->counts.live_bytes -= place->size;
 		objects_remove(&l->objects, place);
 	} else {
-		row.flags |= TRACE_FOREIGN;
+		if (!force)
+			return LEDGER_UNFIT;
+		row->flags |= TRACE_FOREIGN;
 		l->counts.foreign++;
 	}
-	write_row(l, &row);
+	write_call(l, row, clock);
 	return LEDGER_TAKEN;
 }
 
@@ -134,42 +133,36 @@ static void revive(struct ledger *l, const struct ledger_old *old)
 
 	if (!old->addr || old->number == TRACE_NONE)
 		return;
-	if (objects_reserve(&l->objects))
-		l->error = -ENOMEM;
-	place = objects_place(&l->objects, old->addr);
-	if (place->addr)
+	place = cradle(l, old->addr, false);
+	if (!place)
 		return;
 	*place = (struct object){old->addr, old->number, old->size, old->align};
-	objects_added(&l->objects);
+	l->objects.alive++;
 	grow_live(l, old->size);
 }
 
-enum ledger_verdict ledger_resized(struct ledger *l, const struct ledger_call *call,
+enum ledger_verdict ledger_resized(struct ledger *l, struct trace_event *row, uint64_t clock,
 				   const struct ledger_old *old, bool force)
 {
-	struct object *place = NULL;
-	struct trace_event row;
+	bool foreign = old->addr && old->number == TRACE_NONE;
+	struct object *place = row->addr ? cradle(l, row->addr, force) : NULL;
 
-	if (call->addr) {
-		if (objects_reserve(&l->objects))
-			l->error = -ENOMEM;
-		place = objects_place(&l->objects, call->addr);
-		if (place->addr && !force)
-			return LEDGER_UNFIT;
-	}
-	row = row_of(l, call);
-	row.old_object = old->addr ? old->number : TRACE_NONE;
-	if (old->addr && old->number == TRACE_NONE) {
-		row.flags |= TRACE_FOREIGN;
-		l->counts.foreign++;
-	}
-	if (old->addr && call->addr && call->addr != old->addr)
-		row.flags |= TRACE_MOVED;
-	if (call->failed)
+	if (row->addr && !place)
+		return LEDGER_UNFIT;
+	/* Only a realloc of a block to size 0 may return NULL without having failed. */
+	if (!row->addr && (!old->addr || row->size))
+		row->flags |= TRACE_FAILED;
+	row->object = TRACE_NONE;
+	row->old_object = old->addr ? old->number : TRACE_NONE;
+	row->flags |= foreign ? TRACE_FOREIGN : 0;
+	l->counts.foreign += foreign;
+	if (old->addr && row->addr && row->addr != old->addr)
+		row->flags |= TRACE_MOVED;
+	if (row->flags & TRACE_FAILED)
 		revive(l, old);
-	if (place)
-		row.object = enter(l, place, call);
-	write_row(l, &row);
+	else if (place)
+		row->object = enter(l, place, row);
+	write_call(l, row, clock);
 	return LEDGER_TAKEN;
 }
 
@@ -197,7 +190,7 @@ int ledger_inherit(struct ledger *l, const struct objects *objects, uint32_t thr
 			.time_ns = l->last_ns,
 			.size = block->size,
 			.align = block->align,
-			.object = trace_writer_objects(l->writer),
+			.object = l->next_object,
 			.old_object = TRACE_NONE,
 			.thread = thread,
 			.site = TRACE_NO_SITE,
@@ -207,11 +200,10 @@ int ledger_inherit(struct ledger *l, const struct objects *objects, uint32_t thr
 
 		if (!block->addr)
 			continue;
-		if (objects_reserve(&l->objects))
-			return -ENOMEM;
-		place = objects_place(&l->objects, block->addr);
+		place = cradle(l, block->addr, true);
 		*place = (struct object){block->addr, row.object, block->size, block->align};
-		objects_added(&l->objects);
+		l->objects.alive++;
+		l->next_object++;
 		grow_live(l, block->size);
 		write_row(l, &row);
 	}

@@ -9,17 +9,6 @@
 #include "objects.h"
 #include "traces/trace.h"
 
-struct ledger_call {
-	uint64_t clock; /* nanoseconds of the session */
-	uint64_t addr;
-	uint64_t size;
-	uint64_t align;
-	uint32_t thread; /* numbers of the trace */
-	uint32_t site;
-	uint8_t kind;
-	bool failed;
-};
-
 /* The block that a realloc began with. */
 struct ledger_old {
 	uint64_t addr;   /* 0: none */
@@ -39,6 +28,7 @@ struct ledger {
 	int error; /* the writer's first: nothing more is written */
 	uint64_t start_clock;
 	uint64_t last_ns;
+	uint64_t next_object;
 	struct objects objects;
 	struct ledger_counts counts;
 };
@@ -52,15 +42,20 @@ void ledger_fini(struct ledger *l);
 /* Rows for the blocks that were alive at the fork; objects are those of the parent. */
 int ledger_inherit(struct ledger *l, const struct objects *objects, uint32_t thread);
 
-/* Each takes a call or refuses it; a forced one is always taken. */
-enum ledger_verdict ledger_birth(struct ledger *l, const struct ledger_call *call, bool force);
-enum ledger_verdict ledger_death(struct ledger *l, const struct ledger_call *call, bool force);
+/*
+ * Each takes a call or refuses it; a forced one is always taken. Of the row everything is set but
+ * the time and the objects; addr is the block's, and is not written.
+ */
+enum ledger_verdict ledger_birth(struct ledger *l, struct trace_event *row, uint64_t clock,
+				 bool force);
+enum ledger_verdict ledger_death(struct ledger *l, struct trace_event *row, uint64_t clock,
+				 bool force);
 
 /* A realloc begins with the block at addr: dead from now on, unless the realloc fails. */
 enum ledger_verdict ledger_resize(struct ledger *l, uint64_t addr, struct ledger_old *old,
 				  bool force);
 /* ... and ends. old->addr 0: it was of a null pointer. */
-enum ledger_verdict ledger_resized(struct ledger *l, const struct ledger_call *call,
+enum ledger_verdict ledger_resized(struct ledger *l, struct trace_event *row, uint64_t clock,
 				   const struct ledger_old *old, bool force);
 
 /* A row of another kind. */

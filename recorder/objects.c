@@ -45,16 +45,7 @@ int objects_copy(struct objects *to, const struct objects *from)
 	return 0;
 }
 
-struct object *objects_place(const struct objects *o, uint64_t addr)
-{
-	size_t i = objects_hash(o, addr);
-
-	while (o->places[i].addr && o->places[i].addr != addr)
-		i = (i + 1) & o->mask;
-	return o->places + i;
-}
-
-static int grow(struct objects *o)
+int objects_grow(struct objects *o)
 {
 	struct objects larger;
 
@@ -67,16 +58,6 @@ static int grow(struct objects *o)
 	objects_fini(o);
 	*o = larger;
 	return 0;
-}
-
-int objects_reserve(struct objects *o)
-{
-	return o->alive * 3 < o->mask * 2 ? 0 : grow(o);
-}
-
-void objects_added(struct objects *o)
-{
-	o->alive++;
 }
 
 void objects_remove(struct objects *o, struct object *place)

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #define DEPTH_MAX 512 /* frames of a stack */
+#define AHEAD     8   /* records whose blocks are brought near beforehand */
 
 /* ---- what a fork passes on ---- */
 
@@ -214,6 +215,7 @@ static void take_lane(struct process *p, struct inlet *in, uint32_t thread, uint
 	int error = begun < 0 ? begun : 0;
 
 	in->thread = error ? SESSION_NONE : thread;
+	in->number = error ? 0 : p->crew.all[thread].number;
 	if (begun > 0 && p->inherited.alive) {
 		error = ledger_inherit(l, &p->inherited, p->crew.all[thread].number);
 		objects_fini(&p->inherited);
@@ -249,42 +251,34 @@ __attribute__((noinline, cold)) static void deal_aside(struct process *p, struct
 	}
 }
 
-static struct ledger_call call_of(struct process *p, struct inlet *in, unsigned kind)
+static enum ledger_verdict deal_resized(struct process *p, struct inlet *in,
+					struct trace_event *row, bool force)
 {
-	const struct record *r = in->head;
-
-	return (struct ledger_call){
-		.clock = in->clock,
-		.addr = record_addr(r),
-		.size = __builtin_expect(in->wide, 0) ? in->wide_size : record_size(r),
-		.align = __builtin_expect(in->wide, 0) ? in->wide_align : record_align(r),
-		.thread = p->crew.all[in->thread].number,
-		.site = site_number(p, record_site(r)),
-		.kind = (uint8_t)kind,
-		.failed = record_failed(r),
-	};
-}
-
-static enum ledger_verdict deal_call(struct process *p, struct inlet *in, unsigned kind, bool force)
-{
-	struct ledger_call call = call_of(p, in, kind);
 	struct ledger_old old = {0};
 	enum ledger_verdict verdict;
 
-	switch (trace_class(kind)) {
-	case TRACE_CLASS_FREE:
-		return ledger_death(&p->ledger, &call, force);
-	case TRACE_CLASS_ALLOC:
-		return ledger_birth(&p->ledger, &call, force);
-	default:
-		if (in->resizing)
-			old = (struct ledger_old){in->old_addr, in->old_object, in->old_size,
-						  in->old_align};
-		verdict = ledger_resized(&p->ledger, &call, &old, force);
-		if (verdict == LEDGER_TAKEN)
-			in->resizing = false;
-		return verdict;
-	}
+	if (in->resizing)
+		old = (struct ledger_old){in->old_addr, in->old_object, in->old_size,
+					  in->old_align};
+	verdict = ledger_resized(&p->ledger, row, in->clock, &old, force);
+	if (verdict == LEDGER_TAKEN)
+		in->resizing = false;
+	return verdict;
+}
+
+/* What a record does, by its kind; those beyond the calls are dealt with aside. */
+enum deed { DEED_ASIDE, DEED_BIRTH, DEED_DEATH, DEED_RESIZED, DEED_OLD };
+
+static uint8_t deeds[256];
+
+__attribute__((constructor)) static void learn_deeds(void)
+{
+	for (unsigned kind = 0; kind < TRACE_MARKS; kind++)
+		if (trace_kind_name(kind))
+			deeds[kind] = trace_class(kind) == TRACE_CLASS_ALLOC  ? DEED_BIRTH
+				      : trace_class(kind) == TRACE_CLASS_FREE ? DEED_DEATH
+									      : DEED_RESIZED;
+	deeds[RECORD_OLD] = DEED_OLD;
 }
 
 static enum ledger_verdict deal_old(struct process *p, struct inlet *in, bool force)
@@ -305,21 +299,37 @@ static enum ledger_verdict deal_old(struct process *p, struct inlet *in, bool fo
 static enum merge_verdict deal(void *context, struct inlet *in, bool force)
 {
 	struct process *p = context;
-	unsigned kind = record_kind(in->head);
+	const struct record *r = in->head;
+	unsigned kind = record_kind(r);
+	enum deed deed = deeds[kind];
 	enum ledger_verdict verdict;
+	struct trace_event row;
 
-	if (__builtin_expect(kind >= TRACE_MARKS && kind != RECORD_OLD, 0)) {
+	if (__builtin_expect(deed == DEED_ASIDE, 0)) {
 		deal_aside(p, in, kind);
 		return MERGE_TAKEN;
 	}
-	if (__builtin_expect(in->thread >= p->crew.count, 0))
+	if (__builtin_expect(in->thread == SESSION_NONE, 0))
 		return MERGE_TAKEN;
-	verdict = kind == RECORD_OLD ? deal_old(p, in, force) : deal_call(p, in, kind, force);
-	if (verdict == LEDGER_UNFIT)
+	if (__builtin_expect(in->at % CHUNK_RECORDS < CHUNK_RECORDS - AHEAD, 1))
+		objects_prefetch(&p->ledger.objects, record_addr(r + AHEAD));
+	row.addr = record_addr(r);
+	row.size = __builtin_expect(in->wide, 0) ? in->wide_size : record_size(r);
+	row.align = __builtin_expect(in->wide, 0) ? in->wide_align : record_align(r);
+	row.thread = in->number;
+	row.site = site_number(p, record_site(r));
+	row.kind = (uint8_t)kind;
+	row.flags = record_failed(r) ? TRACE_FAILED : 0;
+	verdict = deed == DEED_BIRTH   ? ledger_birth(&p->ledger, &row, in->clock, force)
+		  : deed == DEED_DEATH ? ledger_death(&p->ledger, &row, in->clock, force)
+		  : deed == DEED_OLD   ? deal_old(p, in, force)
+				       : deal_resized(p, in, &row, force);
+	if (__builtin_expect(verdict == LEDGER_UNFIT, 0))
 		return MERGE_WAIT;
-	p->ledger.counts.late += in->waited;
-	in->waited = false;
-	in->wide = false;
+	if (__builtin_expect(in->waited | in->wide, 0)) {
+		p->ledger.counts.late += in->waited;
+		in->waited = in->wide = false;
+	}
 	return MERGE_TAKEN;
 }
 

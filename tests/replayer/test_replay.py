@@ -406,6 +406,25 @@ def test_baton_under_valgrind(small: Path) -> None:
     assert json.loads(lines.read_text())["options"]["baton"] is True
 
 
+def test_long_trace_takes_bounded_memory(tmp_path: Path) -> None:
+    """16 bytes a call and what any trace takes; 100 million calls when soaking."""
+    events = 2_000_000 * SCALE if SCALE > 1 else 500_000
+    trace = tmp_path / "long.zst"
+    generate = BUILD / "tests" / "traces" / "generate"
+    done = run(generate, f"--events={events}", "--threads=4", "--live=100000", trace)
+    assert done.returncode == 0, done.stderr
+    digests = set()
+    for schedule in SCHEDULES:
+        lines = tmp_path / f"{schedule}.jsonl"
+        command = [HAKREPLAY, trace, "-a", "hakmem", "-n", "1", "-s", schedule, "--json", lines]
+        child = subprocess.Popen([*map(str, command)], stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(child.pid, 0)
+        assert status == 0
+        assert usage.ru_maxrss * 1024 < 200_000_000 + 16 * events
+        digests.add(json.loads(lines.read_text())["digest"])
+    assert len(digests) == 1
+
+
 def test_android_trace(shared_traces: Path, tmp_path: Path) -> None:
     """Android's own trace of surfaceflinger: 15 threads, 2.4 million calls."""
     trace = tmp_path / "surfaceflinger.zst"
