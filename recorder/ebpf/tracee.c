@@ -260,27 +260,26 @@ static struct origin *origin_of(struct tracee *t, const struct tracee_thread *th
 	return origin;
 }
 
-static struct ledger_call call_of(struct tracee *t, const struct tracee_thread *thread,
-				  struct origin *origin, const struct ring_head *m, uint64_t clock)
+static struct trace_event row_of(struct tracee *t, const struct tracee_thread *thread,
+				 struct origin *origin, const struct ring_head *m)
 {
-	struct ledger_call call = {
-		.clock = clock,
+	struct trace_event row = {
 		.addr = ((const struct ring_free *)m)->addr,
 		.thread = thread->number,
 		.site = TRACE_NO_SITE,
 		.kind = m->kind,
-		.failed = m->flags & RING_FAILED,
+		.flags = m->flags & RING_FAILED ? TRACE_FAILED : 0,
 	};
 
 	if (!origin)
-		return call;
+		return row;
 	if (t->files->aliases[m->kind] >> origin->called & 1)
-		call.kind = origin->called;
+		row.kind = origin->called;
 	if (t->sites)
-		call.site = __builtin_expect(origin->site != TRACE_NO_SITE, 1)
-				    ? origin->site
-				    : site_define(t, origin);
-	return call;
+		row.site = __builtin_expect(origin->site != TRACE_NO_SITE, 1)
+				   ? origin->site
+				   : site_define(t, origin);
+	return row;
 }
 
 /*
@@ -292,7 +291,7 @@ void tracee_call(struct tracee *t, struct tracee_thread *thread, const struct ri
 {
 	const struct ring_alloc *alloc = (const struct ring_alloc *)m;
 	struct origin *origin = origin_of(t, thread, &alloc->call);
-	struct ledger_call call;
+	struct trace_event row;
 
 	if (origin && origin->called == ENTRANCES_INTERNAL)
 		return;
@@ -303,24 +302,24 @@ void tracee_call(struct tracee *t, struct tracee_thread *thread, const struct ri
 		thread->resizing = true;
 		return;
 	}
-	call = call_of(t, thread, origin, m, clock);
+	row = row_of(t, thread, origin, m);
 	switch (trace_class(m->kind)) {
 	case TRACE_CLASS_FREE:
-		ledger_death(&t->ledger, &call, true);
+		ledger_death(&t->ledger, &row, clock, true);
 		break;
 	case TRACE_CLASS_ALLOC:
-		call.size = alloc->size;
-		call.align = alloc->align;
-		ledger_birth(&t->ledger, &call, true);
+		row.size = alloc->size;
+		row.align = alloc->align;
+		ledger_birth(&t->ledger, &row, clock, true);
 		break;
 	default:
-		call.size = alloc->size;
+		row.size = alloc->size;
 		if (alloc->align && !thread->resizing)
 			ledger_resize(&t->ledger, alloc->align, &thread->old, true);
 		if (!alloc->align)
 			thread->old = (struct ledger_old){0};
 		thread->resizing = false;
-		ledger_resized(&t->ledger, &call, &thread->old, true);
+		ledger_resized(&t->ledger, &row, clock, &thread->old, true);
 	}
 }
 
