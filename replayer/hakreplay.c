@@ -35,9 +35,12 @@ static int compare(const struct request *request, const struct survey *survey,
 		return complain("%s: %s", request->json, strerror(-failed));
 	failed = contest_hold(&contest, allocators, jsonlines_keep, &lines);
 	if (failed)
-		complain("%s", strerror(-failed));
+		complain("%s%s%s", request->json ? request->json : "", request->json ? ": " : "",
+			 strerror(-failed));
 	else
 		table_print(stdout, &contest);
+	if (fflush(stdout) || ferror(stdout))
+		failed |= complain("standard output: %s", strerror(errno));
 	failed |= jsonlines_close(&lines) | contest.failed;
 	contest_fini(&contest);
 	return !!failed;

@@ -55,6 +55,9 @@ struct plan_op {
 	uint32_t code;
 };
 
+/* What an operand can hold of an alignment or an old size; no address space has more. */
+#define PLAN_DETAIL_MAX 0xffffffffffffu
+
 /* Flags of an operand. */
 enum plan_flag {
 	PLAN_FAILED = 1,     /* the call failed when recorded: no object is born or dies */

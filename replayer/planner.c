@@ -100,7 +100,8 @@ static struct plan_op *call_put(struct planner *p, const struct call *call)
 		       call->size > UINT32_MAX;
 	struct stream *stream = stream_of(p, call->stream);
 	struct planner_thread *t = &p->threads[call->stream];
-	uint64_t detail = special ? digest_detail(call->detail, call->flags) : 0;
+	uint64_t most = call->detail < PLAN_DETAIL_MAX ? call->detail : PLAN_DETAIL_MAX;
+	uint64_t detail = special ? digest_detail(most, call->flags) : 0;
 	struct plan_op *op;
 
 	turn_add(p, call->stream);
@@ -109,8 +110,8 @@ static struct plan_op *call_put(struct planner *p, const struct call *call)
 	if (special)
 		stream_put_operand(stream, (struct plan_operand){
 						   .size_high = (uint32_t)(call->size >> 32),
-						   .detail = (uint32_t)call->detail,
-						   .old_high = (uint16_t)(call->detail >> 32),
+						   .detail = (uint32_t)most,
+						   .old_high = (uint16_t)(most >> 32),
 						   .flags = (uint16_t)call->flags,
 					   });
 	t->digest = digest_next(t->digest, digest_term(code, call->size, detail, call->identity));
