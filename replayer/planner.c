@@ -169,7 +169,9 @@ static int plan_birth(struct planner *p, const struct trace_event *event, uint32
 		call_put(p, &call);
 		return 0;
 	}
-	slot = slots_take(&p->slots, stream, epoch_now(p));
+	/* Inherited objects are born before all others, wherever their row stands. */
+	slot = event->kind == TRACE_INHERITED ? slots_make(&p->slots)
+					      : slots_take(&p->slots, stream, epoch_now(p));
 	if (slot < 0)
 		return (int)slot;
 	call.slot = (uint32_t)slot;

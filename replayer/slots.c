@@ -93,8 +93,7 @@ void slots_fini(struct slots *s)
 	free(s->stamps);
 }
 
-/* A slot that did not exist. */
-static int64_t slot_make(struct slots *s)
+int64_t slots_make(struct slots *s)
 {
 	if (s->used == s->n_stamps) {
 		size_t n = s->n_stamps ? 2 * s->n_stamps : 1024;
@@ -118,7 +117,7 @@ int64_t slots_take(struct slots *s, uint32_t thread, uint32_t epoch)
 	if (!entry && s->window)
 		entry = list_pop_aged(s, &s->all, epoch);
 	if (!entry)
-		return slot_make(s);
+		return slots_make(s);
 	s->stamps[entry->slot]++;
 	return entry->slot;
 }

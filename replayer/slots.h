@@ -31,6 +31,9 @@ void slots_fini(struct slots *slots);
 /* A slot for an object born by that thread in that epoch; a negative errno when there is none. */
 int64_t slots_take(struct slots *slots, uint32_t thread, uint32_t epoch);
 
+/* A slot that was never used. */
+int64_t slots_make(struct slots *slots);
+
 /* The object in the slot was freed by that thread in that epoch. Returns 0 or -ENOMEM. */
 int slots_give(struct slots *slots, uint32_t slot, uint32_t thread, uint32_t epoch);
 
