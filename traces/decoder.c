@@ -91,7 +91,7 @@ static bool read_operations(struct block *b, struct window *w)
 /* The directory names each column and its length; columns that are not known are passed over. */
 static bool read_directory(struct block *b, struct window *w)
 {
-	uint64_t columns = window_number(w), total = 0;
+	uint64_t columns = window_number(w);
 	struct window directory = *w;
 
 	for (uint64_t i = 0; i < columns && !w->bad; i++) {
@@ -102,7 +102,6 @@ static bool read_directory(struct block *b, struct window *w)
 		uint64_t column = window_number(&directory), size = window_number(&directory);
 		const uint8_t *bytes = window_bytes(w, size);
 
-		total += size;
 		if (!bytes || !size)
 			break;
 		if (column && column < COLUMNS) {
