@@ -7,5 +7,6 @@ ALLOCATOR_NAMES := allocator/export.c allocator/operator.c
 CFLAGS_allocator := -fomit-frame-pointer
 
 HEADERS += allocator/hakmem.h
-$(eval $(call shared,hakmem,$(ALLOCATOR_CORE) $(ALLOCATOR_NAMES)))
+# Never unloaded: threads that have used it run its code at their end.
+$(eval $(call shared,hakmem,$(ALLOCATOR_CORE) $(ALLOCATOR_NAMES),,-Wl$(comma)-z$(comma)nodelete))
 $(eval $(call archive,hakmem,$(ALLOCATOR_CORE) $(ALLOCATOR_NAMES)))
