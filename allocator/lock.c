@@ -5,9 +5,12 @@
 #define SPINS 64
 
 _Atomic uint64_t lock_waits;
+__thread bool lock_all __attribute__((tls_model("initial-exec")));
 
 void lock_wait(struct lock *lock)
 {
+	if (lock_all)
+		return;
 	atomic_fetch_add_explicit(&lock_waits, 1, memory_order_relaxed);
 	for (int spin = 0; spin < SPINS; spin++) {
 		uint32_t open = 0;

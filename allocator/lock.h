@@ -1,8 +1,12 @@
-/* A lock of one word, for slow paths: spins a little, then sleeps. Zero is an open lock. */
+/*
+ * A lock of one word, for slow paths: spins a little, then sleeps. Zero is an open lock. A thread
+ * that holds all locks for a fork passes through them.
+ */
 #ifndef LOCK_H
 #define LOCK_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct lock {
@@ -11,6 +15,9 @@ struct lock {
 
 /* How often any lock was waited for. */
 extern _Atomic uint64_t lock_waits;
+
+/* This thread holds every lock there is: taking and dropping one does nothing. */
+extern __thread bool lock_all __attribute__((visibility("hidden"), tls_model("initial-exec")));
 
 void lock_wait(struct lock *lock);
 void lock_wake(struct lock *lock);
@@ -27,14 +34,10 @@ static inline void lock_take(struct lock *lock)
 
 static inline void lock_drop(struct lock *lock)
 {
+	if (__builtin_expect(lock_all, 0))
+		return;
 	if (atomic_exchange_explicit(&lock->state, 0, memory_order_release) == 2)
 		lock_wake(lock);
-}
-
-/* In a forked child: nobody else can hold or await it. */
-static inline void lock_reset(struct lock *lock)
-{
-	atomic_store_explicit(&lock->state, 0, memory_order_relaxed);
 }
 
 #endif

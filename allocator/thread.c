@@ -1,6 +1,7 @@
 #include "thread.h"
 
 #include <pthread.h>
+#include <sys/single_threaded.h>
 
 #include "lock.h"
 #include "meta.h"
@@ -220,23 +221,34 @@ size_t thread_trim(void)
 
 /* Fork */
 
+/*
+ * Takes the locks in the order in which one is taken under another. A thread that is alone takes
+ * none: it may be forking in a signal handler, in the middle of an operation that its child then
+ * finishes too.
+ */
 static void fork_prepare(void)
 {
+	if (__libc_single_threaded)
+		return;
 	lock_take(&start_lock);
 	lock_take(&shared_lock);
 	lock_take(&lock);
-	whale_fork_prepare();
 	shard_fork_prepare();
+	whale_fork_prepare();
 	window_fork_prepare();
 	meta_fork_prepare();
+	lock_all = true; /* Other libraries' handlers may follow, and allocate. */
 }
 
 static void fork_parent(void)
 {
+	if (!lock_all)
+		return;
+	lock_all = false;
 	meta_fork_done();
 	window_fork_done();
-	shard_fork_done();
 	whale_fork_done();
+	shard_fork_done();
 	lock_drop(&lock);
 	lock_drop(&shared_lock);
 	lock_drop(&start_lock);
@@ -253,7 +265,8 @@ static void orphan(struct heap *heap, void *context)
 
 static void fork_child(void)
 {
-	heap_each(orphan, NULL);
+	if (lock_all)
+		heap_each(orphan, NULL);
 	fork_parent();
 }
 

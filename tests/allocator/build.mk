@@ -12,6 +12,8 @@ $(eval $(call helper,allocator/stress,tests/allocator/stress.c $(ALLOCATOR_CORE)
 $(eval $(call helper,allocator/misuse,tests/allocator/misuse.c))
 $(eval $(call helper,allocator/newdelete,tests/allocator/newdelete.cc))
 $(eval $(call helper,allocator/threads,tests/allocator/threads.c))
+$(eval $(call helper,allocator/forks,tests/allocator/forks.c))
+$(eval $(call helper,allocator/closing,tests/allocator/closing.c))
 PYTESTS += tests/allocator/test_preload.py
 
 # The tests' own code for longer.

@@ -124,6 +124,18 @@ def test_threads_live_and_die(build: Path, mode: str, options: str) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "ok\n", "")
 
 
+@pytest.mark.parametrize("mode", ["growing", "handlers", "signal"])
+@pytest.mark.parametrize("options", ["", "tls=0", "whale=0"])
+def test_fork_never_hangs(build: Path, mode: str, options: str) -> None:
+    done = preloaded(build, helper(build, "forks"), mode, HAKMEM_OPTIONS=options)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "ok\n", "")
+
+
+def test_may_be_closed_while_its_threads_run(build: Path) -> None:
+    done = run(helper(build, "closing"), build / "libhakmem.so")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "ok\n", "")
+
+
 def test_program_may_close_its_streams(build: Path) -> None:
     done = preloaded(build, helper(build, "threads"), "closed", HAKMEM_OPTIONS="stats=1")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
