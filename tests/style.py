@@ -341,7 +341,7 @@ def compile_flags() -> dict[Path, list[str]]:
     ).stdout
     flags = {}
     for line in plan.splitlines():
-        if " -c -o " in line:
+        if " -c -o " in line and ".bpf." not in line:  # what runs in the kernel has no libc
             words = shlex.split(line)
             kept = [w for w in words if w.startswith(("-D", "-I", "-std=", "-m", "-fno-builtin"))]
             flags[Path(words[-1])] = kept

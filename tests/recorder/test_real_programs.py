@@ -82,7 +82,9 @@ def test_storm_frees_other_threads_blocks(real_recordings: RealRecordings) -> No
     facts = made.largest.info
     calls = int(made.recorded.stdout.split()[-1])
     assert facts["events"] == calls + 4  # one calloc of the C library's for each thread
-    assert facts["remote_frees"] > facts["frees"] / 4
+    # How far the threads mix is the scheduler's choice. Whatever it does, each of the 64 blocks
+    # that stand there at first and of the 64 that are left at last is freed by another thread.
+    assert facts["remote_frees"] >= 128
 
 
 def test_git_log_of_this_project(tmp_path_factory: pytest.TempPathFactory) -> None:

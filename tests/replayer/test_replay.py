@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import BUILD, info, run
+from command import BUILD, info, measured, run
 
 HAKREPLAY = BUILD / "hakreplay"
 HELPERS = BUILD / "tests" / "replayer"
@@ -417,10 +417,8 @@ def test_long_trace_takes_bounded_memory(tmp_path: Path) -> None:
     for schedule in SCHEDULES:
         lines = tmp_path / f"{schedule}.jsonl"
         command = [HAKREPLAY, trace, "-a", "hakmem", "-n", "1", "-s", schedule, "--json", lines]
-        child = subprocess.Popen([*map(str, command)], stdout=subprocess.DEVNULL)
-        _, status, usage = os.wait4(child.pid, 0)
-        assert status == 0
-        assert usage.ru_maxrss * 1024 < 200_000_000 + 16 * events
+        _, memory = measured(*command)
+        assert memory < 200_000_000 + 16 * events
         digests.add(json.loads(lines.read_text())["digest"])
     assert len(digests) == 1
 

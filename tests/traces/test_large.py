@@ -9,12 +9,11 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command import BUILD, ROOT, run
+from command import BUILD, ROOT, measured
 
 EVENTS = 1_000_000 * int(os.environ.get("HAK_SCALE", "1"))
 HAKTRACE = BUILD / "haktrace"
@@ -26,26 +25,6 @@ with haktrace.read_trace(sys.argv[1]) as trace:
     sizes = [(len(b), int((b["object"] >= 0).sum())) for b in trace.iter_events()]
 print(json.dumps({"events": sum(n for n, _ in sizes), "objects": sum(o for _, o in sizes)}))
 """
-
-
-# What a program is started from counts as its own memory, so it has to be small.
-LAUNCH = """
-import os, sys
-child = os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ)
-_, status, usage = os.wait4(child, 0)
-with open(sys.argv[1], "w") as out:
-    out.write(str(usage.ru_maxrss))
-sys.exit(os.waitstatus_to_exitcode(status))
-"""
-
-
-def measured(*command: str | Path) -> tuple[str, int]:
-    """What a program printed, and its greatest resident memory in bytes."""
-    with tempfile.NamedTemporaryFile() as kibibytes:
-        done = run(sys.executable, "-I", "-S", "-c", LAUNCH, kibibytes.name, *command, timeout=None)
-        memory = int(kibibytes.read()) * 1024
-    assert done.returncode == 0, done.stderr
-    return done.stdout, memory
 
 
 @pytest.fixture(scope="module")
