@@ -35,6 +35,7 @@ static void add_cpu(struct trace_writer *writer)
 	if (file)
 		fclose(file);
 	add_number(writer, "processors", sysconf(_SC_NPROCESSORS_ONLN));
+	add_number(writer, "page_bytes", sysconf(_SC_PAGESIZE));
 }
 
 static void add_machine(struct trace_writer *writer)
@@ -66,6 +67,7 @@ static void add_start(struct trace_writer *writer, uint64_t age_ns)
 	gmtime_r(&seconds, &utc);
 	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &utc);
 	trace_writer_fact(writer, "start", text);
+	add_number(writer, "start_unix_ns", (long)ns);
 }
 
 void facts_add(struct trace_writer *writer, const struct facts *facts)

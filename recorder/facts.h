@@ -10,7 +10,7 @@
 struct facts {
 	const char *backend; /* "preload", "ebpf" */
 	const char *program; /* path of the executable */
-	const char *command; /* arguments, separated by blanks */
+	const char *command; /* quoted for a shell */
 	pid_t pid, parent_pid;
 	uint32_t mode;   /* enum session_mode */
 	uint64_t age_ns; /* since the trace's start */

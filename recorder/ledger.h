@@ -9,6 +9,8 @@
 #include "objects.h"
 #include "traces/trace.h"
 
+#include <errno.h>
+
 /* The block that a realloc began with. */
 struct ledger_old {
 	uint64_t addr;   /* 0: none */
@@ -42,14 +44,84 @@ void ledger_fini(struct ledger *l);
 /* Rows for the blocks that were alive at the fork; objects are those of the parent. */
 int ledger_inherit(struct ledger *l, const struct objects *objects, uint32_t thread);
 
+/* Rows are in the order of their clocks, but for those that came too late for it. */
+static inline uint64_t ledger_time(struct ledger *l, uint64_t clock)
+{
+	uint64_t ns = clock > l->start_clock ? clock - l->start_clock : 0;
+
+	if (__builtin_expect(ns < l->last_ns, 0)) {
+		l->counts.late++;
+		return l->last_ns;
+	}
+	l->last_ns = ns;
+	return ns;
+}
+
+static inline void ledger_write(struct ledger *l, struct trace_event *row, uint64_t clock)
+{
+	l->counts.events++;
+	row->time_ns = ledger_time(l, clock);
+	row->addr = 0;
+	if (__builtin_expect(!l->error, 1))
+		l->error = trace_writer_event(l->writer, row);
+}
+
+/* Enters the block of a row that is born. False: one is alive at its address, and not forced. */
+static inline bool ledger_enter(struct ledger *l, struct trace_event *row, bool force)
+{
+	bool there;
+	struct object *place = objects_put(&l->objects, row->addr, &there);
+
+	if (__builtin_expect(!place, 0)) {
+		l->error = -ENOMEM;
+		return true;
+	}
+	if (__builtin_expect(there, 0)) {
+		if (!force)
+			return false;
+		l->counts.unseen_deaths++;
+		l->counts.live_bytes -= place->size;
+	}
+	row->object = l->next_object++;
+	object_set(place, row->object, row->size, row->align);
+	l->counts.live_bytes += row->size;
+	if (l->counts.live_bytes > l->counts.peak_live_bytes)
+		l->counts.peak_live_bytes = l->counts.live_bytes;
+	return true;
+}
+
 /*
  * Each takes a call or refuses it; a forced one is always taken. Of the row everything is set but
  * the time and the objects; addr is the block's, and is not written.
  */
-enum ledger_verdict ledger_birth(struct ledger *l, struct trace_event *row, uint64_t clock,
-				 bool force);
-enum ledger_verdict ledger_death(struct ledger *l, struct trace_event *row, uint64_t clock,
-				 bool force);
+static inline enum ledger_verdict ledger_birth(struct ledger *l, struct trace_event *row,
+					       uint64_t clock, bool force)
+{
+	row->object = row->old_object = TRACE_NONE;
+	if (__builtin_expect(!(row->flags & TRACE_FAILED), 1) && !ledger_enter(l, row, force))
+		return LEDGER_UNFIT;
+	ledger_write(l, row, clock);
+	return LEDGER_TAKEN;
+}
+
+static inline enum ledger_verdict ledger_death(struct ledger *l, struct trace_event *row,
+					       uint64_t clock, bool force)
+{
+	struct object object;
+
+	row->object = row->old_object = TRACE_NONE;
+	if (__builtin_expect(objects_take(&l->objects, row->addr, &object), 1)) {
+		row->old_object = object.number;
+		l->counts.live_bytes -= object.size;
+	} else {
+		if (!force)
+			return LEDGER_UNFIT;
+		row->flags |= TRACE_FOREIGN;
+		l->counts.foreign++;
+	}
+	ledger_write(l, row, clock);
+	return LEDGER_TAKEN;
+}
 
 /* A realloc begins with the block at addr: dead from now on, unless the realloc fails. */
 enum ledger_verdict ledger_resize(struct ledger *l, uint64_t addr, struct ledger_old *old,

@@ -96,32 +96,23 @@ static void retry_waiting(struct merge *m)
 }
 
 /* Deals with the top lane's records up to a clock, then puts it where it belongs. */
-static uint64_t run_top(struct merge *m, uint64_t clock)
+static void run_top(struct merge *m, uint64_t clock)
 {
 	struct inlet *lane = m->heap[0];
-	uint64_t dealt = 0;
-	bool ready = true;
+	uint64_t dealt = m->dealt;
+	/* While others wait, what they wait for may be any record. */
+	enum merge_stop stop = m->deal(m->context, lane, clock, m->waits ? 1 : UINT64_MAX, false);
 
-	while (ready && lane->clock <= clock) {
-		if (m->deal(m->context, lane, false) == MERGE_WAIT) {
-			lane->waited = true;
-			drop_top(m);
-			m->waiting[m->waits++] = lane;
-			return dealt;
-		}
-		inlet_advance(lane);
-		dealt++;
-		ready = inlet_ready(lane);
-		if (__builtin_expect(m->waits, 0))
-			break;
-	}
-	if (ready)
+	if (stop == MERGE_ENOUGH)
 		sink(m);
 	else
 		drop_top(m);
-	if (dealt && m->waits)
+	if (m->waits && m->dealt != dealt)
 		retry_waiting(m);
-	return dealt;
+	if (stop == MERGE_WAIT) {
+		lane->waited = true;
+		m->waiting[m->waits++] = lane;
+	}
 }
 
 /* The waiting lane of the smallest clock whose record is settled, or NULL. */
@@ -141,42 +132,36 @@ static struct inlet *take_settled(struct merge *m)
 	return lane;
 }
 
-static uint64_t run_heap(struct merge *m, uint64_t clock)
+static void run_heap(struct merge *m, uint64_t clock)
 {
-	uint64_t dealt = 0;
-
 	while (m->heaped && m->heap[0]->clock <= clock) {
 		uint64_t until = second_clock(m);
 
-		dealt += run_top(m, until < clock ? until : clock);
+		run_top(m, until < clock ? until : clock);
 	}
-	return dealt;
 }
 
 uint64_t merge_run(struct merge *m, uint64_t clock)
 {
 	struct inlet *lane;
-	uint64_t dealt;
 
 	m->heaped = m->waits = 0;
+	m->dealt = 0;
 	for (size_t i = 0; i < m->count; i++)
 		if (inlet_ready(m->lanes[i]))
 			push(m, m->lanes[i]);
-	dealt = run_heap(m, clock);
+	run_heap(m, clock);
 	while ((lane = take_settled(m))) {
 		/* What it waits for may have a greater clock only when the clocks are wrong. */
 		m->waiting[m->waits++] = lane;
-		dealt += run_heap(m, UINT64_MAX);
+		run_heap(m, UINT64_MAX);
 		lane = take_settled(m);
 		if (!lane)
 			break;
-		m->deal(m->context, lane, true);
-		inlet_advance(lane);
-		dealt++;
-		if (inlet_ready(lane))
+		if (m->deal(m->context, lane, UINT64_MAX, 1, true) == MERGE_ENOUGH)
 			push(m, lane);
 		retry_waiting(m);
-		dealt += run_heap(m, clock);
+		run_heap(m, clock);
 	}
-	return dealt;
+	return m->dealt;
 }

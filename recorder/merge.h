@@ -12,7 +12,13 @@
 
 #include "inlet.h"
 
-enum merge_verdict { MERGE_TAKEN, MERGE_WAIT };
+/* Why dealing with a lane stopped. */
+enum merge_stop {
+	MERGE_ENOUGH, /* its next record has a greater clock, or as many as wanted were dealt with
+		       */
+	MERGE_EMPTY,  /* there is no next record */
+	MERGE_WAIT,   /* its next record has to wait */
+};
 
 struct merge {
 	struct inlet **lanes; /* all */
@@ -21,9 +27,12 @@ struct merge {
 	size_t heaped;
 	struct inlet **waiting;
 	size_t waits;
-	/* Deals with the lane's head; a forced one must be taken. */
-	enum merge_verdict (*deal)(void *context, struct inlet *in, bool force);
+	/* Deals with a lane's head and what follows, up to a clock, at most so many; counts them
+	 * in dealt. A forced head must not wait. */
+	enum merge_stop (*deal)(void *context, struct inlet *in, uint64_t clock, uint64_t most,
+				bool force);
 	void *context;
+	uint64_t dealt;
 };
 
 /* Returns 0 or -ENOMEM; the lane is the merge's from then on. */

@@ -1,12 +1,15 @@
 #include "process.h"
 
+#include "shellwords.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define DEPTH_MAX 512 /* frames of a stack */
-#define AHEAD     8   /* records whose blocks are brought near beforehand */
+#define AHEAD     12  /* so many records ahead blocks are brought near, ... */
+#define FAR_AHEAD 48  /* ... and records */
 
 /* ---- what a fork passes on ---- */
 
@@ -53,20 +56,7 @@ static void take_image(struct process *p, const struct note_image *note, size_t 
 	free(p->program);
 	free(p->command);
 	p->program = strndup(note->text, note->program_bytes);
-	p->command = strndup("", 0);
-	if (note->command_bytes) {
-		char *command = malloc(note->command_bytes);
-
-		if (!command)
-			return;
-		memcpy(command, note->text + note->program_bytes, note->command_bytes);
-		for (uint32_t i = 0; i + 1 < note->command_bytes; i++)
-			if (!command[i])
-				command[i] = ' ';
-		command[note->command_bytes - 1] = 0;
-		free(p->command);
-		p->command = command;
-	}
+	p->command = shellwords_join(note->text + note->program_bytes, note->command_bytes);
 }
 
 static void take_module(struct process *p, const struct note_module *note, size_t bytes)
@@ -296,9 +286,9 @@ static enum ledger_verdict deal_old(struct process *p, struct inlet *in, bool fo
 	return verdict;
 }
 
-static enum merge_verdict deal(void *context, struct inlet *in, bool force)
+/* Deals with the head. False: it has to wait. */
+static inline bool deal_head(struct process *p, struct inlet *in, bool force)
 {
-	struct process *p = context;
 	const struct record *r = in->head;
 	unsigned kind = record_kind(r);
 	enum deed deed = deeds[kind];
@@ -307,12 +297,10 @@ static enum merge_verdict deal(void *context, struct inlet *in, bool force)
 
 	if (__builtin_expect(deed == DEED_ASIDE, 0)) {
 		deal_aside(p, in, kind);
-		return MERGE_TAKEN;
+		return true;
 	}
 	if (__builtin_expect(in->thread == SESSION_NONE, 0))
-		return MERGE_TAKEN;
-	if (__builtin_expect(in->at % CHUNK_RECORDS < CHUNK_RECORDS - AHEAD, 1))
-		objects_prefetch(&p->ledger.objects, record_addr(r + AHEAD));
+		return true;
 	row.addr = record_addr(r);
 	row.size = __builtin_expect(in->wide, 0) ? in->wide_size : record_size(r);
 	row.align = __builtin_expect(in->wide, 0) ? in->wide_align : record_align(r);
@@ -325,12 +313,42 @@ static enum merge_verdict deal(void *context, struct inlet *in, bool force)
 		  : deed == DEED_OLD   ? deal_old(p, in, force)
 				       : deal_resized(p, in, &row, force);
 	if (__builtin_expect(verdict == LEDGER_UNFIT, 0))
-		return MERGE_WAIT;
+		return false;
 	if (__builtin_expect(in->waited | in->wide, 0)) {
 		p->ledger.counts.late += in->waited;
 		in->waited = in->wide = false;
 	}
-	return MERGE_TAKEN;
+	return true;
+}
+
+/* Brings near what the records further on need. */
+static inline void look_ahead(struct process *p, const struct inlet *in)
+{
+	uint64_t left = CHUNK_RECORDS - in->at % CHUNK_RECORDS;
+
+	if (__builtin_expect(left > FAR_AHEAD, 1)) {
+		__builtin_prefetch(in->head + FAR_AHEAD);
+		objects_prefetch(&p->ledger.objects, record_addr(in->head + AHEAD));
+	}
+}
+
+static enum merge_stop deal(void *context, struct inlet *in, uint64_t clock, uint64_t most,
+			    bool force)
+{
+	struct process *p = context;
+
+	for (; most; most--) {
+		look_ahead(p, in);
+		if (!deal_head(p, in, force))
+			return MERGE_WAIT;
+		p->merge.dealt++;
+		inlet_advance(in);
+		if (!inlet_ready(in))
+			return MERGE_EMPTY;
+		if (in->clock > clock)
+			break;
+	}
+	return MERGE_ENOUGH;
 }
 
 /* ---- the process ---- */

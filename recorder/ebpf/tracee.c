@@ -1,5 +1,6 @@
 #include "tracee.h"
 
+#include "recorder/shellwords.h"
 #include "traces/sitekey.h"
 
 #include <errno.h>
@@ -107,14 +108,12 @@ void tracee_identify(struct tracee *t)
 	}
 	if (!command)
 		return;
-	for (size_t i = 0; i + 1 < bytes; i++)
-		if (!command[i])
-			command[i] = ' ';
-	/* A program that changed its title leaves blanks behind it. */
-	while (bytes && (command[bytes - 1] == ' ' || !command[bytes - 1]))
-		command[--bytes] = 0;
+	/* A program that changed its title leaves NULs behind it. */
+	while (bytes > 1 && !command[bytes - 1] && !command[bytes - 2])
+		bytes--;
 	free(t->command);
-	t->command = command;
+	t->command = shellwords_join(command, bytes);
+	free(command);
 }
 
 void tracee_map(struct tracee *t, const struct codefile *file, uint64_t begin, uint64_t end,

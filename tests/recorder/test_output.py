@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import resource
+import shlex
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command import run
+from command import info, run
 from program import clean_environ
 from recording import HAKREC, HAKTRACE, WORKLOADS, Trace, record
 
@@ -118,3 +119,10 @@ def test_to_a_pipe(tmp_path: Path) -> None:
     done = run("/bin/sh", "-c", script, env=clean_environ(), timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (8, "hello\n", "")
     Trace(copy).assert_sound()
+
+
+def test_command_is_quoted_for_a_shell(tmp_path: Path) -> None:
+    words = ["a b", "it's", "$x", "", "plain"]
+    trace = tmp_path / "t.zst"
+    run(HAKREC, "-q", "-o", trace, "/bin/ls", "-d", "--", *words)
+    assert shlex.split(info(trace)["command"]) == ["/bin/ls", "-d", "--", *words]
