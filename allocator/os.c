@@ -46,6 +46,18 @@ int os_map_at(void *addr, size_t bytes)
 	return -EEXIST;
 }
 
+bool os_is_free(void *addr, size_t bytes)
+{
+	KEEP_ERRNO;
+	void *ptr = mmap(addr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
+			 -1, 0);
+
+	if (ptr == MAP_FAILED)
+		return errno == ENOMEM;
+	munmap(ptr, bytes);
+	return ptr == addr;
+}
+
 void os_unmap(void *addr, size_t bytes)
 {
 	KEEP_ERRNO;

@@ -18,6 +18,9 @@ void *os_map(size_t bytes);
 /* Zeroed memory at exactly addr. 0; -EEXIST when something is mapped there; -ENOMEM otherwise. */
 int os_map_at(void *addr, size_t bytes);
 
+/* False when something is mapped there, or the system would never map there. */
+bool os_is_free(void *addr, size_t bytes);
+
 void os_unmap(void *addr, size_t bytes);
 
 /* Grows or shrinks a mapping where it is; false when it cannot. */

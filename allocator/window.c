@@ -6,8 +6,9 @@
 #include "os.h"
 #include "stat.h"
 
-#define WINDOW_LEAST ((uint64_t)1 << 30)
-#define WINDOW_MOST  ((uint64_t)16 << 40)
+#define WINDOW_LEAST  ((uint64_t)1 << 30)
+#define WINDOW_WANTED ((uint64_t)1 << 40)
+#define WINDOW_MOST   ((uint64_t)16 << 40)
 /* Room for mappings of others above a window that lies above them. */
 #define CLEARANCE ((uint64_t)4 << 30)
 #define WORD_BITS 64
@@ -23,26 +24,36 @@ static struct lock lock;
 static uint64_t *taken; /* a bit per slot */
 static size_t lowest;   /* no slot below is free */
 
-/* Several times what the machine or the limit could hold, as slots of Whales are used in part only.
+/*
+ * Several times what the machine or the limit could hold, as slots of Whales are used in part only
+ * and some programs touch little of what they ask for.
  */
 static uint64_t window_bytes(void)
 {
-	uint64_t most = os_memory_bytes();
+	uint64_t most = 8 * os_memory_bytes();
 	uint64_t limit = os_address_limit();
 	uint64_t bytes = WINDOW_LEAST;
 
-	if (limit < most)
-		most = limit;
-	while (bytes < 8 * most && bytes < WINDOW_MOST)
+	if (most < WINDOW_WANTED)
+		most = WINDOW_WANTED;
+	if (limit < most / 8)
+		most = 8 * limit;
+	while (bytes < most && bytes < WINDOW_MOST)
 		bytes <<= 1;
 	return bytes;
 }
 
-/* Below everything where the system maps downwards, else above. Nothing there is reserved. */
+/*
+ * Half-way down, where neither the program nor the system's own mappings come. Where that is not
+ * to be had: below everything if the system maps downwards, else above. Nothing there is reserved.
+ */
 static uintptr_t window_place(uint64_t bytes)
 {
 	uintptr_t end = os_hole_end() & ~(SLOT - 1);
+	uintptr_t half = (end / 2) & ~(SLOT - 1);
 
+	if (half >= 4 * bytes && os_is_free((void *)half, SLOT))
+		return half;
 	return end >= 2 * bytes ? end - bytes : end + CLEARANCE;
 }
 
@@ -109,6 +120,18 @@ static size_t run_find(size_t slot, size_t count, size_t align)
 	return window.slots;
 }
 
+/* Something of the program's is in the way of a run: the slots where it is are never tried again,
+ * as each try is a system call. */
+static void slots_block(size_t slot, size_t count)
+{
+	for (; count; slot++, count--) {
+		void *ptr = (void *)(window.base + (slot << SLOT_SHIFT));
+
+		if (!os_is_free(ptr, SLOT))
+			slots_mark(slot, 1, true);
+	}
+}
+
 static void *slots_take(size_t bytes, size_t align, bool map)
 {
 	size_t count = (bytes + SLOT - 1) >> SLOT_SHIFT;
@@ -122,15 +145,17 @@ static void *slots_take(size_t bytes, size_t align, bool map)
 			return NULL;
 		ptr = (void *)(window.base + (slot << SLOT_SHIFT));
 		error = map ? os_map_at(ptr, bytes) : 0;
-		if (error == -EEXIST)
-			slot++; /* Something of the program's is in the way. */
+		if (error == -EEXIST) {
+			slots_block(slot, count);
+			if (!slot_taken(slot))
+				slot++;
+		}
 	}
 	if (error)
 		return NULL;
 	slots_mark(slot, count, true);
-	if (count == 1)
-		while (lowest < window.slots && slot_taken(lowest))
-			lowest++;
+	while (lowest < window.slots && slot_taken(lowest))
+		lowest++;
 	return ptr;
 }
 

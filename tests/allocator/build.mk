@@ -14,6 +14,7 @@ $(eval $(call helper,allocator/newdelete,tests/allocator/newdelete.cc))
 $(eval $(call helper,allocator/threads,tests/allocator/threads.c))
 $(eval $(call helper,allocator/forks,tests/allocator/forks.c))
 $(eval $(call helper,allocator/closing,tests/allocator/closing.c))
+$(eval $(call helper,allocator/reserve,tests/allocator/reserve.c))
 PYTESTS += tests/allocator/test_preload.py
 
 # The tests' own code for longer.

@@ -136,6 +136,13 @@ def test_may_be_closed_while_its_threads_run(build: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "ok\n", "")
 
 
+def test_a_program_may_reserve_addresses(build: Path) -> None:
+    done = preloaded(build, helper(build, "reserve"))
+    assert done.stdout.splitlines() == [
+        "reserved 2000", "blocked yes", "1 MiB: 2000", "9 MiB: 50", "5 GiB: 100",
+    ]  # fmt: skip
+
+
 def test_program_may_close_its_streams(build: Path) -> None:
     done = preloaded(build, helper(build, "threads"), "closed", HAKMEM_OPTIONS="stats=1")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
