@@ -24,7 +24,8 @@ enum ledger_verdict ledger_resize(struct ledger *l, uint64_t addr, struct ledger
 		*old = (struct ledger_old){.addr = addr, .number = TRACE_NONE};
 		return LEDGER_TAKEN;
 	}
-	*old = (struct ledger_old){addr, object.number, object.size, object_align(&object)};
+	*old = (struct ledger_old){addr, object_number(&object), object.size,
+				   object_align(&object)};
 	l->counts.live_bytes -= object.size;
 	return LEDGER_TAKEN;
 }

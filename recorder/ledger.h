@@ -111,7 +111,7 @@ static inline enum ledger_verdict ledger_death(struct ledger *l, struct trace_ev
 
 	row->object = row->old_object = TRACE_NONE;
 	if (__builtin_expect(objects_take(&l->objects, row->addr, &object), 1)) {
-		row->old_object = object.number;
+		row->old_object = object_number(&object);
 		l->counts.live_bytes -= object.size;
 	} else {
 		if (!force)

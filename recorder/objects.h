@@ -15,8 +15,7 @@
 #define OBJECTS_NEAR_SHIFT 3 /* spans that lie side by side in the table */
 
 struct object {
-	uint64_t number : 58;
-	uint64_t align_code : 6; /* binary logarithm of the alignment plus one, 0: none */
+	uint64_t word; /* number, and above its 58 bits the alignment's binary logarithm plus one */
 	uint64_t size;
 };
 
@@ -73,16 +72,23 @@ static inline uint8_t objects_tag(uint64_t addr)
 	return (uint8_t)(128 + (addr >> 3 & 63));
 }
 
+/* The places of one unit of tags that have a tag: a bit each. */
+static inline unsigned objects_match(__m128i tags, uint8_t tag)
+{
+	return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(tags, _mm_set1_epi8((char)tag)));
+}
+
 /* Index of the place in a node with a tag; negative: none. */
 static inline int objects_search(const __m128i *node, unsigned class, uint8_t tag)
 {
-	__m128i wanted = _mm_set1_epi8((char)tag);
+	unsigned found = objects_match(node[0], tag);
 
-	for (unsigned i = 0; i < objects_tags(class); i++) {
-		int found = _mm_movemask_epi8(_mm_cmpeq_epi8(node[i], wanted));
-
+	if (__builtin_expect(found != 0, 1))
+		return __builtin_ctz(found);
+	for (unsigned i = 1; i < objects_tags(class); i++) {
+		found = objects_match(node[i], tag);
 		if (found)
-			return (int)(i * 16) + __builtin_ctz((unsigned)found);
+			return (int)(i * 16) + __builtin_ctz(found);
 	}
 	return -1;
 }
@@ -110,16 +116,22 @@ static inline void objects_prefetch(const struct objects *o, uint64_t addr)
 	__builtin_prefetch(o->spans + objects_home(o, addr >> OBJECTS_SPAN_SHIFT));
 }
 
+static inline uint64_t object_number(const struct object *object)
+{
+	return object->word << 6 >> 6;
+}
+
 static inline uint64_t object_align(const struct object *object)
 {
-	return (uint64_t)1 << object->align_code >> 1;
+	return (uint64_t)1 << (object->word >> 58) >> 1;
 }
 
 /* Of an alignment that is no power of two the next lower one is kept. */
 static inline void object_set(struct object *object, uint64_t number, uint64_t size, uint64_t align)
 {
-	object->number = number;
-	object->align_code = align ? 64 - (unsigned)__builtin_clzll(align) : 0;
+	object->word = number;
+	if (align)
+		object->word |= (uint64_t)(64 - __builtin_clzll(align)) << 58;
 	object->size = size;
 }
 
