@@ -40,7 +40,7 @@ sys.exit(os.waitstatus_to_exitcode(status))
 """
 
 
-def measured(*command: str | Path) -> tuple[str, int]:
+def measured(*command: object) -> tuple[str, int]:
     """What a program printed, and its greatest resident memory in bytes."""
     with tempfile.NamedTemporaryFile() as kibibytes:
         done = run(sys.executable, "-I", "-S", "-c", LAUNCH, kibibytes.name, *command, timeout=None)
