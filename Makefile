@@ -86,6 +86,16 @@ $(BUILD)/lib$(1).a: $(call objects,$(2))
 	$$(Q)rm -f $$@ && $(AR) rcs $$@ $$^
 endef
 
+# $(eval $(call sealed_archive,NAME,SOURCES)): build/libNAME.a of one object, linked as a whole or not
+# at all, whose hidden names do not meet the program's.
+define sealed_archive
+ARCHIVES += $(BUILD)/lib$(1).a
+$(BUILD)/lib$(1).a: $(call objects,$(2))
+	$$(call say,AR,$$@)
+	$$(Q)$(LD) -r -o $(BUILD)/obj/$(1).o $$^ && objcopy --localize-hidden $(BUILD)/obj/$(1).o
+	$$(Q)rm -f $$@ && $(AR) rcs $$@ $(BUILD)/obj/$(1).o
+endef
+
 define link
 $(1): $(call objects,$(2)) $(filter-out -l%,$(3))
 	$$(call say,LINK,$$@)

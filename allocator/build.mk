@@ -9,4 +9,4 @@ CFLAGS_allocator := -fomit-frame-pointer
 HEADERS += allocator/hakmem.h
 # Never unloaded: threads that have used it run its code at their end.
 $(eval $(call shared,hakmem,$(ALLOCATOR_CORE) $(ALLOCATOR_NAMES),,-Wl$(comma)-z$(comma)nodelete))
-$(eval $(call archive,hakmem,$(ALLOCATOR_CORE) $(ALLOCATOR_NAMES)))
+$(eval $(call sealed_archive,hakmem,$(ALLOCATOR_CORE) $(ALLOCATOR_NAMES)))

@@ -69,6 +69,23 @@ def test_exports_every_interposed_name_and_nothing_unexpected(build: Path) -> No
     assert exported(build / "libhakmem.so") == names | own | libc
 
 
+def test_archive_leaves_the_other_names_to_the_program(build: Path, tmp_path: Path) -> None:
+    """One object with the library's exports alone, so that a static program has all or none."""
+    archive = build / "libhakmem.a"
+    done = run("nm", "--defined-only", "--extern-only", archive)
+    names = {line.split()[-1] for line in done.stdout.splitlines() if len(line.split()) == 3}
+    assert names == exported(build / "libhakmem.so")
+    source = tmp_path / "clash.cc"
+    source.write_text(
+        'extern "C" char *hak_version(void); int options, window, started;\n'
+        'extern "C" int heap_create(void) { return 5; }\n'
+        "int main() { delete new int; return hak_version()[0] ? heap_create() : 1; }\n"
+    )
+    program = tmp_path / "clash"
+    assert run("g++", "-static", "-o", program, source, archive).returncode == 0
+    assert run(program).returncode == 5
+
+
 def test_thread_local_storage_is_initial_exec(build: Path) -> None:
     done = run("readelf", "-dW", build / "libhakmem.so")
     assert "STATIC_TLS" in done.stdout
