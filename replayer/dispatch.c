@@ -143,6 +143,7 @@ int dispatch_run(struct dispatcher *l, const struct allocator *allocator,
 		goto out;
 	}
 	run->order = *order;
+	run->order.parent = getpid();
 	error = spawn(l, allocator, fd, &pid);
 	if (error)
 		goto out;

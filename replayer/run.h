@@ -44,6 +44,7 @@ struct run_order {
 	bool null;              /* the built-in null allocator */
 	bool hakmem;            /* the allocator is to be hakmem: it has counters */
 	bool sites;             /* calls go through hak_malloc_at and friends */
+	int parent;             /* process id of hakreplay, without which no run goes on */
 	char library[PATH_MAX]; /* resolved path of the preloaded library; "": the C library's own
 				 */
 };

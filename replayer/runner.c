@@ -152,6 +152,8 @@ int main(void)
 	struct worker *survivors;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != run->order.parent)
+		_exit(2); /* the parent died before it could be followed */
 	prctl(PR_SET_NAME, "hakreplay-run");
 	signals_block();
 	failure_init(&run->outcome);
