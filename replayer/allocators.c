@@ -127,6 +127,8 @@ static int allocator_locate(struct allocators *a, char *word, struct allocator *
 	char *equals = strchr(word, '=');
 
 	*allocator = (struct allocator){0};
+	if (!*word)
+		return complain(a, -EINVAL, "an allocator's name is empty%s%s", "", "");
 	if (k && known_locate(k, allocator))
 		return 0;
 	if (k && k->package)

@@ -109,6 +109,10 @@ static error_t parse(int key, char *word, struct argp_state *state)
 			argp_error(state, "one trace at a time");
 		request->trace = word;
 		return 0;
+	case ARGP_KEY_SUCCESS:
+		if (request->baton && request->schedule != RUN_LOCKSTEP)
+			argp_error(state, "--baton is for --schedule lockstep");
+		return 0;
 	case ARGP_KEY_NO_ARGS:
 		argp_error(state, "which trace?");
 		return 0;

@@ -57,7 +57,10 @@ static const char *ratio(char *cell, const struct contest *contest, const struct
 	figure(digits, "%.2fx",
 	       base ? sample_median(&c->ns_per_op) / sample_median(&base->ns_per_op) : NAN);
 	snprintf(cell, CELL, "%s%s",
-		 base && base != c && !sample_distinct(&c->ns_per_op, &base->ns_per_op) ? "~" : "",
+		 base && base->ns_per_op.count && base != c &&
+				 !sample_distinct(&c->ns_per_op, &base->ns_per_op)
+			 ? "~"
+			 : "",
 		 digits);
 	return cell;
 }

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -161,6 +163,9 @@ def test_missing_allocators_are_named(small: Path, tmp_path: Path) -> None:
     done = replay(small, "--alloc", "glibc,thing")
     assert done.returncode == 1
     assert "allocator thing is not known" in done.stderr
+    done = replay(small, "--alloc", "glibc,,null")
+    assert done.returncode == 1
+    assert done.stderr == "hakreplay: an allocator's name is empty\n"
     done = replay(small, "--alloc", "/nowhere/libthing.so")
     assert done.returncode == 1
     assert "/nowhere/libthing.so: No such file" in done.stderr
@@ -169,6 +174,9 @@ def test_missing_allocators_are_named(small: Path, tmp_path: Path) -> None:
 def test_wrong_usage(small: Path) -> None:
     for options in (["--schedule", "paced2"], ["--repeat", "0"], ["--nonsense"], ["--skew", "x"]):
         assert replay(small, *options).returncode == 2
+    done = replay(small, "--baton", "--schedule", "parallel")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--baton is for --schedule lockstep" in done.stderr
     assert run(HAKREPLAY).returncode == 2
     assert run(HAKREPLAY, small, small).returncode == 2
     assert run(HAKREPLAY, "--version").stdout.startswith("hakreplay ")
@@ -281,6 +289,36 @@ def test_failing_allocators_are_told(
     rows = [line.split() for line in done.stdout.splitlines()]
     assert ["broken", "failed"] in rows
     assert any(row[:1] == ["glibc"] and "failed" not in row for row in rows)
+
+
+def test_no_ratio_to_a_glibc_that_failed(small: Path) -> None:
+    options = ("--alloc", f"glibc={HELPERS / 'libpartial.so'},null", "--repeat", "1")
+    done = replay(small, *options)
+    (row,) = [line.split() for line in done.stdout.splitlines() if line.startswith("null ")]
+    assert row[4] == "-"
+
+
+def running(pid: str) -> bool:
+    try:
+        return "State:\tZ" not in Path("/proc", pid, "status").read_text()
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_no_runner_outlives_hakreplay(make_random: Callable[..., Path], sign: int) -> None:
+    command = [HAKREPLAY, make_random(11), "-a", "glibc", "-n", "1000000"]
+    with subprocess.Popen([*map(str, command)], stdout=subprocess.DEVNULL) as child:
+        children = Path(f"/proc/{child.pid}/task/{child.pid}/children")
+        runner = ""
+        while not runner and child.poll() is None:
+            runner = children.read_text().strip()
+        child.send_signal(sign)
+    assert child.returncode == -sign
+    deadline = time.monotonic() + 20
+    while running(runner) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not running(runner)
 
 
 RANDOM = [(4, 1, 3000, 50), (5, 2, 5000, 20), (6, 12, 10000, 30), (7, 60, 20000, 300)]
