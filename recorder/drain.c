@@ -136,27 +136,41 @@ static bool welcome(struct drain *d, uint32_t number)
 	return true;
 }
 
+/* Appends those that arrived, in their order. */
+static void collect_arrivals(struct drain *d)
+{
+	uint32_t last = session_take_arrivals(d->session);
+	uint32_t *strangers;
+	size_t count = 0;
+
+	for (uint32_t i = last; i != SESSION_NONE; i = session_arrived_before(d->session, i))
+		count++;
+	if (!count)
+		return;
+	strangers = realloc(d->strangers, (d->n_strangers + count) * sizeof(*strangers));
+	if (!strangers)
+		return;
+	d->strangers = strangers;
+	d->n_strangers += count;
+	strangers += d->n_strangers;
+	for (uint32_t i = last; i != SESSION_NONE; i = session_arrived_before(d->session, i))
+		*--strangers = i;
+}
+
 static void meet_arrivals(struct drain *d)
 {
-	uint32_t number;
 	size_t before;
 
-	while ((number = session_take_arrival(d->session)) != SESSION_NONE) {
-		uint32_t *strangers =
-			realloc(d->strangers, (d->n_strangers + 1) * sizeof(*strangers));
-
-		if (!strangers)
-			continue;
-		d->strangers = strangers;
-		strangers[d->n_strangers++] = number;
-	}
-	/* The last to arrive stands first; one may wait for another. */
+	collect_arrivals(d);
+	/* One may have to wait for another that stands behind it. */
 	do {
+		size_t kept = 0;
+
 		before = d->n_strangers;
-		for (size_t i = d->n_strangers; i--;)
-			if (welcome(d, d->strangers[i]))
-				memmove(d->strangers + i, d->strangers + i + 1,
-					(--d->n_strangers - i) * sizeof(*d->strangers));
+		for (size_t i = 0; i < before; i++)
+			if (!welcome(d, d->strangers[i]))
+				d->strangers[kept++] = d->strangers[i];
+		d->n_strangers = kept;
 	} while (d->n_strangers && d->n_strangers < before);
 }
 
@@ -241,6 +255,16 @@ static void feed_starving(struct session *s)
 	doze_wake(&s->freed, INT32_MAX);
 }
 
+/* One trace is as large as any may be: recording ends, and every trace says why. */
+static void stop_at_size(struct drain *d)
+{
+	if (atomic_exchange(&d->session->closed, 1))
+		return;
+	for (size_t i = 0; i < d->count; i++)
+		if (d->processes[i]->begun)
+			trace_writer_fact(d->processes[i]->ledger.writer, "end", "max-size");
+}
+
 static uint64_t run_round(struct drain *d)
 {
 	uint64_t clock = d->tick;
@@ -256,9 +280,10 @@ static uint64_t run_round(struct drain *d)
 		show_tick(p);
 		dealt += process_drain(p, clock);
 		feed_starving(d->session);
-		if (p->ledger.error ||
-		    (d->max_bytes && trace_writer_bytes(p->ledger.writer) >= d->max_bytes))
+		if (p->ledger.error)
 			atomic_store(&d->session->closed, 1);
+		else if (d->max_bytes && trace_writer_bytes(p->ledger.writer) >= d->max_bytes)
+			stop_at_size(d);
 	}
 	atomic_fetch_add(&d->session->beat, 1);
 	return dealt;
