@@ -138,9 +138,15 @@ void session_arrive(struct session *s, uint32_t process)
 	session_ring(s);
 }
 
-uint32_t session_take_arrival(struct session *s)
+uint32_t session_take_arrivals(struct session *s)
 {
-	return stack_pop(&s->arrivals, process_links(s));
+	/* Acquire: pairs with the release of the push. */
+	return (uint32_t)atomic_exchange_explicit(&s->arrivals.top, 0, memory_order_acq_rel) - 1;
+}
+
+uint32_t session_arrived_before(const struct session *s, uint32_t process)
+{
+	return session_process(s, process)->next - 1;
 }
 
 void session_ring(struct session *s)

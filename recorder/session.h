@@ -154,9 +154,11 @@ void session_give_process(struct session *s, uint32_t process);
 uint32_t session_take_spare(struct session *s, struct session_process *p);
 void session_give_spare(struct session *s, struct session_process *p, uint32_t lane);
 
-/* A process presents itself to hakrec; hakrec takes them one by one. */
+/* A process presents itself to hakrec, which takes all at once: the last to arrive is returned, or
+ * SESSION_NONE, and session_arrived_before() the one before another. */
 void session_arrive(struct session *s, uint32_t process);
-uint32_t session_take_arrival(struct session *s);
+uint32_t session_take_arrivals(struct session *s);
+uint32_t session_arrived_before(const struct session *s, uint32_t process);
 
 /* Wakes hakrec when it sleeps. */
 void session_ring(struct session *s);
