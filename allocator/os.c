@@ -17,6 +17,8 @@
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
 
+#define PIECE ((size_t)4 << 20)
+
 #define KEEP_ERRNO __attribute__((cleanup(errno_restore))) int kept_errno = errno
 
 static void errno_restore(int *kept)
@@ -72,17 +74,32 @@ bool os_resize(void *addr, size_t old_bytes, size_t bytes)
 	return mremap(addr, old_bytes, bytes, 0) != MAP_FAILED;
 }
 
+/* Whether nothing lies in a range, when a limit forbids to map it whole: looks at it by pieces. */
+static bool range_is_free(char *addr, size_t bytes, size_t piece)
+{
+	for (size_t at = 0; at < bytes; at += piece)
+		if (!os_is_free(addr + at, bytes - at < piece ? bytes - at : piece))
+			return false;
+	return true;
+}
+
 bool os_move(void *addr, size_t old_bytes, void *target, size_t bytes)
 {
 	KEEP_ERRNO;
+	void *place = mmap(target, bytes, PROT_NONE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 
 	/* Take the place first: a fixed mremap would silently replace what is there. */
-	if (mmap(target, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
-		 0) != target)
+	if (place == MAP_FAILED && (errno != ENOMEM || !range_is_free(target, bytes, PIECE)))
 		return false;
+	if (place != MAP_FAILED && place != target) {
+		munmap(place, bytes);
+		return false;
+	}
 	if (mremap(addr, old_bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, target) == target)
 		return true;
-	munmap(target, bytes);
+	if (place == target)
+		munmap(target, bytes);
 	return false;
 }
 

@@ -263,6 +263,18 @@ def test_stays_usable_when_the_address_space_ends(build: Path, limit_kib: int) -
     assert (done.stdout, done.stderr) == ("True 100000\n", "")
 
 
+def test_growth_needs_only_the_difference_under_a_limit(build: Path) -> None:
+    code = (
+        "import ctypes as t;c=t.CDLL(None);c.realloc.restype=t.c_void_p\n"
+        "c.realloc.argtypes=[t.c_void_p,t.c_size_t]\n"
+        "p=c.realloc(None,400<<20);t.memset(p,7,4096)\n"
+        "p=c.realloc(p,700<<20);print(bool(p) and t.string_at(p,4096)==bytes([7])*4096)\n"
+    )
+    command = f"ulimit -v 1000000; exec {PYTHON} -c '{code}'"
+    done = preloaded(build, "bash", "-c", command)
+    assert (done.stdout, done.stderr) == ("True\n", "")
+
+
 def test_trivial_program_is_lean(build: Path) -> None:
     code = ["grep", "VmHWM", "/proc/self/status"]
     bare = int(run(*code).stdout.split()[1])
