@@ -8,20 +8,41 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define NAP_NS    500000
 #define SLEEP_NS  100000000
 #define CHECK_NS  20000000
-#define IDLE_NAPS 4 /* rounds without a record before sleeping until called */
+#define FLUSH_NS  1000000000 /* a reader of the growing file lags no more */
+#define IDLE_NAPS 4          /* rounds without a record before sleeping until called */
 
 /* ---- one process's end ---- */
+
+/* How the process ended, as far as is known. */
+static void add_end(const struct drain *d, const struct process *p, bool replaced)
+{
+	char text[32];
+
+	if (replaced) {
+		trace_writer_fact(p->ledger.writer, "end", "exec");
+	} else if (p->first && atomic_load(&d->first_ended)) {
+		int status = d->first_status;
+
+		if (WIFSIGNALED(status))
+			snprintf(text, sizeof(text), "signal %d", WTERMSIG(status));
+		else
+			snprintf(text, sizeof(text), "%d", WEXITSTATUS(status));
+		trace_writer_fact(p->ledger.writer, "exit_status", text);
+	}
+}
 
 static void end_process(struct drain *d, size_t index, bool replaced)
 {
 	struct process *p = d->processes[index];
 
 	if (p->begun) {
+		add_end(d, p, replaced);
 		process_end(p);
 		if (replaced)
 			recording_move(d->recording, &p->path, p->program, p->pid, p->image + 1);
@@ -209,9 +230,14 @@ static void look_after(struct drain *d)
 	for (size_t i = 0; i < d->count;) {
 		struct process *p = d->processes[i];
 
-		if (gone(p)) {
+		/* The first one's status comes with its end from outside. */
+		if (gone(p) && (!p->first || atomic_load(&d->first_ended))) {
 			end_process(d, i, false);
 			continue;
+		}
+		if (p->begun && d->tick - p->flushed > FLUSH_NS) {
+			p->flushed = d->tick;
+			process_flush(p);
 		}
 		crew_name(&p->crew, &p->ledger, p->pid);
 		i++;

@@ -16,6 +16,7 @@ struct drain {
 	void (*add_facts)(struct trace_writer *writer,
 			  const struct process *p); /* for new traces */
 	_Atomic bool first_ended; /* set from outside: no more than what is left */
+	int first_status;         /* as waitpid() tells, set before first_ended */
 	_Atomic bool stop;        /* set from outside: end all traces now */
 	uint64_t tick;            /* the last one set: all below it is published, or soon */
 	uint64_t checked;         /* clock at which processes were last looked after */

@@ -123,8 +123,10 @@ static void record(struct drain *drain, struct launch *launch, const char *name)
 		/* Told to end while only the program's children are left. */
 		if (launch_wait(launch))
 			atomic_store(&drain->session->closed, 1);
-		if (launch->ended)
+		if (launch->ended) {
+			drain->first_status = launch->status;
 			atomic_store(&drain->first_ended, true);
+		}
 		session_ring(drain->session);
 	}
 	pthread_join(thread, NULL);

@@ -428,6 +428,12 @@ uint64_t process_drain(struct process *p, uint64_t clock)
 	return dealt;
 }
 
+void process_flush(struct process *p)
+{
+	if (!p->ledger.error)
+		p->ledger.error = trace_writer_flush(p->ledger.writer);
+}
+
 void process_end(struct process *p)
 {
 	struct ledger_counts *counts = &p->ledger.counts;

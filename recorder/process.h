@@ -46,9 +46,10 @@ struct process {
 	struct unwinder *unwinder; /* all processes' */
 	struct legacy **forks;     /* where to put what children take along */
 	uint64_t start_clock;
-	bool told;     /* its image note was read */
-	bool begun;    /* its trace is open */
-	char *message; /* why its trace failed; NULL: it did not */
+	uint64_t flushed; /* clock at which the trace's last block was ended in time */
+	bool told;        /* its image note was read */
+	bool begun;       /* its trace is open */
+	char *message;    /* why its trace failed; NULL: it did not */
 };
 
 /* A process that presented itself; legacy (which it takes) of a forked one, else NULL. */
@@ -62,6 +63,9 @@ int process_begin(struct process *p, struct trace_writer *writer);
 
 /* Deals with what was published, up to a clock. Returns the number of records. */
 uint64_t process_drain(struct process *p, uint64_t clock);
+
+/* Lets a reader of the trace see all that was dealt with. */
+void process_flush(struct process *p);
 
 /* The process is gone: deals with all that is left and ends the trace; sets message when it fails.
  */
