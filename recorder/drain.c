@@ -54,6 +54,14 @@ static void end_process(struct drain *d, size_t index, bool replaced)
 
 /* ---- arrivals ---- */
 
+static bool has_legacy(const struct drain *d, uint32_t child)
+{
+	for (const struct legacy *legacy = d->legacies; legacy; legacy = legacy->next)
+		if (legacy->child == child)
+			return true;
+	return false;
+}
+
 static struct legacy *take_legacy(struct drain *d, uint32_t child)
 {
 	for (struct legacy **at = &d->legacies; *at; at = &(*at)->next)
@@ -110,13 +118,21 @@ static bool add_process(struct drain *d, struct process *p)
 	return true;
 }
 
-/* A forked process can only be welcomed when the fork was read, which is while its parent is there.
+/*
+ * A forked process can only be welcomed when the fork was read, which is while its parent is there;
+ * and an image after those that its process had before. Those that wait stand first among the
+ * strangers, so many of them.
  */
-static bool must_wait(const struct drain *d, uint32_t number, const struct legacy *legacy)
+static bool must_wait(const struct drain *d, uint32_t number, size_t waiting)
 {
 	struct session_process *shared = session_process(d->session, number);
+	bool forked = shared->parent != SESSION_NONE && atomic_load(&shared->announced);
+	pid_t pid = atomic_load(&shared->pid);
 
-	if (legacy || shared->parent == SESSION_NONE || !atomic_load(&shared->announced))
+	for (size_t i = 0; i < waiting; i++)
+		if (atomic_load(&session_process(d->session, d->strangers[i])->pid) == pid)
+			return true;
+	if (!forked || has_legacy(d, number))
 		return false;
 	for (size_t i = 0; i < d->n_strangers; i++)
 		if (d->strangers[i] == shared->parent)
@@ -124,23 +140,25 @@ static bool must_wait(const struct drain *d, uint32_t number, const struct legac
 	return find_number(d, shared->parent) >= 0;
 }
 
-static bool welcome(struct drain *d, uint32_t number)
+/* False: it has to wait. */
+static bool welcome(struct drain *d, uint32_t number, size_t waiting)
 {
 	struct session_process *shared = session_process(d->session, number);
-	struct legacy *legacy = take_legacy(d, number);
+	struct legacy *legacy = NULL;
 	uint32_t image = 0;
 	pid_t pid = atomic_load(&shared->pid);
-	int earlier = find_process(d, pid);
+	int earlier, parent;
 	struct process *p;
 
-	if (must_wait(d, number, legacy))
+	if (must_wait(d, number, waiting))
 		return false;
-	if (shared->parent != SESSION_NONE) {
-		int parent = find_number(d, shared->parent);
-
-		if (!legacy && parent >= 0)
-			legacy = legacy_create(d->processes[parent], number);
-	} else if (earlier >= 0) {
+	parent = shared->parent == SESSION_NONE ? -1 : find_number(d, shared->parent);
+	legacy = take_legacy(d, number);
+	if (!legacy && parent >= 0)
+		legacy = legacy_create(d->processes[parent], number);
+	earlier = find_process(d, pid);
+	if (earlier >= 0) {
+		/* Another image; or another process, if the number is used again so soon. */
 		image = d->processes[earlier]->image + 1;
 		end_process(d, (size_t)earlier, true);
 	}
@@ -189,7 +207,7 @@ static void meet_arrivals(struct drain *d)
 
 		before = d->n_strangers;
 		for (size_t i = 0; i < before; i++)
-			if (!welcome(d, d->strangers[i]))
+			if (!welcome(d, d->strangers[i], kept))
 				d->strangers[kept++] = d->strangers[i];
 		d->n_strangers = kept;
 	} while (d->n_strangers && d->n_strangers < before);

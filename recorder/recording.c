@@ -25,10 +25,37 @@ int recording_open(struct recording *r, const char *file, const char *program, p
 	return error;
 }
 
+static struct recording_trace *find(struct recording *r, const char *path)
+{
+	for (size_t i = 0; i < r->count; i++)
+		if (!strcmp(r->traces[i].path, path))
+			return r->traces + i;
+	return NULL;
+}
+
+void recording_move(struct recording *r, char **path, const char *program, pid_t pid,
+		    uint32_t image)
+{
+	char *earlier = outputs_earlier_path(&r->outputs, program, pid, image);
+
+	/* Process ids come again: another process may have had the name. */
+	while (earlier && find(r, earlier)) {
+		free(earlier);
+		earlier = outputs_earlier_path(&r->outputs, program, pid, ++image);
+	}
+	if (earlier && rename(*path, earlier) == 0) {
+		free(*path);
+		*path = earlier;
+	} else {
+		free(earlier);
+	}
+}
+
 struct trace_writer *recording_begin(struct recording *r, bool first, const char *program,
 				     pid_t pid, char **path)
 {
 	struct trace_writer *writer = first ? r->first_writer : NULL;
+	struct recording_trace *older;
 
 	*path = outputs_path(&r->outputs, first, program, pid);
 	if (!*path) {
@@ -39,6 +66,9 @@ struct trace_writer *recording_begin(struct recording *r, bool first, const char
 		r->first_writer = NULL;
 		return writer;
 	}
+	older = find(r, *path);
+	if (older)
+		recording_move(r, &older->path, program, pid, 1);
 	if (trace_writer_open(&writer, *path)) {
 		recording_fail(r, writer ? trace_writer_error(writer) : strerror(ENOMEM));
 		if (writer)
@@ -46,19 +76,6 @@ struct trace_writer *recording_begin(struct recording *r, bool first, const char
 		return NULL;
 	}
 	return writer;
-}
-
-void recording_move(struct recording *r, char **path, const char *program, pid_t pid,
-		    uint32_t image)
-{
-	char *earlier = outputs_earlier_path(&r->outputs, program, pid, image);
-
-	if (earlier && rename(*path, earlier) == 0) {
-		free(*path);
-		*path = earlier;
-	} else {
-		free(earlier);
-	}
 }
 
 void recording_add(struct recording *r, const char *path, const char *message, uint32_t threads,
