@@ -48,6 +48,17 @@ bool extent_of_function(const void *addr, struct extent *extent)
 	return extent->first <= (uintptr_t)addr;
 }
 
+bool extent_of_module(const void *addr, struct extent *extent)
+{
+	struct dl_find_object module;
+
+	if (!_dl_find_object || _dl_find_object((void *)(uintptr_t)addr, &module) != 0)
+		return false;
+	extent->first = (uintptr_t)module.dlfo_map_start;
+	extent->end = (uintptr_t)module.dlfo_map_end;
+	return true;
+}
+
 const void *extent_module(const void *addr)
 {
 	struct dl_find_object module;

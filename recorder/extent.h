@@ -12,6 +12,9 @@ struct extent {
 /* The function, from the module's unwind table. False: not known. */
 bool extent_of_function(const void *addr, struct extent *extent);
 
+/* The module, from its first to its last mapped page. False: not known. */
+bool extent_of_module(const void *addr, struct extent *extent);
+
 /* Something that tells modules apart; NULL: not known. */
 const void *extent_module(const void *addr);
 

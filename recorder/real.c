@@ -10,10 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* This library's first byte and the end of its code, by the linker. */
-extern const char __ehdr_start[] __attribute__((visibility("hidden")));
-extern const char etext[] __attribute__((visibility("hidden")));
-
 /* A look-up is in progress in this thread. */
 static __thread bool looking __attribute__((tls_model("initial-exec")));
 
@@ -94,7 +90,7 @@ static void *find_anywhere(const char *symbol)
 		if (!module)
 			continue;
 		found = dlsym(module, symbol);
-		if ((uintptr_t)found - (uintptr_t)__ehdr_start < (size_t)(etext - __ehdr_start))
+		if (found && extent_module(found) == extent_module(&real))
 			found = NULL;
 		dlclose(module);
 	}
@@ -241,11 +237,13 @@ static void *filter_reallocarray(void *ptr, size_t count, size_t size)
 static bool look_up_c(void)
 {
 	int saved = errno;
+	struct extent self;
 
 	if (looking)
 		return false;
 	looking = true;
-	code_add(NULL, (uintptr_t)__ehdr_start, (uintptr_t)etext);
+	if (extent_of_module(&real, &self))
+		code_add(NULL, self.first, self.end);
 #define FIND(id, number, symbol, shape, name)                                                      \
 	{                                                                                          \
 		void *found = find(#symbol);                                                       \

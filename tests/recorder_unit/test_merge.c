@@ -1,0 +1,199 @@
+/*
+ * Lanes written with random clocks and merged: every record once, in the order of the clocks; and
+ * records that rest on one of another lane, whatever the clocks say.
+ */
+#include "unit.h"
+
+#include "recorder/host.h"
+#include "recorder/member.h"
+#include "recorder/merge.h"
+#include "recorder/track.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { LANES = 5, RECORDS = 20000 };
+
+static struct host host;
+static struct track tracks[LANES];
+static uint64_t clocks[LANES]; /* of the next record */
+static struct merge merge;
+
+/* What was dealt with. */
+static uint64_t last_clock, dealt, forced;
+static bool born[RECORDS];
+static bool check_order;
+
+/* size: the record that this one rests on, plus one; 0: none. */
+static enum merge_stop deal(void *context, struct inlet *in, uint64_t clock, uint64_t most,
+			    bool force)
+{
+	(void)context;
+	for (; most; most--) {
+		uint64_t rests_on = record_size(in->head);
+
+		if (rests_on && !born[rests_on - 1]) {
+			if (!force)
+				return MERGE_WAIT;
+			forced++;
+		}
+		if (check_order) {
+			assert_in_range(in->clock, last_clock, UINT64_MAX);
+			last_clock = in->clock;
+		}
+		assert_false(born[record_addr(in->head)]);
+		born[record_addr(in->head)] = true;
+		dealt++;
+		merge.dealt++;
+		inlet_advance(in);
+		if (!inlet_ready(in))
+			return MERGE_EMPTY;
+		if (in->clock > clock)
+			break;
+	}
+	return MERGE_ENOUGH;
+}
+
+static int open_lanes(void **state)
+{
+	(void)state;
+	if (host_open(&host, SESSION_CONTEXT))
+		return -1;
+	member.session = host.session;
+	member.number = session_take_process(host.session);
+	member.process = session_process(host.session, member.number);
+	atomic_store(&member.process->lanes, SESSION_NONE);
+	merge = (struct merge){.deal = deal};
+	memset(born, 0, sizeof(born));
+	memset(clocks, 0, sizeof(clocks));
+	last_clock = dealt = forced = 0;
+	check_order = true;
+	for (int i = 0; i < LANES; i++) {
+		struct inlet *in = malloc(sizeof(*in));
+
+		tracks[i] = (struct track){.patient = true};
+		if (!track_open(&tracks[i]))
+			return -1;
+		inlet_open(in, host.session, session_lane_number(host.session, tracks[i].lane));
+		merge_add(&merge, in);
+	}
+	return 0;
+}
+
+static int close_lanes(void **state)
+{
+	(void)state;
+	merge_fini(&merge);
+	host_close(&host);
+	return 0;
+}
+
+static void put(int lane, uint64_t word0, uint64_t word1)
+{
+	struct record *place = track_place(&tracks[lane]);
+
+	assert_non_null(place);
+	*place = (struct record){{word0, word1}};
+	track_publish(&tracks[lane]);
+	clocks[lane]++;
+}
+
+/* Record number with a clock of at least the lane's next. */
+static void write_record(int lane, uint64_t number, uint64_t clock, uint64_t rests_on)
+{
+	if (clock > clocks[lane]) {
+		put(lane, record_head(RECORD_JUMP, 0), clock);
+		clocks[lane] = clock;
+	}
+	put(lane, record_head(TRACE_MALLOC, number), rests_on);
+}
+
+static void test_order_of_clocks(void **state)
+{
+	uint64_t random = 5, now = 1;
+
+	(void)state;
+	for (uint64_t i = 0; i < RECORDS; i++) {
+		uint64_t number = unit_random(&random);
+
+		now += number >> 60;
+		write_record((int)(number % LANES), i, now, 0);
+		if (number % 1000 == 0) {
+			/* All records up to now are published. */
+			merge_look(&merge);
+			merge_run(&merge, now - 1);
+		}
+	}
+	merge_look(&merge);
+	merge_run(&merge, UINT64_MAX);
+	assert_int_equal(dealt, RECORDS);
+	assert_int_equal(forced, 0);
+}
+
+static void test_waits_for_what_it_rests_on(void **state)
+{
+	(void)state;
+	check_order = false;
+	/* Record 1 rests on 0, whose clock is greater and which comes later. */
+	write_record(0, 1, 10, 1);
+	write_record(0, 2, 11, 0);
+	write_record(1, 3, 12, 0);
+	merge_look(&merge);
+	assert_int_equal(merge_run(&merge, 100), 1);
+	assert_true(born[3]);
+	write_record(1, 0, 50, 0);
+	merge_look(&merge);
+	assert_int_equal(merge_run(&merge, 100), 3);
+	assert_int_equal(forced, 0);
+}
+
+static void test_is_forced_when_nothing_can_come(void **state)
+{
+	(void)state;
+	check_order = false;
+	write_record(0, 1, 10, 1);
+	merge_look(&merge);
+	assert_int_equal(merge_run(&merge, 100), 0);
+	/* Seen by two looks: what it rests on would have been seen by now. */
+	merge_look(&merge);
+	assert_int_equal(merge_run(&merge, 100), 1);
+	assert_int_equal(forced, 1);
+}
+
+static void test_chain_over_lanes(void **state)
+{
+	(void)state;
+	check_order = false;
+	/* 0 rests on 1, 1 on 2, ...: each in another lane, in the worst order. */
+	for (uint64_t i = 0; i < LANES; i++)
+		write_record((int)i, i, 10 + i, i + 1 < LANES ? i + 2 : 0);
+	merge_look(&merge);
+	assert_int_equal(merge_run(&merge, 100), LANES);
+	assert_int_equal(forced, 0);
+}
+
+static void test_broken_lane_is_left_alone(void **state)
+{
+	(void)state;
+	write_record(0, 1, 1, 0);
+	write_record(1, 2, 2, 0);
+	atomic_store(&tracks[0].lane->first, 0xfffffff0);
+	merge_look(&merge);
+	assert_int_equal(merge_run(&merge, 100), 1);
+	assert_true(born[2]);
+}
+
+#define ON_LANES(test) cmocka_unit_test_setup_teardown(test, open_lanes, close_lanes)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ON_LANES(test_order_of_clocks),
+		ON_LANES(test_waits_for_what_it_rests_on),
+		ON_LANES(test_is_forced_when_nothing_can_come),
+		ON_LANES(test_chain_over_lanes),
+		ON_LANES(test_broken_lane_is_left_alone),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,137 @@
+/* The map of living blocks against a plain list of them. */
+#include "unit.h"
+
+#include "recorder/objects.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+
+enum { BLOCKS = 4000, STEPS = 200000 };
+
+static struct {
+	uint64_t addr, size, align;
+	bool alive;
+} model[BLOCKS];
+
+/* Addresses that are dense (every 8 bytes of some spans), spread, and far apart. */
+static void make_model(void)
+{
+	for (unsigned i = 0; i < BLOCKS; i++) {
+		model[i].alive = false;
+		model[i].addr = i < 1000   ? 0x555500000000 + 8 * (uint64_t)i
+				: i < 2500 ? 0x7f0000000000 + 208 * (uint64_t)i
+					   : 0x10000 + ((uint64_t)i * i << 21);
+	}
+}
+
+static void flip(struct objects *o, unsigned i, uint64_t random)
+{
+	struct object object;
+	bool there;
+
+	if (model[i].alive) {
+		assert_true(objects_take(o, model[i].addr, &object));
+		assert_int_equal(object_number(&object), i);
+		assert_int_equal(object.size, model[i].size);
+		assert_int_equal(object_align(&object), model[i].align);
+	} else {
+		struct object *place = objects_put(o, model[i].addr, &there);
+
+		assert_false(there);
+		model[i].size = random >> 20;
+		model[i].align = random % 3 ? (uint64_t)1 << random % 40 : 0;
+		object_set(place, i, model[i].size, model[i].align);
+	}
+	model[i].alive = !model[i].alive;
+}
+
+static void check_all(const struct objects *from)
+{
+	struct objects o;
+	struct object object;
+	uint64_t cursor = 0, addr, seen = 0, alive = 0;
+
+	/* A copy has the same, by walking and by asking. */
+	assert_int_equal(objects_copy(&o, from), 0);
+	while (objects_next(&o, &cursor, &addr, &object)) {
+		assert_int_equal(model[object_number(&object)].addr, addr);
+		assert_true(model[object_number(&object)].alive);
+		seen++;
+	}
+	for (unsigned i = 0; i < BLOCKS; i++) {
+		alive += model[i].alive;
+		assert_int_equal(objects_take(&o, model[i].addr, &object), model[i].alive);
+	}
+	assert_int_equal(seen, alive);
+	assert_int_equal(from->alive, alive);
+	assert_int_equal(o.alive, 0);
+	objects_fini(&o);
+}
+
+static void test_random_lives(void **state)
+{
+	struct objects o;
+	uint64_t random = 1;
+
+	(void)state;
+	make_model();
+	assert_int_equal(objects_init(&o), 0);
+	for (unsigned step = 0; step < STEPS; step++) {
+		uint64_t number = unit_random(&random);
+
+		flip(&o, (unsigned)(number % BLOCKS), number);
+		if (step % (STEPS / 8) == 0)
+			check_all(&o);
+	}
+	check_all(&o);
+	objects_fini(&o);
+}
+
+static void test_second_life_at_an_address(void **state)
+{
+	struct objects o;
+	struct object object, *place;
+	bool there;
+
+	(void)state;
+	assert_int_equal(objects_init(&o), 0);
+	place = objects_put(&o, 4096, &there);
+	object_set(place, 9, 100, 0);
+	place = objects_put(&o, 4096, &there);
+	assert_true(there);
+	assert_int_equal(object_number(place), 9);
+	assert_int_equal(o.alive, 1);
+	assert_false(objects_take(&o, 4104, &object));
+	assert_true(objects_take(&o, 4096, &object));
+	assert_false(objects_take(&o, 4096, &object));
+	objects_fini(&o);
+}
+
+/* Address space that is used once does not stay in the table. */
+static void test_wandering_addresses(void **state)
+{
+	struct objects o;
+	struct object object;
+	bool there;
+
+	(void)state;
+	assert_int_equal(objects_init(&o), 0);
+	for (uint64_t i = 0; i < 200000; i++) {
+		object_set(objects_put(&o, 0x10000 + (i << 12), &there), i, 1, 0);
+		assert_true(objects_take(&o, 0x10000 + (i << 12), &object));
+	}
+	assert_in_range(o.mask, 1, 1023);
+	assert_in_range(o.units_used, 1, 8192);
+	objects_fini(&o);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_random_lives),
+		cmocka_unit_test(test_second_life_at_an_address),
+		cmocka_unit_test(test_wandering_addresses),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
