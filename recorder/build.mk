@@ -2,7 +2,7 @@ include recorder/ebpf/build.mk
 
 # libhakrec.so goes into the recorded program, hakrec is the program around it.
 LIBHAKREC_SOURCES := $(addprefix recorder/,session.c bootstrap.c extent.c real.c track.c notepad.c clock.c pen.c \
-	callsite.c stackbase.c loaded.c guest.c hooks.c)
+	callsite.c loaded.c guest.c hooks.c)
 HAKREC_SOURCES := $(addprefix recorder/,session.c host.c inlet.c notebook.c objects.c ledger.c crew.c \
 	elffile.c modules.c sites.c unwinder.c merge.c shellwords.c process.c outputs.c recording.c drain.c \
 	facts.c target.c launch.c options.c report.c hakrec.c) $(EBPF_SOURCES)

@@ -1,5 +1,7 @@
 #include "elffile.h"
 
+#include "traces/buildid.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -86,34 +88,13 @@ const char *elffile_interpreter(const struct elffile *f)
 	return path[segment->p_filesz - 1] ? NULL : path;
 }
 
-static const uint8_t *id_in_notes(const uint8_t *notes, size_t size, size_t align, size_t *bytes)
-{
-	while (size >= sizeof(Elf64_Nhdr)) {
-		const Elf64_Nhdr *note = (const Elf64_Nhdr *)notes;
-		uint64_t name = ((uint64_t)note->n_namesz + align - 1) / align * align;
-		uint64_t end = sizeof(*note) + name +
-			       ((uint64_t)note->n_descsz + align - 1) / align * align;
-
-		if (end > size)
-			return NULL;
-		if (note->n_type == NT_GNU_BUILD_ID && note->n_namesz == 4 &&
-		    !memcmp(note + 1, "GNU", 4)) {
-			*bytes = note->n_descsz;
-			return notes + sizeof(*note) + name;
-		}
-		notes += end;
-		size -= end;
-	}
-	return NULL;
-}
-
 const uint8_t *elffile_build_id(const struct elffile *f, size_t *bytes)
 {
 	const Elf64_Phdr *segment = NULL;
 
 	while ((segment = next_segment(f, segment, PT_NOTE))) {
-		const uint8_t *id = id_in_notes(f->bytes + segment->p_offset, segment->p_filesz,
-						segment->p_align == 8 ? 8 : 4, bytes);
+		const uint8_t *id = buildid_find(f->bytes + segment->p_offset, segment->p_filesz,
+						 segment->p_align, bytes);
 
 		if (id)
 			return id;

@@ -4,7 +4,7 @@
 #include "loaded.h"
 #include "notepad.h"
 #include "real.h"
-#include "stackbase.h"
+#include "traces/stackbase.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -32,6 +32,7 @@ static __thread unsigned char exit_rounds __attribute__((tls_model("initial-exec
 static pthread_key_t exit_key;
 static uint32_t child = SESSION_NONE;   /* number reserved for the process being forked */
 static bool fork_locked;                /* the notepad, while a fork is in progress */
+static size_t stack_below;              /* see stackbase.h */
 static void *main_thread;               /* thread pointer of the one that runs on the main stack */
 static struct session_lane *first_lane; /* of the process's first thread */
 static bool attached_once;
@@ -193,7 +194,7 @@ static bool attach(void)
 	attached_once = true;
 	if (!stackbase_main())
 		return false;
-	stackbase_open();
+	stack_below = stackbase_below();
 	main_thread = __builtin_thread_pointer();
 	name = first_environ(SESSION_ENV);
 	member.session = name ? map_session(name) : NULL;
@@ -252,7 +253,9 @@ static struct pen *begin_thread(void)
 	if (!first_lane)
 		first_lane = p->track.lane;
 	if (member.session->mode & SESSION_CONTEXT)
-		p->begin = stackbase_find(__builtin_thread_pointer() == main_thread);
+		p->begin = __builtin_thread_pointer() == main_thread
+				   ? (uintptr_t)stackbase_main()
+				   : stackbase_thread(stack_below);
 	guest_pen = p;
 	if (!late)
 		pthread_setspecific(exit_key, p);

@@ -1,6 +1,7 @@
 #include "loaded.h"
 
 #include "notepad.h"
+#include "traces/buildid.h"
 
 #include <dlfcn.h>
 #include <elf.h>
@@ -14,25 +15,6 @@
 
 static uint64_t told[TOLD_MAX]; /* first addresses */
 static unsigned told_count;
-
-/* The build id among a segment's notes. */
-static struct notepad_part find_id(const char *notes, size_t bytes, size_t align)
-{
-	while (bytes >= sizeof(ElfW(Nhdr))) {
-		const ElfW(Nhdr) *note = (const ElfW(Nhdr) *)notes;
-		size_t name_end = sizeof(*note) + (note->n_namesz + align - 1) / align * align;
-		size_t end = name_end + (note->n_descsz + align - 1) / align * align;
-
-		if (end > bytes)
-			break;
-		if (note->n_type == NT_GNU_BUILD_ID && note->n_namesz == 4 &&
-		    !memcmp(note + 1, "GNU", 4))
-			return (struct notepad_part){notes + name_end, note->n_descsz};
-		notes += end;
-		bytes -= end;
-	}
-	return (struct notepad_part){0};
-}
 
 static bool was_told(uint64_t first)
 {
@@ -54,8 +36,8 @@ static void tell(const char *path, uint64_t base, const ElfW(Phdr) * segments, u
 		uint64_t end = first + segment->p_memsz;
 
 		if (segment->p_type == PT_NOTE && !id.bytes)
-			id = find_id((const char *)first, segment->p_memsz,
-				     segment->p_align == 8 ? 8 : 4);
+			id.data = buildid_find((const uint8_t *)first, segment->p_memsz,
+					       segment->p_align, &id.bytes);
 		if (segment->p_type != PT_LOAD)
 			continue;
 		if (first / PAGE * PAGE < note.first_addr)

@@ -29,7 +29,10 @@ LAYERS = {
     "traces": {"traces"},
     "recorder": {"recorder", "traces"},
     "replayer": {"replayer", "traces", "allocator/hakmem.h"},
-    "allocator": {"allocator", "traces/calls.h", "traces/sitekey.h"},
+    "allocator": {
+        "allocator",
+        *("traces/calls.h", "traces/sitekey.h", "traces/stackbase.h", "traces/buildid.h"),
+    },
     "analysis": set(),
 }
 # Python modules that only some modules of the package may import, and which.

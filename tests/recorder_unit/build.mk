@@ -13,6 +13,5 @@ $(eval $(call unit,test_recording,tests/recorder_unit/test_recording.c \
 	$(call recorder_sources,outputs recording),$(BUILD)/libhaktrace.a -lzstd))
 $(eval $(call unit,test_unwinder,tests/recorder_unit/test_unwinder.c \
 	$(call recorder_sources,elffile modules unwinder),$(BUILD)/libhaktrace.a -lzstd -ldw -lelf))
-$(eval $(call unit,test_stackbase,tests/recorder_unit/test_stackbase.c \
-	$(call recorder_sources,stackbase)))
+$(eval $(call unit,test_stackbase,tests/recorder_unit/test_stackbase.c))
 PYTESTS += tests/recorder_unit/test_exports.py
