@@ -1,10 +1,11 @@
 # libhaktrace: the trace format's writer and reader, static and shared.
 TRACE_SOURCES := $(addprefix traces/,bytes.c kind.c frame.c definition.c index.c header.c encoder.c \
 	writer.c tables.c decoder.c scan.c reader.c cursor.c live.c \
+	law.c ranks.c statistic.c \
 	arrowdata.c arrowcolumns.c arrowstream.c arrowevents.c arrowtables.c)
 
 $(eval $(call archive,haktrace,$(TRACE_SOURCES)))
-$(eval $(call shared,haktrace,$(TRACE_SOURCES),-lzstd,-Wl$(comma)-soname$(comma)libhaktrace.so))
+$(eval $(call shared,haktrace,$(TRACE_SOURCES),-lzstd -lm,-Wl$(comma)-soname$(comma)libhaktrace.so))
 HEADERS += traces/trace.h traces/calls.h traces/sitekey.h
 
 # haktrace: looks into traces, checks them, makes them from other logs, writes other formats.

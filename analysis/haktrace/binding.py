@@ -1,7 +1,8 @@
-"""The one door to C: libhaktrace's Arrow streams as pyarrow record batches, without a copy.
+"""The one door to C: libhaktrace's Arrow streams as pyarrow record batches, without a copy, and
+its statistics.
 
-`traces/trace.h` and `traces/arrow.h` are the contract. Everything else in the package works on the
-DataFrames made from what this module delivers.
+`traces/trace.h`, `traces/arrow.h` and `traces/statistic.h` are the contract. Everything else in the
+package works on the DataFrames made from what this module delivers.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import ctypes
 import ctypes.util
 import os
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -45,6 +46,21 @@ class _Totals(ctypes.Structure):
         ("late_events", ctypes.c_uint64),
         ("repaired_events", ctypes.c_uint64),
         ("duration_ns", ctypes.c_uint64),
+    )
+
+
+class _Statistic(ctypes.Structure):
+    """struct trace_statistic."""
+
+    _fields_ = (
+        ("median", ctypes.c_double),
+        ("low", ctypes.c_double),
+        ("high", ctypes.c_double),
+        ("ratio", ctypes.c_double),
+        ("ratio_low", ctypes.c_double),
+        ("ratio_high", ctypes.c_double),
+        ("p", ctypes.c_double),
+        ("distinct", ctypes.c_int32),
     )
 
 
@@ -83,6 +99,7 @@ def _library() -> ctypes.CDLL:
     except OSError as error:
         raise TraceError(f"{path} cannot be loaded: {error}") from error
     trace, stream = ctypes.c_void_p, ctypes.POINTER(_Stream)
+    values = ctypes.POINTER(ctypes.c_double)
     signatures = {
         "trace_open": (ctypes.c_int, [ctypes.POINTER(trace), ctypes.c_char_p]),
         "trace_close": (None, [trace]),
@@ -92,6 +109,10 @@ def _library() -> ctypes.CDLL:
         "trace_rows": (ctypes.c_uint64, [trace]),
         "trace_totals": (ctypes.POINTER(_Totals), [trace]),
         "trace_arrow_events": (ctypes.c_int, [trace, ctypes.POINTER(_Range), stream]),
+        "trace_statistic_make": (
+            ctypes.c_int,
+            [ctypes.POINTER(_Statistic), values, ctypes.c_size_t, values, ctypes.c_size_t],
+        ),
     }
     for table in TABLES:
         signatures[f"trace_arrow_{table}"] = (ctypes.c_int, [trace, stream])
@@ -103,6 +124,21 @@ def _library() -> ctypes.CDLL:
     except AttributeError as error:
         raise TraceError(f"{path} is of another version: {error}") from error
     return library
+
+
+def statistic(sample: Sequence[float], base: Sequence[float]) -> dict[str, float]:
+    """The fields of `struct trace_statistic` (traces/statistic.h) for a sample and a baseline.
+
+    NaN where nothing can be known; `distinct` is 0 or 1.
+    """
+    result = _Statistic()
+    arrays = [(ctypes.c_double * len(values))(*values) for values in (sample, base)]
+    status = _library().trace_statistic_make(
+        ctypes.byref(result), arrays[0], len(sample), arrays[1], len(base)
+    )
+    if status < 0:
+        raise MemoryError
+    return {name: getattr(result, name) for name, _ in _Statistic._fields_}
 
 
 class Handle:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from haktrace import TraceError, compare, read_results
-from haktrace.comparison import median_law
 from handresults import random_results, result, write_results
+from scipy import stats
 
 
 def read(tmp_path: Path, rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -21,7 +20,10 @@ def read(tmp_path: Path, rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 def test_read_results(tmp_path: Path) -> None:
     big = 2**60 + 1
-    found = read(tmp_path, [result(wall_ns=big, latency={"p50": 1}), result(repeat=1, syscalls=7)])
+    found = read(
+        tmp_path,
+        [result(wall_ns=big, latency={"p50": 1}), result(repeat=1, syscalls=7)],
+    )
     assert found["wall_ns"].tolist() == [big, 80_000_000]
     assert found["syscalls"].tolist() == [pd.NA, 7]
     assert found["ns_per_op"].dtype == np.float64
@@ -37,7 +39,10 @@ def test_read_results(tmp_path: Path) -> None:
         ("{}\n", r"results\.jsonl:1: lacks the field trace"),
         (json.dumps(result()) + "\n\n{oops\n", r"results\.jsonl:3: not JSON"),
         ("[1]\n", r"results\.jsonl:1: not a JSON object"),
-        (json.dumps(result(wall_ns="fast")), r"results\.jsonl: a field is of the wrong type"),
+        (
+            json.dumps(result(wall_ns="fast")),
+            r"results\.jsonl: a field is of the wrong type",
+        ),
     ],
 )
 def test_unreadable_results(tmp_path: Path, text: str, reason: str) -> None:
@@ -50,18 +55,6 @@ def test_unreadable_results(tmp_path: Path, text: str, reason: str) -> None:
 def test_missing_results(tmp_path: Path) -> None:
     with pytest.raises(TraceError, match=r"none\.jsonl: No such file"):
         read_results(tmp_path / "none.jsonl")
-
-
-@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 6])
-def test_law_of_the_median_is_that_of_all_resamples(count: int) -> None:
-    sample = np.array([7.0, 1.0, 4.0, 11.0, 2.5, 30.0][:count])
-    medians = np.median(list(itertools.product(sample, repeat=count)), axis=1)
-    values, counts = np.unique(medians, return_counts=True)
-    found, chances = median_law(sample)
-    law = pd.Series(chances).groupby(found).sum()
-    law = law[law > 1e-12]
-    assert law.index.tolist() == values.tolist()
-    np.testing.assert_allclose(law.to_numpy(), counts / count**count, rtol=1e-9)
 
 
 def test_compare(tmp_path: Path) -> None:
@@ -120,3 +113,12 @@ def test_traces_and_schedules_are_kept_apart(tmp_path: Path) -> None:
     base = table.xs("glibc", level="allocator")
     assert base["ratio"].tolist() == [1, 1]
     assert base["median"].iloc[1] > 1.2 * base["median"].iloc[0]
+
+
+def test_ranks_are_tested_as_scipy_does(tmp_path: Path) -> None:
+    rows = [row for row in random_results(5, repeats=9) if row["schedule"] == "lockstep"]
+    table = compare(read(tmp_path, rows), "wall_ns").droplevel([0, 1, 2])
+    walls = pd.DataFrame(rows).groupby("allocator")["wall_ns"]
+    for name in table.index:
+        test = stats.mannwhitneyu(walls.get_group(name), walls.get_group("glibc"), method="exact")
+        assert name == "glibc" or table["p"][name] == pytest.approx(test.pvalue)

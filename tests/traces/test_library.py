@@ -21,13 +21,13 @@ def exported(library: Path) -> set[str]:
 def test_exports_are_the_declarations(build: Path) -> None:
     library = build / "libhaktrace.so"
     declared: set[str] = set()
-    for header in ("trace.h", "arrow.h"):
+    for header in ("trace.h", "arrow.h", "statistic.h"):
         declared |= set(DECLARED.findall((ROOT / "traces" / header).read_text()))
     assert len(declared) > 40
     assert exported(library) == declared
 
 
-@pytest.mark.parametrize("header", ["trace.h", "calls.h", "sitekey.h", "arrow.h"])
+@pytest.mark.parametrize("header", ["trace.h", "calls.h", "sitekey.h", "arrow.h", "statistic.h"])
 def test_headers_stand_alone(header: str, tmp_path: Path) -> None:
     source = tmp_path / "alone.c"
     source.write_text(f'#include "traces/{header}"\nint main(void) {{ return 0; }}\n')
