@@ -19,22 +19,17 @@
 
 /* ---- one process's end ---- */
 
-/* How the process ended, as far as is known. */
-static void add_end(const struct drain *d, const struct process *p, bool replaced)
+/* How the first process ended, which is known from outside. */
+static void add_status(const struct drain *d, const struct process *p)
 {
+	int status = d->first_status;
 	char text[32];
 
-	if (replaced) {
-		trace_writer_fact(p->ledger.writer, "end", "exec");
-	} else if (p->first && atomic_load(&d->first_ended)) {
-		int status = d->first_status;
-
-		if (WIFSIGNALED(status))
-			snprintf(text, sizeof(text), "signal %d", WTERMSIG(status));
-		else
-			snprintf(text, sizeof(text), "%d", WEXITSTATUS(status));
-		trace_writer_fact(p->ledger.writer, "exit_status", text);
-	}
+	if (WIFSIGNALED(status))
+		snprintf(text, sizeof(text), "signal %d", WTERMSIG(status));
+	else
+		snprintf(text, sizeof(text), "%d", WEXITSTATUS(status));
+	trace_writer_fact(p->ledger.writer, "exit_status", text);
 }
 
 static void end_process(struct drain *d, size_t index, bool replaced)
@@ -42,8 +37,13 @@ static void end_process(struct drain *d, size_t index, bool replaced)
 	struct process *p = d->processes[index];
 
 	if (p->begun) {
-		add_end(d, p, replaced);
-		process_end(p);
+		if (p->first && !replaced && atomic_load(&d->first_ended))
+			add_status(d, p);
+		/* Threads notice the end of a recording that stops at different moments: what they
+		 * still wrote is not whole. */
+		if (!d->stop)
+			process_settle(p);
+		process_end(p, d->stop ? d->stop : replaced ? "exec" : NULL);
 		if (replaced)
 			recording_move(d->recording, &p->path, p->program, p->pid, p->image + 1);
 		recording_add(d->recording, p->path, p->message, p->crew.count, &p->ledger.counts);
@@ -299,14 +299,14 @@ static void feed_starving(struct session *s)
 	doze_wake(&s->freed, INT32_MAX);
 }
 
-/* One trace is as large as any may be: recording ends, and every trace says why. */
-static void stop_at_size(struct drain *d)
+/* Nothing more can be written to one trace: recording ends, and every trace says why. */
+static void stop(struct drain *d, const struct process *p)
 {
 	if (atomic_exchange(&d->session->closed, 1))
 		return;
-	for (size_t i = 0; i < d->count; i++)
-		if (d->processes[i]->begun)
-			trace_writer_fact(d->processes[i]->ledger.writer, "end", "max-size");
+	d->stop = trace_writer_full(p->ledger.writer) ? "max-size"
+		  : p->ledger.error == -ENOSPC        ? "disk full"
+						      : "failure";
 }
 
 static uint64_t run_round(struct drain *d)
@@ -325,9 +325,7 @@ static uint64_t run_round(struct drain *d)
 		dealt += process_drain(p, clock);
 		feed_starving(d->session);
 		if (p->ledger.error)
-			atomic_store(&d->session->closed, 1);
-		else if (d->max_bytes && trace_writer_bytes(p->ledger.writer) >= d->max_bytes)
-			stop_at_size(d);
+			stop(d, p);
 	}
 	atomic_fetch_add(&d->session->beat, 1);
 	return dealt;

@@ -11,13 +11,12 @@
 struct drain {
 	struct session *session;
 	struct recording *recording;
-	pid_t first;        /* the process that hakrec started */
-	uint64_t max_bytes; /* of one trace, 0: any */
+	pid_t first; /* the process that hakrec started */
 	void (*add_facts)(struct trace_writer *writer,
 			  const struct process *p); /* for new traces */
 	_Atomic bool first_ended; /* set from outside: no more than what is left */
 	int first_status;         /* as waitpid() tells, set before first_ended */
-	_Atomic bool stop;        /* set from outside: end all traces now */
+	const char *stop;         /* why recording ends before the programs do, NULL: it does not */
 	uint64_t tick;            /* the last one set: all below it is published, or soon */
 	uint64_t checked;         /* clock at which processes were last looked after */
 	struct process **processes;

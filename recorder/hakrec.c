@@ -156,7 +156,7 @@ int main(int argc, char **argv)
 		errx(1, "cannot make a process: %s", strerror(-error));
 	drain.session = host.session;
 	drain.first = launch.pid;
-	drain.max_bytes = options.max_bytes;
+	recording.max_bytes = options.max_bytes;
 	drain.add_facts = add_facts;
 	drain.recording = &recording;
 	drain.unwinder = unwinder_create();

@@ -1,6 +1,8 @@
 #include "ledger.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 
 int ledger_init(struct ledger *l, struct trace_writer *writer, uint64_t start_clock)
 {
@@ -110,4 +112,37 @@ int ledger_inherit(struct ledger *l, const struct objects *objects, uint32_t thr
 			l->error = trace_writer_event(l->writer, &row);
 	}
 	return l->error;
+}
+
+char *ledger_end(struct ledger *l, const char *path, const char *end)
+{
+	struct trace_totals totals = {
+		.lost_events = l->counts.lost,
+		.late_events = l->counts.late,
+		.repaired_events = l->counts.repaired,
+		.duration_ns = l->last_ns,
+	};
+	const char *why = NULL;
+	char *message = NULL;
+	int error;
+
+	if (!l->error)
+		l->error = trace_writer_flush(l->writer);
+	if (trace_writer_full(l->writer))
+		end = "max-size";
+	else if (l->error)
+		why = trace_writer_error(l->writer);
+	if (end)
+		trace_writer_fact(l->writer, "end", end);
+	l->counts.cut = l->error != 0;
+	l->counts.events = trace_writer_calls(l->writer);
+	if (why && *why)
+		message = strdup(why);
+	error = trace_writer_close(l->writer, why ? NULL : &totals);
+	l->writer = NULL;
+	if (why && !*why)
+		error = l->error;
+	if (error && !message && asprintf(&message, "%s: %s", path, strerror(-error)) < 0)
+		message = NULL;
+	return message;
 }

@@ -23,6 +23,7 @@ struct ledger_counts {
 	uint64_t late, repaired, lost, foreign;
 	uint64_t unseen_deaths; /* blocks whose address was born again */
 	uint64_t live_bytes, peak_live_bytes;
+	bool cut; /* the last calls are not in the trace, and peak_live_bytes may be theirs */
 };
 
 struct ledger {
@@ -129,6 +130,12 @@ enum ledger_verdict ledger_resize(struct ledger *l, uint64_t addr, struct ledger
 /* ... and ends. old->addr 0: it was of a null pointer. */
 enum ledger_verdict ledger_resized(struct ledger *l, struct trace_event *row, uint64_t clock,
 				   const struct ledger_old *old, bool force);
+
+/*
+ * Ends the trace: end says why, where the program did not (NULL: it did). What is counted is then
+ * what the trace holds. Returns what went wrong, the caller's to free, or NULL.
+ */
+char *ledger_end(struct ledger *l, const char *path, const char *end);
 
 /* A row of another kind. */
 void ledger_mark(struct ledger *l, enum trace_kind kind, uint64_t clock, uint32_t thread,

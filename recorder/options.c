@@ -47,7 +47,7 @@ static const struct argp_option table[] = {
 	{"time", OPTION_TIME, "coarse|exact", 0,
 	 "Time to about a millisecond (default), or of each call", 0},
 	{"max-size", OPTION_MAX_SIZE, "BYTES", 0,
-	 "Stop recording when a trace reaches this size (K, M, G, T: times 1024)", 0},
+	 "Stop recording before a trace gets larger (K, M, G, T: times 1024)", 0},
 	{"quiet", 'q', NULL, 0, "No summary", 0},
 	{"json", OPTION_JSON, NULL, 0, "Summary as a JSON object per trace", 0},
 	{0},

@@ -434,27 +434,17 @@ void process_flush(struct process *p)
 		p->ledger.error = trace_writer_flush(p->ledger.writer);
 }
 
-void process_end(struct process *p)
+void process_settle(struct process *p)
 {
-	struct ledger_counts *counts = &p->ledger.counts;
-	struct trace_totals totals;
-	int error;
-
 	/* The second look settles what the first one saw. */
 	process_drain(p, UINT64_MAX);
 	process_drain(p, UINT64_MAX);
 	crew_end(&p->crew, &p->ledger);
-	totals = (struct trace_totals){
-		.lost_events = counts->lost,
-		.late_events = counts->late,
-		.repaired_events = counts->repaired,
-		.duration_ns = p->ledger.last_ns,
-	};
-	if (p->ledger.error)
-		p->message = strdup(trace_writer_error(p->ledger.writer));
-	error = trace_writer_close(p->ledger.writer, p->ledger.error ? NULL : &totals);
-	if (error && !p->message && asprintf(&p->message, "%s: %s", p->path, strerror(-error)) < 0)
-		p->message = NULL;
+}
+
+void process_end(struct process *p, const char *end)
+{
+	p->message = ledger_end(&p->ledger, p->path, end);
 }
 
 void process_destroy(struct process *p)

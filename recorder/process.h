@@ -67,9 +67,12 @@ uint64_t process_drain(struct process *p, uint64_t clock);
 /* Lets a reader of the trace see all that was dealt with. */
 void process_flush(struct process *p);
 
-/* The process is gone: deals with all that is left and ends the trace; sets message when it fails.
- */
-void process_end(struct process *p);
+/* The process is gone: deals with all that is left. */
+void process_settle(struct process *p);
+
+/* Ends the trace; end: why, when the program goes on (NULL: it does not). Sets message when it
+ * fails. */
+void process_end(struct process *p, const char *end);
 
 /* Frees everything and gives what is shared back; after process_end(). */
 void process_destroy(struct process *p);

@@ -13,12 +13,22 @@ void recording_fail(struct recording *r, const char *message)
 		r->message = strdup(message);
 }
 
+/* Every trace is made here. */
+static int open_trace(const struct recording *r, struct trace_writer **writer, const char *path)
+{
+	int error = trace_writer_open(writer, path);
+
+	if (!error)
+		trace_writer_limit(*writer, r->max_bytes);
+	return error;
+}
+
 int recording_open(struct recording *r, const char *file, const char *program, pid_t pid)
 {
 	int error = outputs_init(&r->outputs, file, program, pid);
 
 	if (!error)
-		error = trace_writer_open(&r->first_writer, r->outputs.file);
+		error = open_trace(r, &r->first_writer, r->outputs.file);
 	if (error)
 		recording_fail(r, r->first_writer ? trace_writer_error(r->first_writer)
 						  : strerror(-error));
@@ -69,7 +79,7 @@ struct trace_writer *recording_begin(struct recording *r, bool first, const char
 	older = find(r, *path);
 	if (older)
 		recording_move(r, &older->path, program, pid, 1);
-	if (trace_writer_open(&writer, *path)) {
+	if (open_trace(r, &writer, *path)) {
 		recording_fail(r, writer ? trace_writer_error(writer) : strerror(ENOMEM));
 		if (writer)
 			trace_writer_close(writer, NULL);

@@ -16,6 +16,7 @@ struct recording_trace {
 };
 
 struct recording {
+	uint64_t max_bytes; /* of one trace, 0: any */
 	struct outputs outputs;
 	struct recording_trace *traces; /* that have ended */
 	size_t count;

@@ -38,7 +38,10 @@ void report_json(FILE *out, const struct recording *recording)
 		add(line, "late_events", r->counts.late);
 		add(line, "repaired_events", r->counts.repaired);
 		add(line, "foreign_frees", r->counts.foreign);
-		add(line, "peak_live_bytes", r->counts.peak_live_bytes);
+		if (r->counts.cut)
+			json_object_object_add(line, "peak_live_bytes", NULL);
+		else
+			add(line, "peak_live_bytes", r->counts.peak_live_bytes);
 		json_object_object_add(line, "complete", json_object_new_boolean(!r->message));
 		fprintf(out, "%s\n",
 			json_object_to_json_string_ext(

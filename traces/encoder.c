@@ -82,6 +82,19 @@ int encoder_operation(struct encoder *e, unsigned kind, unsigned flags, unsigned
 	return *number - 1;
 }
 
+uint32_t encoder_calls(const struct encoder *e)
+{
+	uint32_t calls = 0, marks = 0;
+
+	for (uint32_t i = 0; i < e->operations; i++)
+		marks += e->table[i].kind >= TRACE_MARKS;
+	if (!marks)
+		return e->rows;
+	for (uint32_t row = 0; row < e->rows; row++)
+		calls += e->table[e->start[COLUMN_OP][row]].kind < TRACE_MARKS;
+	return calls;
+}
+
 void encoder_end(struct encoder *e, struct bytes *out)
 {
 	unsigned columns = 0;

@@ -43,6 +43,9 @@ void encoder_fini(struct encoder *e);
 int encoder_operation(struct encoder *e, unsigned kind, unsigned flags, unsigned fields,
 		      const char **why);
 
+/* The rows of this block that are calls. */
+uint32_t encoder_calls(const struct encoder *e);
+
 /* The block's content (FORMAT.md) is appended to out; the next block begins. */
 void encoder_end(struct encoder *e, struct bytes *out);
 

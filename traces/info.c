@@ -115,6 +115,22 @@ static void add_duration(struct json_object *info, const struct trace *trace,
 		add_number(info, "duration_ns", totals ? totals->duration_ns : s->last_ns);
 }
 
+/* Why the trace ends, or how the program did. */
+static void add_end(struct json_object *info, const struct trace *trace)
+{
+	const char *end = trace_fact(trace, "end"), *status = trace_fact(trace, "exit_status");
+	struct json_object *value = NULL;
+	char text[64];
+
+	if (end) {
+		value = json_object_new_string(end);
+	} else if (status) {
+		snprintf(text, sizeof(text), "%s%s", *status == 's' ? "" : "exit ", status);
+		value = json_object_new_string(text);
+	}
+	json_object_object_add(info, "end", value);
+}
+
 static struct json_object *describe(const struct trace *trace, const struct summary *s,
 				    bool complete)
 {
@@ -142,6 +158,7 @@ static struct json_object *describe(const struct trace *trace, const struct summ
 	add_number(info, "file_bytes", trace_file_bytes(trace));
 	add_ratio(info, "bytes_per_event", (double)trace_file_bytes(trace), (double)s->events);
 	json_object_object_add(info, "complete", json_object_new_boolean(complete));
+	add_end(info, trace);
 	add_fact(info, trace, "program", false);
 	add_fact(info, trace, "command", false);
 	add_fact(info, trace, "pid", true);

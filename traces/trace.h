@@ -171,6 +171,15 @@ TRACE_API uint64_t trace_writer_objects(const struct trace_writer *w);
 TRACE_API int trace_writer_flush(struct trace_writer *w);
 
 TRACE_API uint64_t trace_writer_bytes(const struct trace_writer *w); /* file bytes so far */
+TRACE_API uint64_t trace_writer_calls(const struct trace_writer *w); /* rows in them, less marks */
+
+/*
+ * The file shall have at most so many bytes (0: any; a header is written in any case). A row or
+ * flush whose block no longer fits fails with -EFBIG; the trace is full then: it takes facts that
+ * say why it ends, and trace_writer_close() ends it whole, without that block.
+ */
+TRACE_API void trace_writer_limit(struct trace_writer *w, uint64_t bytes);
+TRACE_API bool trace_writer_full(const struct trace_writer *w);
 TRACE_API const char *trace_writer_error(const struct trace_writer *w);
 
 /*

@@ -12,6 +12,9 @@
 #include <unistd.h>
 
 #define PENDING_BYTES ((size_t)256 << 10) /* definitions that wait for their frame, at most */
+#define END_FACTS     4096                /* bytes of facts that a full trace still takes */
+#define END_FRAMES    1024                /* what their frame and the last one cost besides */
+#define END_ENTRY     40                  /* a frame's entry in the index, at most */
 
 struct trace_writer {
 	struct encoder encoder;
@@ -20,7 +23,10 @@ struct trace_writer {
 	int status;           /* the first error, which ends all writing */
 	bool regular;         /* a file that can be cut back to its last whole frame */
 	bool headed;          /* the first frame is made */
+	bool full;            /* a frame did not fit below the limit */
+	uint64_t limit;       /* bytes of the whole file, 0: any */
 	uint64_t written;     /* bytes of whole frames in the file */
+	uint64_t calls;       /* in them */
 	struct bytes pending; /* definitions since the last frame */
 	struct bytes content;
 	struct bytes frame;
@@ -82,11 +88,27 @@ static int write_all(struct trace_writer *w, const struct bytes *data)
 	return 0;
 }
 
+/* The frame leaves room below the limit for what ends the file. The header is always written. */
+static bool fits(const struct trace_writer *w)
+{
+	uint64_t entries = w->index.n_entries + 3;
+	uint64_t end =
+		END_FACTS + END_FRAMES + entries * END_ENTRY + index_seek_table_bytes(entries);
+
+	return !w->limit || !w->headed || w->full || w->written + w->frame.size + end <= w->limit;
+}
+
 /* Writes w->content as a frame. */
 static int write_frame(struct trace_writer *w, struct index_entry entry)
 {
 	int err = frame_make(w->maker, &w->content, &w->frame);
 
+	if (!err && !fits(w)) {
+		w->content.size = 0;
+		w->full = true;
+		w->status = fail(w, -EFBIG, "%s: it has reached its greatest size", w->name);
+		return w->status;
+	}
 	if (!err) {
 		entry.bytes = (uint32_t)w->frame.size;
 		entry.content = (uint32_t)w->content.size;
@@ -127,13 +149,17 @@ static int write_block(struct trace_writer *w)
 		.first_ns = e->first_ns,
 		.last_ns = e->last_ns,
 	};
+	uint32_t calls = encoder_calls(e);
 	int err = write_pending(w);
 
 	if (err || !e->rows)
 		return err;
 	bytes_add(&w->content, &entry.kind, 1);
 	encoder_end(e, &w->content);
-	return write_frame(w, entry);
+	err = write_frame(w, entry);
+	if (!err)
+		w->calls += calls;
+	return err;
 }
 
 static struct trace_writer *writer_create(const char *name)
@@ -223,7 +249,9 @@ int trace_writer_fact(struct trace_writer *w, const char *key, const char *value
 {
 	int64_t number;
 
-	if (w->status)
+	if (w->status && !w->full)
+		return w->status;
+	if (w->full && w->pending.size + text_bytes(key) + text_bytes(value) + 8 > END_FACTS)
 		return w->status;
 	number = DEFINE(w, definition_fact(&w->pending, key, value), DEFINE_FACT,
 			.text_bytes = text_bytes(key) + text_bytes(value));
@@ -373,9 +401,24 @@ int trace_writer_flush(struct trace_writer *w)
 	return w->status ? w->status : write_block(w);
 }
 
+void trace_writer_limit(struct trace_writer *w, uint64_t bytes)
+{
+	w->limit = bytes;
+}
+
+bool trace_writer_full(const struct trace_writer *w)
+{
+	return w->full;
+}
+
 uint64_t trace_writer_bytes(const struct trace_writer *w)
 {
 	return w->written;
+}
+
+uint64_t trace_writer_calls(const struct trace_writer *w)
+{
+	return w->calls;
 }
 
 const char *trace_writer_error(const struct trace_writer *w)
@@ -385,12 +428,15 @@ const char *trace_writer_error(const struct trace_writer *w)
 
 static int write_end(struct trace_writer *w, const struct trace_totals *totals)
 {
-	struct header_counts counts = {w->encoder.first_row, w->encoder.objects};
+	struct header_counts counts = {index_rows(&w->index), index_objects(&w->index)};
+	struct trace_totals whole = *totals;
 	struct bytes end = {0};
 	size_t index_bytes;
 	int err;
 
-	header_write_last(&w->content, &counts, totals);
+	if (w->full)
+		whole.duration_ns = index_last_ns(&w->index);
+	header_write_last(&w->content, &counts, &whole);
 	err = write_frame(w, (struct index_entry){.kind = FRAME_LAST});
 	if (err)
 		return err;
@@ -415,6 +461,8 @@ int trace_writer_close(struct trace_writer *w, const struct trace_totals *totals
 		return 0;
 	if (!w->status)
 		write_block(w);
+	if (w->full)
+		w->status = write_pending(w);
 	if (!w->status && totals)
 		write_end(w, totals);
 	if (w->fd >= 0 && close(w->fd) && !w->status)

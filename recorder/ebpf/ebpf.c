@@ -57,6 +57,7 @@ static _Noreturn void give_up(struct follow *f)
 static void open_follow(struct follow *f, struct recording *recording,
 			const struct options *options, const char *program, pid_t pid)
 {
+	recording->max_bytes = options->max_bytes;
 	if (recording_open(recording, options->file, program, pid))
 		errx(1, "%s", recording->message);
 	*f = (struct follow){
@@ -64,7 +65,6 @@ static void open_follow(struct follow *f, struct recording *recording,
 		.mode = options->mode,
 		.ring_bytes = options->ring_bytes,
 		.lossless = options->lossless,
-		.max_bytes = options->max_bytes,
 	};
 	if (follow_open(f))
 		give_up(f);

@@ -423,9 +423,8 @@ static void look_after(struct follow *f)
 
 static void check_sizes(struct follow *f)
 {
-	for (size_t i = 0; f->max_bytes && i < f->count; i++)
-		if (f->tracees[i]->begun &&
-		    trace_writer_bytes(f->tracees[i]->ledger.writer) >= f->max_bytes) {
+	for (size_t i = 0; i < f->count; i++)
+		if (f->tracees[i]->begun && trace_writer_full(f->tracees[i]->ledger.writer)) {
 			f->full = true;
 			atomic_store(&f->stop, true);
 		}

@@ -15,7 +15,6 @@ struct follow {
 	uint32_t mode;       /* enum session_mode */
 	uint64_t ring_bytes; /* a power of two */
 	bool lossless;
-	uint64_t max_bytes; /* of one trace, 0: any */
 	struct recording *recording;
 
 	_Atomic bool stop; /* set from outside: end all traces now */

@@ -326,23 +326,7 @@ void tracee_call(struct tracee *t, struct tracee_thread *thread, const struct ri
 
 void tracee_end(struct tracee *t, const char *end)
 {
-	struct ledger_counts *counts = &t->ledger.counts;
-	struct trace_totals totals = {
-		.lost_events = counts->lost,
-		.late_events = counts->late,
-		.repaired_events = counts->repaired,
-		.duration_ns = t->ledger.last_ns,
-	};
-	int error;
-
-	if (end)
-		trace_writer_fact(t->ledger.writer, "end", end);
-	if (t->ledger.error)
-		t->message = strdup(trace_writer_error(t->ledger.writer));
-	error = trace_writer_close(t->ledger.writer, t->ledger.error ? NULL : &totals);
-	if (error && !t->message && asprintf(&t->message, "%s: %s", t->path, strerror(-error)) < 0)
-		t->message = NULL;
-	t->ledger.writer = NULL;
+	t->message = ledger_end(&t->ledger, t->path, end);
 }
 
 void tracee_destroy(struct tracee *t)

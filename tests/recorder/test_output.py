@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import shlex
@@ -15,7 +16,8 @@ from program import clean_environ
 from recording import HAKREC, HAKTRACE, WORKLOADS, Trace, record
 
 STORM = ("4", "200000")
-STORM_OUTPUT = f"mallocs 800064 reallocs 25000 frees 800064 calls {2 * 800064 + 25000}\n"
+STORM_CALLS = 2 * 800064 + 25000
+STORM_OUTPUT = f"mallocs 800064 reallocs 25000 frees 800064 calls {STORM_CALLS}\n"
 
 
 def assert_cut_cleanly(trace: Path) -> None:
@@ -108,6 +110,37 @@ def test_file_size_limit(tmp_path: Path) -> None:
     assert recording.done.returncode not in (0, 8)
     assert "too large" in recording.done.stderr
     assert_cut_cleanly(recording.output)
+
+
+@pytest.mark.parametrize("limit", [2_000, 100_000, 1_000_000])
+def test_max_size(tmp_path: Path, limit: int) -> None:
+    """The trace ends whole with the last block that fits, and says why; the program goes on."""
+    options = ("--json", "--max-size", str(limit))
+    recording = record(tmp_path, WORKLOADS / "storm", *STORM, options=options)
+    assert (recording.done.returncode, recording.done.stdout) == (0, STORM_OUTPUT)
+    said = json.loads(recording.done.stderr)
+    trace = recording.trace
+    trace.assert_sound()
+    size = recording.output.stat().st_size
+    assert said["file_bytes"] == size <= limit
+    assert said["events"] == trace.info["events"] < STORM_CALLS
+    assert said["peak_live_bytes"] is None
+    assert trace.info["end"] == "max-size"
+    # A block of this program takes less than 64 KiB.
+    assert size > limit - 65536
+
+
+def test_max_size_of_a_child(tmp_path: Path) -> None:
+    """One trace at its greatest size ends all; each of them is whole."""
+    script = f"'{WORKLOADS}/storm' 4 200000; :"
+    options = ("--quiet", "--max-size", "100K")
+    recording = record(tmp_path, "/bin/sh", "-c", script, options=options)
+    assert (recording.done.returncode, recording.done.stdout) == (0, STORM_OUTPUT)
+    assert len(recording.traces) == 2
+    recording.assert_sound()
+    for trace in recording.traces:
+        assert trace.path.stat().st_size <= 102400
+        assert trace.info["end"] == "max-size"
 
 
 def test_to_a_pipe(tmp_path: Path) -> None:

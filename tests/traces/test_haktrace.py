@@ -140,6 +140,7 @@ def test_info(sample: Path) -> None:
         "file_bytes": sample.stat().st_size,
         "bytes_per_event": round(sample.stat().st_size / 10, 4),
         "complete": True,
+        "end": None,
         "program": "/usr/bin/app",
         "command": 'app --fast "a b"',
         "pid": 4711,
@@ -152,7 +153,8 @@ def test_info_as_text(sample: Path) -> None:
     done = haktrace("info", sample)
     assert (done.returncode, done.stderr) == (0, "")
     lines = dict(re.split(r" +", line, maxsplit=1) for line in done.stdout.splitlines())
-    expected = {key: str(value) for key, value in info(sample).items()} | {"complete": "true"}
+    expected = {key: str(value) for key, value in info(sample).items()}
+    expected |= {"complete": "true", "end": "unknown"}
     expected["bytes_per_event"] = f"{sample.stat().st_size / 10:.4f}"
     assert lines == expected
 
@@ -173,7 +175,11 @@ def test_info_of_a_growing_trace(tmp_path: Path) -> None:
         rf"haktrace: {path}: ends at byte \d+ without its last frame; 15 rows can be read\n",
     )
     figures = json.loads(done.stdout)
-    assert (figures["complete"], figures["events"], figures["duration_ns"]) == (False, 10, 2000)
+    assert (figures["complete"], figures["events"], figures["duration_ns"]) == (
+        False,
+        10,
+        2000,
+    )
     assert figures["lost_events"] is None
     assert figures["late_events"] is None
 
@@ -184,7 +190,11 @@ def test_info_of_a_damaged_trace(large: Path, tmp_path: Path) -> None:
     middle = len(whole) // 2
     path.write_bytes(whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :])
     done = haktrace("info", "--json", path)
-    fails(done, 0, rf"haktrace: {path}: block \d at byte \d+: .*rows before it can be read\n")
+    fails(
+        done,
+        0,
+        rf"haktrace: {path}: block \d at byte \d+: .*rows before it can be read\n",
+    )
     figures = json.loads(done.stdout)
     assert figures["complete"] is False
     assert 0 < figures["events"] < 200000
@@ -267,7 +277,11 @@ def test_dump_agrees_with_info(large: Path) -> None:
 def test_dump_to_a_full_disk(large: Path) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [HAKTRACE, "dump", large], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+            [HAKTRACE, "dump", large],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
         )
     fails(done, 1, "haktrace: standard output: No space left on device\n")
 
@@ -381,7 +395,10 @@ def test_help(command: list[str]) -> None:
         (["dump"], "Usage: haktrace dump "),
         (["dump", "--thread", "x", "a"], "haktrace dump: 'x' is not a number"),
         (["dump", "--thread", "-1", "a"], "haktrace dump: '-1' is not a number"),
-        (["dump", "--thread", "4294967296", "a"], "haktrace dump: '4294967296' is not a number"),
+        (
+            ["dump", "--thread", "4294967296", "a"],
+            "haktrace dump: '4294967296' is not a number",
+        ),
         (["dump", "--to-ns", "0", "a"], "haktrace dump: nothing happens before 0"),
         (["verify"], "Usage: haktrace verify "),
         (["import", "x"], "haktrace import: a log, --from and --output are needed"),
@@ -389,7 +406,10 @@ def test_help(command: list[str]) -> None:
         (["export", "x"], "haktrace export: a trace, --to and --output are needed"),
         (["export", "--to", "x", "x"], "haktrace export: 'x' is no format"),
         (["export", "x", "y"], "haktrace export: more than one trace"),
-        (["export", "--to=parquet", "x", "-o-"], "haktrace export: parquet goes into a file only"),
+        (
+            ["export", "--to=parquet", "x", "-o-"],
+            "haktrace export: parquet goes into a file only",
+        ),
     ],
 )
 def test_wrong_usage(words: list[str], reason: str) -> None:

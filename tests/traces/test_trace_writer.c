@@ -212,6 +212,60 @@ static void test_no_room(void **state)
 	trace_close(t);
 }
 
+/* A full trace is whole, without the block that did not fit, and says why it ends. */
+static void test_limit(void **state)
+{
+	struct trace_writer *w = open_writer();
+	uint64_t i, random = 1;
+	struct stat st;
+	struct trace *t;
+	int err = 0;
+
+	(void)state;
+	trace_writer_limit(w, 20000);
+	for (i = 0; !err; i++) {
+		struct trace_event event = birth(i);
+
+		event.size = (random = random * 6364136223846793005u + 1) >> 44;
+		err = trace_writer_event(w, &event);
+		if (!err && i % 1000 == 999)
+			err = trace_writer_flush(w);
+	}
+	assert_int_equal(err, -EFBIG);
+	assert_true(trace_writer_full(w));
+	assert_int_equal(trace_writer_calls(w), i - 1000);
+	assert_int_equal(trace_writer_thread(w, &thread), -EFBIG);
+	assert_int_equal(trace_writer_fact(w, "end", "max-size"), 0);
+	assert_int_equal(trace_writer_close(w, &(struct trace_totals){.duration_ns = 7}), 0);
+	assert_int_equal(stat(check_path, &st), 0);
+	assert_in_range(st.st_size, 10000, 20000);
+	assert_int_equal(trace_open(&t, check_path), 0);
+	assert_true(trace_complete(t));
+	assert_string_equal(trace_fact(t, "end"), "max-size");
+	assert_int_equal(trace_rows(t), i - 1000);
+	assert_int_equal(trace_totals(t)->duration_ns, 0);
+	trace_close(t);
+}
+
+/* Marks are rows, but no calls. */
+static void test_calls(void **state)
+{
+	struct trace_event mark = {.kind = TRACE_THREAD_START,
+				   .object = TRACE_NONE,
+				   .old_object = TRACE_NONE,
+				   .site = TRACE_NO_SITE};
+	struct trace_event event = birth(0);
+	struct trace_writer *w = open_writer();
+
+	(void)state;
+	assert_int_equal(trace_writer_event(w, &mark), 0);
+	assert_int_equal(trace_writer_event(w, &event), 0);
+	assert_int_equal(trace_writer_calls(w), 0);
+	assert_int_equal(trace_writer_flush(w), 0);
+	assert_int_equal(trace_writer_calls(w), 1);
+	assert_int_equal(trace_writer_close(w, &(struct trace_totals){0}), 0);
+}
+
 static void test_pipe(void **state)
 {
 	struct trace_event event = birth(0);
@@ -270,6 +324,8 @@ int main(void)
 		cmocka_unit_test(test_cannot_open),
 		cmocka_unit_test(test_full_device),
 		cmocka_unit_test(test_no_room),
+		cmocka_unit_test(test_limit),
+		cmocka_unit_test(test_calls),
 		cmocka_unit_test(test_pipe),
 		cmocka_unit_test(test_growing),
 	};
