@@ -384,7 +384,11 @@ struct process *process_create(struct session *s, uint32_t number, struct legacy
 
 bool process_meet(struct process *p)
 {
-	read_notes(p);
+	const struct note_head *head;
+
+	/* What comes after the image is dealt with when the trace is open. */
+	while (!p->told && (head = notebook_next(&p->notes)))
+		take_note(p, head, head + 1);
 	return p->told;
 }
 

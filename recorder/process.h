@@ -55,7 +55,7 @@ struct process {
 /* A process that presented itself; legacy (which it takes) of a forked one, else NULL. */
 struct process *process_create(struct session *s, uint32_t number, struct legacy *legacy);
 
-/* Reads the notes that a trace starts with. False: they are not all there. */
+/* Reads the note that a trace starts with. False: it is not there yet. */
 bool process_meet(struct process *p);
 
 /* Takes over the writer and begins the trace. Returns 0 or a negative errno. */
