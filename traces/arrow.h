@@ -100,6 +100,20 @@ TRACE_API int trace_arrow_sites(struct trace *trace, struct ArrowArrayStream *ou
  */
 TRACE_API int trace_arrow_stacks(struct trace *trace, struct ArrowArrayStream *out);
 
+/*
+ * The call chains of all sites, by name: the site's stack where one was recorded, else the site
+ * alone; files with names are looked for as symbol.h says. Reading them takes a while.
+ *
+ *   site      uint32                      function  text, null: not known
+ *   depth     uint32, in the stack, 0:    file      text, null: not known
+ *             the site's own frame        line      uint32, null: not known
+ *   inlined   uint32, 0: the innermost    module    text, null: in no known module
+ *             call inlined at this depth; offset    uint64
+ *             the last is the function    problem   text, null: none; why the module's functions
+ *             that was compiled there               are not named: another file is at its path
+ */
+TRACE_API int trace_arrow_symbols(struct trace *trace, struct ArrowArrayStream *out);
+
 /* Facts about the process: key text, value text. */
 TRACE_API int trace_arrow_facts(struct trace *trace, struct ArrowArrayStream *out);
 

@@ -4,7 +4,7 @@
 
 #include "arrowdata.h"
 
-#define ARROWCOLUMNS_MAX 8
+#define ARROWCOLUMNS_MAX 12
 
 struct arrow_columns {
 	const struct arrow_column *columns;

@@ -32,11 +32,18 @@ static const char *get_last_error(struct ArrowArrayStream *out)
 	return stream->error == ENOMEM ? "out of memory" : trace_error(stream->trace);
 }
 
+static void close_sources(const struct arrow_stream *stream)
+{
+	trace_cursor_close(stream->cursor);
+	if (stream->own)
+		stream->close(stream->own);
+}
+
 static void release(struct ArrowArrayStream *out)
 {
 	struct arrow_stream *stream = out->private_data;
 
-	trace_cursor_close(stream->cursor);
+	close_sources(stream);
 	free(stream);
 	out->release = NULL;
 }
@@ -47,7 +54,7 @@ int arrow_stream_export(struct ArrowArrayStream *out, const struct arrow_stream 
 
 	*out = (struct ArrowArrayStream){0};
 	if (!copy) {
-		trace_cursor_close(stream->cursor);
+		close_sources(stream);
 		return -ENOMEM;
 	}
 	*copy = *stream;

@@ -12,10 +12,12 @@ struct arrow_stream {
 	uint64_t rows;               /* next()'s own count of what it delivered */
 	/* Returns 1 with *out filled, 0 at the end, or a negative errno. */
 	int (*next)(struct arrow_stream *stream, struct ArrowArray *out);
+	void *own; /* next()'s, or NULL */
+	void (*close)(void *own);
 	int error; /* positive, as the interface has it */
 };
 
-/* Fills *out with a copy of stream. Returns 0 or -ENOMEM (the cursor is closed then). */
+/* Fills *out with a copy of stream. Returns 0 or -ENOMEM (the cursor and own are closed then). */
 int arrow_stream_export(struct ArrowArrayStream *out, const struct arrow_stream *stream);
 
 #endif

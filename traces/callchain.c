@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-int callchains_init(struct callchains *c, const struct trace *trace)
+int callchains_init(struct callchains *c, const struct trace *trace,
+		    void (*tell)(const char *sentence))
 {
 	size_t n_stacks = trace_stacks(trace, &c->stacks);
 
@@ -14,7 +15,7 @@ int callchains_init(struct callchains *c, const struct trace *trace)
 	c->n_frames = 0;
 	c->first = calloc(c->n_sites + 1, sizeof(*c->first));
 	c->numbers = calloc(c->n_modules + 1, sizeof(*c->numbers));
-	if (symbols_init(&c->symbols, trace) || !c->first || !c->numbers)
+	if (symbols_init(&c->symbols, trace, tell) || !c->first || !c->numbers)
 		return -ENOMEM;
 	for (size_t i = n_stacks; i-- > 0;)
 		c->first[c->stacks[i].site] = (uint32_t)i + 1;
@@ -45,27 +46,34 @@ size_t callchains_frames(struct callchains *c, uint32_t site, const struct trace
 	return 1;
 }
 
-struct symbol *callchains_symbol(struct callchains *c, const struct trace_frame *frame)
+static void name_unknown(struct callchains *c, const struct trace_frame *frame)
 {
-	return symbols_find(&c->symbols, frame->module, frame->offset - 1);
-}
-
-const char *callchains_name(struct callchains *c, const struct trace_frame *frame)
-{
-	const struct symbol *symbol = callchains_symbol(c, frame);
 	const char *path, *slash;
 
-	if (symbol)
-		return symbol->name;
 	if (frame->module >= c->n_modules) {
 		snprintf(c->name, sizeof(c->name), "0x%" PRIx64, frame->offset);
-		return c->name;
+		return;
 	}
 	path = c->modules[frame->module].path;
 	slash = strrchr(path, '/');
 	snprintf(c->name, sizeof(c->name), "%s+0x%" PRIx64, slash ? slash + 1 : path,
 		 frame->offset);
-	return c->name;
+}
+
+size_t callchains_lines(struct callchains *c, const struct trace_frame *frame,
+			const struct symbol_line **lines, bool *named)
+{
+	size_t n = symbols_find(&c->symbols, frame->module, frame->offset - 1, lines);
+
+	if (named)
+		*named = n;
+	if (n)
+		return n;
+	name_unknown(c, frame);
+	c->unnamed = (struct symbol){c->name, c->name, 0};
+	c->unnamed_line = (struct symbol_line){.symbol = &c->unnamed};
+	*lines = &c->unnamed_line;
+	return 1;
 }
 
 int64_t callchains_number(struct callchains *c, const struct trace_frame *frame)

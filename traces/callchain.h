@@ -1,5 +1,5 @@
 /*
- * The call chains of a trace's sites, with a name and a number for each frame: the first stack that
+ * The call chains of a trace's sites, with names and a number for each frame: the first stack that
  * was recorded at a site, else the site alone.
  */
 #ifndef TRACE_CALLCHAIN_H
@@ -21,11 +21,14 @@ struct callchains {
 		*numbers;  /* of frames, by offset + 1; one map a module and one for no module */
 	uint64_t n_frames; /* that have a number */
 	struct trace_frame alone;
+	struct symbol unnamed;
+	struct symbol_line unnamed_line;
 	char name[512];
 };
 
-/* The trace must stay open until the fini. Returns 0 or -ENOMEM. */
-int callchains_init(struct callchains *c, const struct trace *trace);
+/* The trace must stay open until the fini; tell as in symbols_init(). Returns 0 or -ENOMEM. */
+int callchains_init(struct callchains *c, const struct trace *trace,
+		    void (*tell)(const char *sentence));
 void callchains_fini(struct callchains *c);
 
 /*
@@ -35,11 +38,13 @@ void callchains_fini(struct callchains *c);
  */
 size_t callchains_frames(struct callchains *c, uint32_t site, const struct trace_frame **frames);
 
-/* The function of a frame; NULL: not known. */
-struct symbol *callchains_symbol(struct callchains *c, const struct trace_frame *frame);
-
-/* Its name, or "module+0x1a2b", or "0x7f1a2b" in no module; valid until the next call. */
-const char *callchains_name(struct callchains *c, const struct trace_frame *frame);
+/*
+ * The lines of a frame, at least one: the innermost inlined call first. Where nothing is known that
+ * is one of a function "module+0x1a2b", or "0x7f1a2b" in no module, valid until the next call, and
+ * *named is false. named may be NULL.
+ */
+size_t callchains_lines(struct callchains *c, const struct trace_frame *frame,
+			const struct symbol_line **lines, bool *named);
 
 /*
  * The frame's number: frames are counted from 0 as they are first asked for (n_frames tells that

@@ -23,6 +23,20 @@ static void put_name(FILE *out, const char *name)
 		fputc(*name == ';' ? ':' : (unsigned char)*name < ' ' ? ' ' : *name, out);
 }
 
+/* The functions of a frame, those inlined into others after them. */
+static void put_frame(FILE *out, struct callchains *chains, const struct trace_frame *frame,
+		      bool last)
+{
+	const struct symbol_line *lines;
+	size_t n = callchains_lines(chains, frame, &lines, NULL);
+
+	while (n-- > 0) {
+		put_name(out, lines[n].symbol->name);
+		if (n || !last)
+			fputc(';', out);
+	}
+}
+
 static char *chain_of(struct callchains *chains, uint32_t site)
 {
 	const struct trace_frame *frames = NULL;
@@ -32,11 +46,8 @@ static char *chain_of(struct callchains *chains, uint32_t site)
 
 	if (!out)
 		return NULL;
-	for (size_t i = depth; i-- > 0;) {
-		put_name(out, callchains_name(chains, &frames[i]));
-		if (i)
-			fputc(';', out);
-	}
+	for (size_t i = depth; i-- > 0;)
+		put_frame(out, chains, &frames[i], i == 0);
 	if (!depth)
 		fputs(CALLCHAIN_UNKNOWN, out);
 	if (fclose(out)) {
@@ -95,7 +106,7 @@ static int run(struct exporter_job *job)
 {
 	struct callchains chains;
 	struct usage *usage = NULL;
-	int error = callchains_init(&chains, job->trace);
+	int error = callchains_init(&chains, job->trace, exporter_tell);
 
 	if (!error)
 		error = usage_read(&usage, job);

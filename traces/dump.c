@@ -8,11 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPTION_FROM = 256, OPTION_TO, OPTION_THREAD, OPTION_JSON };
+enum { OPTION_FROM = 256, OPTION_TO, OPTION_THREAD, OPTION_JSON, OPTION_SYMBOLS };
 
 struct request {
 	const char *path;
 	bool json;
+	bool symbols;
 	bool one_thread;
 	uint32_t thread;
 	struct trace_range range;
@@ -20,6 +21,7 @@ struct request {
 
 static const struct argp_option options[] = {
 	{"json", OPTION_JSON, NULL, 0, "Print JSON objects, one a line"},
+	{"symbols", OPTION_SYMBOLS, NULL, 0, "Name sites by function, file and line"},
 	{"thread", OPTION_THREAD, "N", 0, "Only the rows of thread number N"},
 	{"from-ns", OPTION_FROM, "A", 0, "Only rows at or after this time"},
 	{"to-ns", OPTION_TO, "B", 0, "Only rows before this time"},
@@ -45,6 +47,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case OPTION_JSON:
 		request->json = true;
+		return 0;
+	case OPTION_SYMBOLS:
+		request->symbols = true;
 		return 0;
 	case OPTION_THREAD:
 		request->thread = (uint32_t)number_argument(state, arg, UINT32_MAX);
@@ -110,6 +115,11 @@ static int print_rows(struct printer *printer, struct names *names, const struct
 	return more < 0 ? more : 0;
 }
 
+static void tell(const char *sentence)
+{
+	warnx("%s", sentence);
+}
+
 static int dump(struct trace *trace, const struct request *request)
 {
 	static struct printer printer;
@@ -119,6 +129,8 @@ static int dump(struct trace *trace, const struct request *request)
 
 	printer_init(&printer, stdout);
 	error = names_init(&names, trace);
+	if (!error && request->symbols)
+		error = names_symbolise(&names, trace, tell);
 	if (!error)
 		error = trace_cursor_open(&cursor, trace, &request->range);
 	if (!error)

@@ -1,7 +1,13 @@
 #include "exporter.h"
 
+#include <err.h>
 #include <errno.h>
 #include <inttypes.h>
+
+void exporter_tell(const char *sentence)
+{
+	warnx("%s", sentence);
+}
 
 /* The number of the row that failed, for people. */
 static void explain(struct exporter_job *job, int error, uint64_t row)

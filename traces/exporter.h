@@ -31,6 +31,9 @@ extern const struct exporter exporter_parquet;
 extern const struct exporter exporter_perfetto;
 extern const struct exporter exporter_pprof;
 
+/* Tells what is worth knowing on standard error. */
+void exporter_tell(const char *sentence);
+
 /*
  * Calls row() for every row of the trace, in order. An error of it ends the reading; those of
  * live_apply() are explained in job->error. Returns 0, or the row's or the trace's error.

@@ -1,10 +1,16 @@
 /*
  * A recording as heaptrack_print and heaptrack_gui open it (version 3 of heaptrack's text format,
  * numbers hexadecimal, everything counted from 1 where 0 is none):
- *   s LENGTH TEXT      a string                 a SIZE TRACE      what is allocated: how much,
- * where i ADDR MODULE NAME a place in the code      + N, - N          allocation, free of the Nth
- * a, from 0 t PLACE PARENT     a call chain             c MILLISECONDS    time goes on A realloc is
- * a free, then an allocation; inherited objects are allocated like others.
+ *
+ *   s LENGTH TEXT                         a string
+ *   i ADDR MODULE NAME [FILE LINE [NAME FILE LINE]...]
+ *                                         a place in the code, the innermost inlined call first
+ *   t PLACE PARENT                        a call chain
+ *   a SIZE TRACE                          what is allocated: how much, where
+ *   + N, - N                              allocation, free of the Nth a, from 0
+ *   c MILLISECONDS                        time goes on
+ *
+ * A realloc is a free, then an allocation; inherited objects are allocated like others.
  */
 #include "callchain.h"
 #include "exporter.h"
@@ -24,6 +30,8 @@ struct heaptrack {
 	struct idmap sizes;   /* by size + 1: a number */
 	struct idmap infos;   /* by number of size and trace: number of the "a" */
 	struct idmap traces;  /* by place and parent: number of the "t" */
+	struct idmap files;   /* by address of the name: number of its string */
+	bool failed;          /* no memory */
 	uint32_t *site_trace; /* of each site, and of the unknown one: number of its trace; 0: none
 				 yet */
 	uint32_t *paths;      /* of each module: number of its path's string; 0: none yet */
@@ -72,16 +80,52 @@ static uint64_t put_string(struct heaptrack *h, const char *text)
 	return ++h->n_strings;
 }
 
-static void put_place(struct heaptrack *h, uint64_t addr, uint64_t module, const char *name)
+/* A function's string, kept as the symbol's number when it has one to keep. */
+static uint64_t function_of(struct heaptrack *h, struct symbol *symbol)
 {
-	uint64_t function = put_string(h, name);
+	if (!symbol->number)
+		symbol->number = (uint32_t)put_string(h, symbol->name);
+	return symbol->number;
+}
 
+/* A source file's string. libdw has each text once for a unit. */
+static uint64_t file_of(struct heaptrack *h, const char *file)
+{
+	uint64_t number = idmap_get(&h->files, (uintptr_t)file);
+
+	if (number == IDMAP_NONE) {
+		number = put_string(h, file);
+		if (idmap_set(&h->files, (uintptr_t)file, number))
+			h->failed = true;
+	}
+	return number;
+}
+
+static void put_number(struct heaptrack *h, uint64_t number)
+{
+	printer_char(&h->printer, ' ');
+	put_hex(&h->printer, number);
+}
+
+/* Strings come before the line that refers to them. */
+static void put_place(struct heaptrack *h, uint64_t addr, uint64_t module,
+		      const struct symbol_line *lines, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		function_of(h, lines[i].symbol);
+		if (lines[i].file)
+			file_of(h, lines[i].file);
+	}
 	printer_text(&h->printer, "i ");
 	put_hex(&h->printer, addr);
-	printer_char(&h->printer, ' ');
-	put_hex(&h->printer, module);
-	printer_char(&h->printer, ' ');
-	put_hex(&h->printer, function);
+	put_number(h, module);
+	for (size_t i = 0; i < n; i++) {
+		put_number(h, function_of(h, lines[i].symbol));
+		if (n == 1 && !lines[i].file)
+			break;
+		put_number(h, lines[i].file ? file_of(h, lines[i].file) : 0);
+		put_number(h, lines[i].line);
+	}
 	printer_char(&h->printer, '\n');
 }
 
@@ -97,15 +141,18 @@ static int64_t place_of(struct heaptrack *h, const struct trace_frame *frame)
 {
 	uint64_t known = h->chains.n_frames, addr = frame->offset - 1, module = 0;
 	int64_t number = callchains_number(&h->chains, frame);
+	const struct symbol_line *lines;
+	size_t n;
 
 	if (number < 0)
 		return number;
 	if (h->chains.n_frames > known) {
+		n = callchains_lines(&h->chains, frame, &lines, NULL);
 		if (frame->module < h->chains.n_modules) {
 			addr += h->chains.modules[frame->module].base_addr;
 			module = path_of(h, frame->module);
 		}
-		put_place(h, addr, module, callchains_name(&h->chains, frame));
+		put_place(h, addr, module, lines, n);
 	}
 	return number + UNKNOWN_PLACE + 1;
 }
@@ -198,6 +245,8 @@ static int write_row(void *context, const struct trace_event *row)
 static void write_head(struct heaptrack *h, const struct trace *trace)
 {
 	const char *command = trace_fact(trace, "command"), *page = trace_fact(trace, "page_bytes");
+	struct symbol unknown = {CALLCHAIN_UNKNOWN, CALLCHAIN_UNKNOWN, 0};
+	const struct symbol_line line = {.symbol = &unknown};
 
 	if (!command)
 		command = trace_fact(trace, "program");
@@ -206,13 +255,13 @@ static void write_head(struct heaptrack *h, const struct trace *trace)
 	printer_text(&h->printer, "I ");
 	put_hex(&h->printer, page ? strtoull(page, NULL, 10) : 4096);
 	printer_text(&h->printer, " 0\n");
-	put_place(h, 0, 0, CALLCHAIN_UNKNOWN);
+	put_place(h, 0, 0, &line, 1);
 }
 
 static int run(struct exporter_job *job)
 {
 	struct heaptrack *h = calloc(1, sizeof(*h));
-	int error = h ? callchains_init(&h->chains, job->trace) : -ENOMEM;
+	int error = h ? callchains_init(&h->chains, job->trace, exporter_tell) : -ENOMEM;
 
 	if (!h)
 		return error;
@@ -226,10 +275,13 @@ static int run(struct exporter_job *job)
 		write_head(h, job->trace);
 		error = exporter_rows(job, write_row, h);
 	}
+	if (!error && h->failed)
+		error = -ENOMEM;
 	printer_flush(&h->printer);
 	idmap_fini(&h->sizes);
 	idmap_fini(&h->infos);
 	idmap_fini(&h->traces);
+	idmap_fini(&h->files);
 	live_fini(&h->live);
 	callchains_fini(&h->chains);
 	free(h->site_trace);

@@ -133,6 +133,23 @@ static void json_site(struct printer *p, const struct names *names, uint32_t num
 	json_number(p, ", \"height\": ", site ? site->height : 0, site && site->height);
 }
 
+/* The functions of the site, when they were asked for. */
+static void json_frames(struct printer *p, struct names *names, uint32_t number)
+{
+	const struct symbol_line *lines;
+	size_t n = names_lines(names, number, &lines);
+
+	printer_text(p, ", \"frames\": [");
+	for (size_t i = 0; i < n; i++) {
+		printer_text(p, i ? ", {" : "{");
+		json_text(p, "\"function\": ", lines[i].symbol->name);
+		json_text(p, ", \"file\": ", lines[i].file);
+		json_number(p, ", \"line\": ", lines[i].line, lines[i].line);
+		printer_char(p, '}');
+	}
+	printer_char(p, ']');
+}
+
 static void json_flags(struct printer *p, uint8_t flags)
 {
 	static const char *const names[] = {"\"failed\"", "\"moved\"", "\"foreign\"",
@@ -168,6 +185,8 @@ void listing_json(struct printer *p, struct names *names, const struct trace_eve
 	json_number(p, ", \"old_object\": ", row->old_object, row->old_object != TRACE_NONE);
 	json_number(p, ", \"addr\": ", row->addr, row->addr);
 	json_site(p, names, row->site);
+	if (names->symbolic)
+		json_frames(p, names, row->site);
 	json_flags(p, row->flags);
 	json_text(p, ", \"text\": ", row->kind == TRACE_MARK ? names_mark(names, row->size) : NULL);
 	printer_text(p, "}\n");

@@ -16,7 +16,8 @@
  *
  * JSON: one object with the fields of a row (time_ns thread kind size align object old_object addr
  * site flags), the site's module, offset and height, and a mark's text; what does not apply is
- * null.
+ * null. Where names are symbolic also the site's frames: function, file and line of each, the
+ * innermost inlined call first.
  */
 #ifndef TRACE_LISTING_H
 #define TRACE_LISTING_H

@@ -35,16 +35,19 @@ enum {
 	MAPPING_FILE = 5,
 	MAPPING_BUILD_ID = 6,
 	MAPPING_HAS_FUNCTIONS = 7,
+	MAPPING_HAS_FILENAMES = 8,
+	MAPPING_HAS_LINE_NUMBERS = 9,
+	MAPPING_HAS_INLINE_FRAMES = 10,
 };
 enum { LOCATION_ID = 1, LOCATION_MAPPING = 2, LOCATION_ADDRESS = 3, LOCATION_LINE = 4 };
-enum { LINE_FUNCTION = 1 };
+enum { LINE_FUNCTION = 1, LINE_LINE = 2 };
 enum { FUNCTION_ID = 1, FUNCTION_NAME = 2, FUNCTION_SYSTEM_NAME = 3, FUNCTION_FILE = 4 };
 
 /* What is known of a module once all its locations are written. */
 struct mapping {
 	uint64_t limit;
 	uint64_t file; /* string */
-	bool resolved;
+	bool resolved, lines;
 };
 
 struct profile {
@@ -52,7 +55,8 @@ struct profile {
 	struct callchains chains;
 	struct mapping *mappings;
 	struct bytes message;
-	struct bytes part, line; /* scratch: a message in it, and one in that */
+	struct bytes part, lines, line; /* scratch: a message in it, fields in that, one of them */
+	struct idmap files;             /* by address of the name: its string */
 	uint64_t n_strings;
 	uint32_t n_functions;
 };
@@ -70,39 +74,61 @@ static void add_value_type(struct profile *p, unsigned field, const char *type, 
 	protobuf_message(&p->message, field, &p->part);
 }
 
-static uint32_t add_function(struct profile *p, const char *name, const char *system_name,
-			     uint64_t file)
+/* The string of a source file. libdw has each text once for a unit. */
+static uint64_t file_string(struct profile *p, const char *file)
 {
+	uint64_t number = idmap_get(&p->files, (uintptr_t)file);
+
+	if (number == IDMAP_NONE) {
+		number = add_string(p, file);
+		if (idmap_set(&p->files, (uintptr_t)file, number))
+			p->message.failed = true;
+	}
+	return number;
+}
+
+static uint32_t add_function(struct profile *p, const struct symbol *symbol, const char *file)
+{
+	uint64_t number = file ? file_string(p, file) : 0;
+
 	protobuf_number(&p->part, FUNCTION_ID, ++p->n_functions);
-	protobuf_number(&p->part, FUNCTION_NAME, add_string(p, name));
-	protobuf_number(&p->part, FUNCTION_SYSTEM_NAME, add_string(p, system_name));
-	protobuf_number(&p->part, FUNCTION_FILE, file);
+	protobuf_number(&p->part, FUNCTION_NAME, add_string(p, symbol->name));
+	protobuf_number(&p->part, FUNCTION_SYSTEM_NAME, add_string(p, symbol->system_name));
+	protobuf_number(&p->part, FUNCTION_FILE, number);
 	protobuf_message(&p->message, PROFILE_FUNCTION, &p->part);
 	return p->n_functions;
 }
 
-/* The function of a frame; one that is not known is a function of its own, module+0x1a2b. */
-static uint32_t function_of(struct profile *p, const struct trace_frame *frame)
+/* The lines of a location, the innermost first; one that is not known is a function of its own,
+ * module+0x1a2b. Functions come before the message that is in the making. */
+static void add_lines(struct profile *p, const struct trace_frame *frame)
 {
-	struct symbol *symbol = callchains_symbol(&p->chains, frame);
-	const char *name;
+	const struct symbol_line *lines;
+	bool named;
+	size_t n = callchains_lines(&p->chains, frame, &lines, &named);
+	struct mapping *mapping = named ? &p->mappings[frame->module] : NULL;
 
-	if (!symbol) {
-		name = callchains_name(&p->chains, frame);
-		return add_function(p, name, name, 0);
+	for (size_t i = 0; i < n; i++) {
+		struct symbol *symbol = lines[i].symbol;
+		const char *file = lines[i].file;
+
+		if (!symbol->number)
+			symbol->number = add_function(p, symbol, file);
+		protobuf_number(&p->line, LINE_FUNCTION, symbol->number);
+		protobuf_number(&p->line, LINE_LINE, lines[i].line);
+		protobuf_message(&p->lines, LOCATION_LINE, &p->line);
+		if (mapping)
+			mapping->lines |= file != NULL;
 	}
-	if (!symbol->number)
-		symbol->number = add_function(p, symbol->name, symbol->system_name,
-					      p->mappings[frame->module].file);
-	p->mappings[frame->module].resolved = true;
-	return symbol->number;
+	if (mapping)
+		mapping->resolved = true;
 }
 
 static void add_location(struct profile *p, const struct trace_frame *frame, uint64_t id)
 {
-	uint32_t function = function_of(p, frame);
 	uint64_t addr = frame->offset - 1;
 
+	add_lines(p, frame);
 	protobuf_number(&p->part, LOCATION_ID, id);
 	if (frame->module < p->chains.n_modules) {
 		struct mapping *mapping = &p->mappings[frame->module];
@@ -113,15 +139,17 @@ static void add_location(struct profile *p, const struct trace_frame *frame, uin
 		protobuf_number(&p->part, LOCATION_MAPPING, frame->module + 1);
 	}
 	protobuf_number(&p->part, LOCATION_ADDRESS, addr);
-	protobuf_number(&p->line, LINE_FUNCTION, function);
-	protobuf_message(&p->part, LOCATION_LINE, &p->line);
+	p->part.failed |= p->lines.failed;
+	bytes_add(&p->part, p->lines.data, p->lines.size);
+	p->lines.size = 0;
 	protobuf_message(&p->message, PROFILE_LOCATION, &p->part);
 }
 
 /* The one location of all that comes from nowhere known; its number is behind the frames'. */
 static uint64_t add_unknown(struct profile *p, uint64_t id)
 {
-	uint32_t function = add_function(p, CALLCHAIN_UNKNOWN, CALLCHAIN_UNKNOWN, 0);
+	const struct symbol unknown = {CALLCHAIN_UNKNOWN, CALLCHAIN_UNKNOWN, 0};
+	uint32_t function = add_function(p, &unknown, NULL);
 
 	protobuf_number(&p->part, LOCATION_ID, id);
 	protobuf_number(&p->line, LINE_FUNCTION, function);
@@ -206,6 +234,9 @@ static void add_mappings(struct profile *p)
 		protobuf_number(&p->part, MAPPING_FILE, p->mappings[i].file);
 		protobuf_number(&p->part, MAPPING_BUILD_ID, add_string(p, module->build_id));
 		protobuf_number(&p->part, MAPPING_HAS_FUNCTIONS, p->mappings[i].resolved);
+		protobuf_number(&p->part, MAPPING_HAS_FILENAMES, p->mappings[i].lines);
+		protobuf_number(&p->part, MAPPING_HAS_LINE_NUMBERS, p->mappings[i].lines);
+		protobuf_number(&p->part, MAPPING_HAS_INLINE_FRAMES, p->mappings[i].lines);
 		protobuf_message(&p->message, PROFILE_MAPPING, &p->part);
 	}
 }
@@ -265,7 +296,7 @@ static int run(struct exporter_job *job)
 {
 	struct profile p = {.job = job};
 	struct usage *usage = NULL;
-	int error = callchains_init(&p.chains, job->trace);
+	int error = callchains_init(&p.chains, job->trace, exporter_tell);
 
 	add_string(&p, ""); /* string 0 */
 	if (!error)
@@ -284,7 +315,9 @@ static int run(struct exporter_job *job)
 	free(p.mappings);
 	bytes_free(&p.message);
 	bytes_free(&p.part);
+	bytes_free(&p.lines);
 	bytes_free(&p.line);
+	idmap_fini(&p.files);
 	callchains_fini(&p.chains);
 	return error;
 }

@@ -7,6 +7,7 @@
     haktrace.live_bytes(trace)                      bytes in use over time
     haktrace.size_histogram(trace)
     haktrace.site_table(trace)                      who allocates what
+    haktrace.site_names(trace)                      and which function, file and line that is
 
     results = haktrace.read_results("results.jsonl")
     haktrace.compare(results, "wall_ns")
@@ -23,6 +24,7 @@ from haktrace.objects import iter_lifetimes, lifetime_histogram, lifetimes
 from haktrace.results import read_results
 from haktrace.sites import site_table
 from haktrace.sizes import size_counts, size_histogram
+from haktrace.symbols import site_names
 from haktrace.trace import FAILED, FOREIGN, MOVED, REPAIRED, Trace, read_trace
 from haktrace.workload import workload
 
@@ -40,6 +42,7 @@ __all__ = [
     "live_bytes",
     "read_results",
     "read_trace",
+    "site_names",
     "site_table",
     "size_counts",
     "size_histogram",

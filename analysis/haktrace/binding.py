@@ -19,7 +19,7 @@ from pathlib import Path
 import pyarrow as pa
 
 NAME = "libhaktrace.so"
-TABLES = ("marks", "threads", "modules", "sites", "stacks", "facts")
+TABLES = ("marks", "threads", "modules", "sites", "stacks", "symbols", "facts")
 
 
 class TraceError(Exception):

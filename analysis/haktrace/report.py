@@ -22,6 +22,7 @@ from haktrace.live import live_bytes
 from haktrace.results import read_results
 from haktrace.sites import site_table
 from haktrace.sizes import size_histogram
+from haktrace.symbols import site_names
 from haktrace.trace import Trace, read_trace
 from haktrace.workload import workload
 
@@ -36,6 +37,8 @@ def build_report(trace: Trace, results: pd.DataFrame) -> str:
     # As it was called: the executable's own name may be another.
     program = Path((command or sections.fact(trace, "program") or trace.path).split()[0]).name
     allocators = list(dict.fromkeys(results["allocator"]))
+    sites = site_table(trace, peak_event=peak)
+    sites["name"] = site_names(trace).reindex(sites.index).fillna("unknown")
     runs = results.groupby(["trace_digest", "schedule"], sort=False)
     parts = {
         "title": escape(f"{program} on {', '.join(allocators)}"),
@@ -44,7 +47,7 @@ def build_report(trace: Trace, results: pd.DataFrame) -> str:
         "findings": _each("li", "", sections.findings(results)),
         "facts": sections.facts(trace, workload(trace, live)),
         "schedules": "".join(sections.schedule(part) for _, part in runs),
-        "demand": sections.demand(live, size_histogram(trace), site_table(trace, peak_event=peak)),
+        "demand": sections.demand(live, size_histogram(trace), sites),
         "reading": _each("p", "", sections.READING),
         "versions": sections.versions(trace, results),
         "library": plots.library(),

@@ -227,7 +227,7 @@ def _site_table(sites: pd.DataFrame) -> str:
         height = f" <small>height {site['height']:,}</small>" if site["height"] else ""
         lifetime = site["median_lifetime_events"]
         cells = [
-            f'<td class="place"><code>{escape(site["place"])}</code>{height}</td>',
+            f'<td class="place"><code>{escape(site["name"])}</code>{height}</td>',
             f'<td class="bar" style="--share:{100 * share:.1f}%">'
             f"{bytes_text(site['peak_live_bytes'])} <small>{percent_text(share)}</small></td>",
             f"<td>{count_text(site['objects'])}</td>",

@@ -8,6 +8,7 @@ nanoseconds since the trace's start, sizes are bytes.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from types import TracebackType
@@ -155,6 +156,33 @@ class Trace:
         """Frames of the stacks of frequent sites: `site`, `depth` (0: the site itself), `module`,
         `offset`."""
         return self._table("stacks")
+
+    @cached_property
+    def symbols(self) -> pd.DataFrame:
+        """The call chains of all sites by name, innermost first: the site's stack where one was
+        recorded, else the site alone. Looked up when first asked for, in the files that ran.
+
+        | column     | dtype  | meaning                                                           |
+        | ---------- | ------ | ----------------------------------------------------------------- |
+        | `site`     | uint32 | row of `sites`                                                    |
+        | `depth`    | uint32 | frame of the stack, 0: the site's own                             |
+        | `inlined`  | uint32 | 0: the innermost call inlined in the frame; the frame's last row  |
+        |            |        | is the function that was compiled there                           |
+        | `function` | str    | C++ names demangled; null: not known                              |
+        | `file`     | str    | of the source; null: no debug information                         |
+        | `line`     | Int64  | of the call; null likewise                                        |
+        | `module`   | str    | path of the file that was mapped; null: in none                   |
+        | `offset`   | uint64 | of the return address in it                                       |
+
+        A module's file is known by its build id: at its recorded path, as
+        `/usr/lib/debug/.build-id`, or from debuginfod where DEBUGINFOD_URLS is set; debug files
+        also by `.gnu_debuglink`. A warning names each module whose file is another one by now.
+        """
+        frame = self._table("symbols")
+        for problem in frame["problem"].dropna().unique():
+            warnings.warn(problem, stacklevel=2)
+        frame["line"] = frame["line"].astype("Int64")
+        return frame.drop(columns="problem")
 
     @cached_property
     def modules(self) -> pd.DataFrame:

@@ -33,24 +33,24 @@ fuzz-traces: $(BUILD)/fuzz/traces $(BUILD)/tests/traces/golden
 
 # Tests of haktrace, live and the Arrow streams.
 PYTESTS += $(addprefix tests/traces/,test_haktrace.py test_import.py test_importers.py \
-	test_export.py test_profiles.py test_large.py)
+	test_export.py test_profiles.py test_symbols.py test_large.py)
 $(eval $(call unit,test_statistic,tests/traces/test_statistic.c,$(BUILD)/libhaktrace.a -lm))
 $(eval $(call unit,test_live,tests/traces/test_live.c,$(BUILD)/libhaktrace.a))
 $(eval $(call helper,traces/mtraced,tests/traces/mtraced.c))
 $(eval $(call helper,traces/generate,tests/traces/generate.c,$(BUILD)/libhaktrace.a -lzstd))
 $(eval $(call unit,test_arrow,tests/traces/test_arrow.c tests/traces/rowgen.c,\
-	$(BUILD)/libhaktrace.a -lzstd))
+	$(BUILD)/libhaktrace.a $(TRACE_LIBRARIES)))
 
 # make fuzz-import: the import of mutated logs, a minute; FUZZ_SECONDS=N for longer.
 FUZZERS += fuzz-import
-FUZZ_IMPORT := tests/traces/fuzz_import.c $(TRACE_SOURCES) $(addprefix traces/,order.c idmap.c lexer.c resolver.c \
+FUZZ_IMPORT := tests/traces/fuzz_import.c $(TRACE_SOURCES) $(addprefix traces/,order.c lexer.c resolver.c \
 	android.c logalloc.c malloclab.c mtrace.c)
 
 $(BUILD)/fuzz/import: $(FUZZ_IMPORT) $(wildcard traces/*.h)
 	$(call say,FUZZ,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)clang $(CPPFLAGS) -std=gnu17 -g -O1 -pthread -fsanitize=fuzzer$(comma)address$(comma)undefined \
-		-fno-sanitize-recover=all -o $@ $(FUZZ_IMPORT) -lzstd
+		-fno-sanitize-recover=all -o $@ $(FUZZ_IMPORT) $(TRACE_LIBRARIES)
 
 fuzz-import: $(BUILD)/fuzz/import
 	$(Q)mkdir -p $(BUILD)/fuzz/import-corpus

@@ -12,7 +12,7 @@ from typing import Any
 import protobuf
 import pytest
 from command import BUILD, info, run
-from exporting import HAKTRACE, Model, exported, large_trace, sample_trace, scribe
+from exporting import HAKTRACE, Model, export, exported, large_trace, sample_trace, scribe
 
 
 @pytest.fixture(scope="module")
@@ -277,7 +277,15 @@ thread 1 0 -1 main
 
 def test_functions_are_named(named: Path, tmp_path: Path) -> None:
     begin = function_in(str(BUILD / "libhaktrace.so"), "trace_open")
-    lines = exported("collapsed", named, tmp_path).read_text().splitlines()
+    output = tmp_path / "out.collapsed"
+    done = export("collapsed", named, output)
+    mine = str(BUILD / "libhaktrace.so")
+    assert (done.returncode, done.stderr) == (
+        0,
+        f"haktrace: {mine}: not the file that was recorded (build id {build_id_of(mine)}, recorded "
+        f"{'0' * 40}): its functions are not named\n",
+    )
+    lines = output.read_text().splitlines()
     # the return address right at a function's start belongs to the one before
     before = [line for line in lines if line.endswith(" 10000")]
     assert len(before) == 1
@@ -291,7 +299,9 @@ def test_functions_are_named(named: Path, tmp_path: Path) -> None:
 
 
 def test_pprof_names_functions(named: Path, tmp_path: Path) -> None:
-    profile = Profile.read(exported("pprof", named, tmp_path))
+    output = tmp_path / "out.pprof"
+    assert export("pprof", named, output).returncode == 0
+    profile = Profile.read(output)
     functions = {(p["name"], p["system_name"]) for p in profile.functions.values()}
     assert {
         ("trace_open", "trace_open"),
