@@ -25,6 +25,8 @@ static struct run_order order_of(const struct request *request, const struct all
 {
 	struct run_order order = {
 		.schedule = request->schedule,
+		.copies = (uint32_t)request->copies,
+		.speed = request->speed,
 		.touch = allocator->null ? RUN_TOUCH_NONE : request->touch,
 		.check = request->check && !allocator->null,
 		.baton = request->baton,
@@ -90,7 +92,7 @@ static bool run(struct hall *hall, const struct allocator *allocator, uint64_t r
 
 static double ns_per_op(const struct hall *hall)
 {
-	uint64_t ops = hall->contest->plan->ops;
+	uint64_t ops = contest_ops(hall->contest);
 
 	return ops ? (double)hall->outcome.wall_ns / (double)ops : NAN;
 }
@@ -101,6 +103,8 @@ static int note(struct contestant *c, const struct hall *hall)
 
 	c->check_errors += outcome->check_errors;
 	c->surprises = outcome->surprises;
+	if (outcome->late.p99_ns > c->late.p99_ns)
+		c->late = outcome->late;
 	if (outcome->peak_live_bytes > c->peak_live_bytes)
 		c->peak_live_bytes = outcome->peak_live_bytes;
 	memcpy(c->notes, outcome->notes, sizeof(c->notes));
@@ -147,6 +151,11 @@ static int round_hold(struct hall *hall, uint64_t repeat,
 			return error;
 	}
 	return 0;
+}
+
+uint64_t contest_ops(const struct contest *contest)
+{
+	return contest->plan->ops * contest->request->copies;
 }
 
 int contest_hold(struct contest *contest, const struct allocators *allocators,

@@ -25,6 +25,7 @@ struct contestant {
 	uint64_t peak_live_bytes;
 	uint64_t check_errors;
 	uint64_t surprises;
+	struct run_late late; /* paced: of the repeat that was latest */
 	char notes[sizeof(((struct run_outcome *)0)->notes)];
 };
 
@@ -48,6 +49,9 @@ struct contest_run {
 	double ns_per_op;
 	double loop_ns_per_op;
 };
+
+/* Calls that a run executes. */
+uint64_t contest_ops(const struct contest *contest);
 
 /*
  * Runs everything; calls keep after each run that counts. Complaints go to stderr. Returns 0, or a

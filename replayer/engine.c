@@ -38,7 +38,7 @@ static ALWAYS void birth(struct worker *worker, const struct plan_op *op, struct
 		special_exhausted(worker, kind, op->size);
 	slot->ptr = ptr;
 	if (check)
-		watch_birth(ptr, kind, op->size, 0, identity);
+		watch_birth(ptr, kind, op->size, 0, worker->copy | identity);
 	else if (setting.touch)
 		touch_part(setting.touch, ptr, 0, op->size);
 	atomic_store_explicit(&slot->identity, identity, memory_order_release);
@@ -46,13 +46,13 @@ static ALWAYS void birth(struct worker *worker, const struct plan_op *op, struct
 		gate_announce(slot);
 }
 
-static ALWAYS void death(const struct plan_op *op, struct slot *slot, uint64_t identity,
-			 const bool check)
+static ALWAYS void death(struct worker *worker, const struct plan_op *op, struct slot *slot,
+			 uint64_t identity, const bool check)
 {
 	const unsigned kind = op->code & PLAN_VERB;
 
 	if (check)
-		watch_death(slot->ptr, kind, op->size, identity);
+		watch_death(slot->ptr, kind, op->size, worker->copy | identity);
 	verbs[kind].call((uintptr_t)slot->ptr, op->size, 0);
 }
 
@@ -61,7 +61,7 @@ static ALWAYS void run(struct worker *worker, uint64_t entries, const bool check
 	const struct plan_op *op = worker->next;
 	uint64_t digest = worker->digest;
 	uint64_t identity = worker->identity;
-	struct slot *const slots = setting.slots;
+	struct slot *const slots = worker->slots;
 
 	for (; entries; entries--) {
 		struct slot *slot = &slots[op->slot];
@@ -78,7 +78,7 @@ static ALWAYS void run(struct worker *worker, uint64_t entries, const bool check
 		}
 		if (shape_frees(op->code & PLAN_VERB)) {
 			object = atomic_load_explicit(&slot->identity, memory_order_relaxed);
-			death(op, slot, object, check);
+			death(worker, op, slot, object, check);
 		} else {
 			object = identity++;
 			birth(worker, op, slot, object, check, sites);

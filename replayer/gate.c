@@ -3,8 +3,6 @@
 #include "futex.h"
 
 #include <immintrin.h>
-#include <stdalign.h>
-#include <stdbool.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -27,10 +25,6 @@ struct epoch {
 };
 
 static struct point points[POINTS];
-static struct epoch *epochs;
-static uint32_t n_epochs;
-static uint32_t window;
-static alignas(64) _Atomic uint32_t done; /* every epoch below is complete */
 static alignas(64) _Atomic int64_t live;
 static _Atomic int64_t live_peak;
 static unsigned spins;
@@ -78,37 +72,39 @@ void gate_announce(const struct slot *slot)
 }
 
 /* Moves `done` over every complete epoch, waking who waits for it. */
-static void epochs_advance(void)
+static void epochs_advance(struct gate *gate)
 {
-	uint32_t e = atomic_load(&done);
+	uint32_t e = atomic_load(&gate->done);
 
-	while (e < n_epochs && !atomic_load(&epochs[e].left)) {
-		if (!atomic_compare_exchange_strong(&done, &e, e + 1))
+	while (e < gate->n_epochs && !atomic_load(&gate->epochs[e].left)) {
+		struct epoch *epoch = &gate->epochs[e];
+
+		if (!atomic_compare_exchange_strong(&gate->done, &e, e + 1))
 			continue;
-		if (atomic_exchange(&epochs[e].state, EPOCH_DONE) == EPOCH_OPEN_WITH_SLEEPERS)
-			futex_wake_all(&epochs[e].state);
+		if (atomic_exchange(&epoch->state, EPOCH_DONE) == EPOCH_OPEN_WITH_SLEEPERS)
+			futex_wake_all(&epoch->state);
 		e++;
 	}
 }
 
-bool gate_init(const struct plan *plan)
+bool gate_init(struct gate *gate, const struct plan *plan)
 {
 	const uint32_t *left = (const void *)((const char *)plan + plan->epochs_offset);
-	size_t bytes = plan->epochs * sizeof(*epochs);
+	size_t bytes = plan->epochs * sizeof(*gate->epochs);
 
 	/* Spinning pays only where the other thread can run meanwhile. */
 	spins = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? 400 : 0;
-	window = plan->window;
-	n_epochs = plan->epochs;
+	gate->window = plan->window;
+	gate->n_epochs = plan->epochs;
 	if (!bytes)
 		return true;
-	epochs = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	if (epochs == MAP_FAILED)
+	gate->epochs = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (gate->epochs == MAP_FAILED)
 		return false;
-	for (uint32_t e = 0; e < n_epochs; e++)
-		atomic_init(&epochs[e].left, left[e]);
-	epochs_advance(); /* over those in which nobody has anything to do */
+	for (uint32_t e = 0; e < gate->n_epochs; e++)
+		atomic_init(&gate->epochs[e].left, left[e]);
+	epochs_advance(gate); /* over those in which nobody has anything to do */
 	return true;
 }
 
@@ -133,9 +129,9 @@ static void epoch_sleep(struct epoch *epoch)
  * Waits for the window. Who has to sleep sleeps until half the window is free again, lest every
  * epoch of the slowest thread wake everybody.
  */
-static void epoch_enter(uint32_t enter)
+static void epoch_enter(struct gate *gate, uint32_t enter)
 {
-	const struct epoch *needed = &epochs[enter - window];
+	const struct epoch *needed = &gate->epochs[enter - gate->window];
 
 	for (unsigned i = 0; i < spins; i++) {
 		if (epoch_done(needed))
@@ -143,15 +139,15 @@ static void epoch_enter(uint32_t enter)
 		_mm_pause();
 	}
 	if (!epoch_done(needed))
-		epoch_sleep(&epochs[enter - (window + 1) / 2]);
+		epoch_sleep(&gate->epochs[enter - (gate->window + 1) / 2]);
 }
 
-void gate_pass(uint32_t leave, uint32_t enter)
+void gate_pass(struct gate *gate, uint32_t leave, uint32_t enter)
 {
-	if (leave != PLAN_NONE && atomic_fetch_sub(&epochs[leave].left, 1) == 1)
-		epochs_advance();
-	if (enter != PLAN_NONE && enter >= window)
-		epoch_enter(enter);
+	if (leave != PLAN_NONE && atomic_fetch_sub(&gate->epochs[leave].left, 1) == 1)
+		epochs_advance(gate);
+	if (enter != PLAN_NONE && enter >= gate->window)
+		epoch_enter(gate, enter);
 }
 
 void gate_fold(int64_t live_bytes, uint64_t peak_bytes)

@@ -9,11 +9,20 @@
 #include "plan.h"
 #include "slot.h"
 
+#include <stdalign.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+/* The epochs of one copy of the trace. */
+struct gate {
+	struct epoch *epochs;
+	uint32_t n_epochs;
+	uint32_t window;
+	alignas(64) _Atomic uint32_t done; /* every epoch below is complete */
+};
+
 /* Before any other call. False when memory lacks. */
-bool gate_init(const struct plan *plan);
+bool gate_init(struct gate *gate, const struct plan *plan);
 
 /* Waits until the slot holds that object. */
 void gate_wait(const struct slot *slot, uint64_t identity);
@@ -22,9 +31,9 @@ void gate_wait(const struct slot *slot, uint64_t identity);
 void gate_announce(const struct slot *slot);
 
 /* Leaves one epoch and enters a later one, waiting for the window; either may be PLAN_NONE. */
-void gate_pass(uint32_t leave, uint32_t enter);
+void gate_pass(struct gate *gate, uint32_t leave, uint32_t enter);
 
-/* Adds to the live bytes; peak: how far above the start they stood on the way. */
+/* Adds to the live bytes of all copies; peak: how far above the start they stood on the way. */
 void gate_fold(int64_t live_bytes, uint64_t peak_bytes);
 
 /* The most live bytes so far. */

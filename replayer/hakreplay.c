@@ -68,6 +68,12 @@ static int replay(const struct request *request, struct trace *trace,
 		survey_fini(&survey);
 		return status;
 	}
+	if (request->schedule == RUN_PACED && !tempo_usual_step(&survey.steps)) {
+		status = complain("%s: it has no times, which --schedule paced needs",
+				  request->trace);
+		survey_fini(&survey);
+		return status;
+	}
 	if (*survey.cut)
 		complain("%s; its whole part is replayed", survey.cut);
 	error = planner_make(&plan, trace, &survey, &options);

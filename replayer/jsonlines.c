@@ -42,12 +42,15 @@ static void add(struct json_object *object, const char *key, struct json_object 
 static struct json_object *options(const struct contest_run *run)
 {
 	const struct request *request = run->contest->request;
-	bool parallel = request->schedule == RUN_PARALLEL;
+	bool lockstep = request->schedule == RUN_LOCKSTEP;
+	bool paced = request->schedule == RUN_PACED;
 	struct json_object *object = json_object_new_object();
 
 	add(object, "touch", json_object_new_string(request_touch_name(request->touch)));
 	add(object, "check", json_object_new_boolean(request->check));
-	add(object, "skew", parallel ? count(request->skew) : NULL);
+	add(object, "skew", lockstep ? NULL : count(request->skew));
+	add(object, "speed", paced ? json_object_new_double(request->speed) : NULL);
+	add(object, "copies", count(request->copies));
 	add(object, "baton", json_object_new_boolean(run->outcome->baton));
 	add(object, "partial", json_object_new_boolean(*run->contest->survey->cut));
 	add(object, "hakmem",
@@ -81,14 +84,25 @@ static struct json_object *stats(const struct run_outcome *outcome)
 	return object;
 }
 
+static struct json_object *late(const struct run_late *late)
+{
+	struct json_object *object = json_object_new_object();
+
+	add(object, "mean_ns", count(late->mean_ns));
+	add(object, "p50_ns", count(late->p50_ns));
+	add(object, "p99_ns", count(late->p99_ns));
+	add(object, "max_ns", count(late->max_ns));
+	return object;
+}
+
 static void add_measures(struct json_object *object, const struct contest_run *run)
 {
 	const struct run_outcome *outcome = run->outcome;
 	const struct contest *contest = run->contest;
 	bool lockstep = contest->request->schedule == RUN_LOCKSTEP;
 
-	add(object, "ops", count(contest->plan->ops));
-	add(object, "threads", count(contest->survey->running));
+	add(object, "ops", count(contest_ops(contest)));
+	add(object, "threads", count(contest->survey->running * contest->request->copies));
 	add(object, "wall_ns", count(outcome->wall_ns));
 	add(object, "cpu_ns", count(outcome->cpu_ns));
 	add(object, "ns_per_op", rate(run->ns_per_op));
@@ -105,6 +119,7 @@ static void add_measures(struct json_object *object, const struct contest_run *r
 	add(object, "order_digest", lockstep ? digest(outcome->order_digest) : NULL);
 	add(object, "check_errors",
 	    contest->request->check && !run->allocator->null ? count(outcome->check_errors) : NULL);
+	add(object, "late", contest->request->schedule == RUN_PACED ? late(&outcome->late) : NULL);
 	add(object, "latency", NULL);
 	add(object, "rss_series", NULL);
 }

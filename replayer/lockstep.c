@@ -26,7 +26,7 @@ static struct {
 
 static struct worker *turn_worker(uint32_t turn)
 {
-	return &roster.workers[turn >> PLAN_TURN_SHIFT];
+	return &roster.crews->workers[turn >> PLAN_TURN_SHIFT];
 }
 
 static void state_set(struct worker *worker, uint32_t state)
@@ -74,10 +74,8 @@ static void *stand_in_body(void *context)
 	return NULL;
 }
 
-static void spawn(uint32_t thread, void *(*body)(void *worker))
+static void spawn(struct worker *worker, void *(*body)(void *worker))
 {
-	struct worker *worker = &roster.workers[thread];
-
 	meter_pause();
 	roster_create(worker, body);
 	state_await_change(worker, UNBORN);
@@ -91,9 +89,9 @@ static void join(struct worker *worker)
 	meter_resume(true);
 }
 
-static void stand_in_spawn(uint32_t thread)
+static void stand_in_spawn(struct worker *worker)
 {
-	spawn(thread, stand_in_body);
+	spawn(worker, stand_in_body);
 }
 
 /* The worker's own thread takes its identity back and ends, while the caller is the first one. */
@@ -154,9 +152,9 @@ static void *baton_body(void *context)
 	}
 }
 
-static void baton_spawn(uint32_t thread)
+static void baton_spawn(struct worker *worker)
 {
-	spawn(thread, baton_body);
+	spawn(worker, baton_body);
 }
 
 static void run_baton(void)

@@ -2,14 +2,17 @@
 
 #include "engine.h"
 #include "futex.h"
+#include "metronome.h"
 #include "roster.h"
 #include "setting.h"
 
 #include <stddef.h>
 
-static _Atomic uint32_t running; /* threads whose stream is not done; the first one counts */
-static struct worker *_Atomic ended;
+static _Atomic uint32_t busy;     /* threads whose stream is not done; the process's first counts */
+static _Atomic uint32_t starting; /* copies whose first thread does not stand ready yet */
+static _Atomic uint32_t started;  /* the clock runs */
 static _Atomic uint32_t forever;
+static struct worker *_Atomic ended;
 
 /* Joins the threads that have ended: their exit is the allocator's work and belongs to the run. */
 static void reap(void)
@@ -20,6 +23,34 @@ static void reap(void)
 		pthread_join(worker->thread, NULL);
 }
 
+static void wait_while(_Atomic uint32_t *word, uint32_t value)
+{
+	while (atomic_load(word) == value)
+		futex_wait(word, value);
+}
+
+static void wait_for_none(_Atomic uint32_t *count)
+{
+	uint32_t left;
+
+	while ((left = atomic_load(count)))
+		wait_while(count, left);
+}
+
+static void count_down(_Atomic uint32_t *count)
+{
+	if (atomic_fetch_sub(count, 1) == 1)
+		futex_wake_all(count);
+}
+
+static void execute(struct worker *worker)
+{
+	if (setting.paced)
+		metronome_run(worker, worker->entries);
+	else
+		engine_run(worker, worker->entries);
+}
+
 static void finish(struct worker *worker)
 {
 	struct worker *head = atomic_load(&ended);
@@ -27,8 +58,7 @@ static void finish(struct worker *worker)
 	worker->next_ended = head;
 	while (worker->ended && !atomic_compare_exchange_weak(&ended, &head, worker))
 		worker->next_ended = head;
-	if (atomic_fetch_sub(&running, 1) == 1)
-		futex_wake_all(&running);
+	count_down(&busy);
 }
 
 static void *body(void *context)
@@ -36,33 +66,45 @@ static void *body(void *context)
 	struct worker *worker = context;
 	bool ends;
 
-	engine_run(worker, worker->entries);
+	execute(worker);
 	ends = worker->ended;
 	finish(worker);
-	while (!ends)
-		futex_wait(&forever, 0); /* alive when the trace ended */
+	if (!ends)
+		wait_while(&forever, 0); /* alive when the trace ended */
 	return NULL;
 }
 
-static void spawn(uint32_t thread)
+/* The first thread of a further copy: stands ready before the clock starts. */
+static void *first_body(void *context)
+{
+	count_down(&starting);
+	wait_while(&started, 0);
+	return body(context);
+}
+
+static void spawn(struct worker *worker)
 {
 	reap();
-	roster_create(&roster.workers[thread], body);
+	atomic_fetch_add(&busy, 1);
+	roster_create(worker, body);
 }
 
 void parallel_init(void)
 {
 	setting.spawn = spawn;
-	atomic_init(&running, roster.plan->running);
+	atomic_init(&busy, roster.copies);
+	atomic_init(&starting, roster.copies - 1);
+	for (uint32_t i = 1; i < roster.copies; i++)
+		roster_create(&roster.crews[i].workers[roster.plan->main], first_body);
+	wait_for_none(&starting);
 }
 
 void parallel_run(void)
 {
-	uint32_t left;
-
-	engine_run(roster.first, roster.first->entries);
-	atomic_fetch_sub(&running, 1);
-	while ((left = atomic_load(&running)))
-		futex_wait(&running, left);
+	atomic_store(&started, 1);
+	futex_wake_all(&started);
+	execute(roster.first);
+	count_down(&busy);
+	wait_for_none(&busy);
 	reap();
 }

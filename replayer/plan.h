@@ -84,10 +84,17 @@ _Static_assert(sizeof(struct plan_operand) == sizeof(struct plan_op), "an operan
 
 /* One stream. */
 struct plan_stream {
-	uint64_t offset;  /* of its first entry */
-	uint64_t entries; /* without operands */
-	uint64_t cells;   /* with operands */
+	uint64_t offset;      /* of its first entry */
+	uint64_t entries;     /* without operands */
+	uint64_t cells;       /* with operands */
+	uint64_t gaps_offset; /* float[gaps] */
+	uint64_t gaps;        /* only for the paced schedule */
 };
+
+/*
+ * Gaps, one for each call, start and exit in the stream: ns in the recording from the thread's call
+ * before, or from the first call of the trace.
+ */
 
 /* After the threads' streams: the objects inherited at the start, those alive at the end. */
 #define PLAN_INHERITED(threads) (threads)
@@ -115,8 +122,11 @@ struct plan {
 
 /*
  * Identity of an object: the number of the stream that gives birth to it, counted from 1, above the
- * count of births in that stream. The same in every schedule.
+ * count of births in that stream. The same in every schedule and copy; the highest 16 bits are 0.
  */
+#define PLAN_COPY_SHIFT 48
+#define PLAN_MAX_COPIES 0xffffu
+
 static inline uint64_t plan_identity(uint32_t stream, uint32_t birth)
 {
 	return (uint64_t)(stream + 1) << 32 | birth;

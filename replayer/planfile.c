@@ -41,6 +41,13 @@ static uint64_t stream_bytes(const struct survey *survey, uint32_t number)
 	return cells * sizeof(struct plan_op);
 }
 
+static uint64_t gaps_bytes(const struct survey *survey, uint32_t number)
+{
+	const struct survey_thread *thread = &survey->threads[number];
+
+	return number < survey->n_threads ? (thread->rows + thread->spawns) * sizeof(float) : 0;
+}
+
 static struct plan layout(const struct survey *survey, uint32_t epochs, uint32_t sites)
 {
 	uint32_t n = PLAN_STREAMS(survey->n_threads);
@@ -59,16 +66,34 @@ static struct plan layout(const struct survey *survey, uint32_t epochs, uint32_t
 	return plan;
 }
 
+/* The streams' places in the file, from `begin` on. */
+static void streams_place(struct planfile *file, const struct survey *survey, uint64_t begin,
+			  bool gaps)
+{
+	for (uint32_t i = 0; i < PLAN_STREAMS(survey->n_threads); i++) {
+		struct stream *stream = &file->streams[i];
+
+		stream->begin = stream->next = (void *)((char *)file->plan + begin);
+		region(&begin, stream_bytes(survey, i));
+		if (!gaps)
+			continue;
+		stream->gaps = stream->next_gap = (void *)((char *)file->plan + begin);
+		region(&begin, gaps_bytes(survey, i));
+	}
+}
+
 int planfile_open(struct planfile *file, const struct survey *survey, uint32_t epochs,
-		  uint32_t sites)
+		  uint32_t sites, bool gaps)
 {
 	struct plan plan = layout(survey, epochs, sites);
 	uint64_t begin = plan.bytes;
 	uint32_t n = PLAN_STREAMS(survey->n_threads);
 
 	*file = (struct planfile){.fd = memfile_make("hakreplay plan")};
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = 0; i < n; i++) {
 		region(&plan.bytes, stream_bytes(survey, i));
+		region(&plan.bytes, gaps ? gaps_bytes(survey, i) : 0);
+	}
 	file->streams = calloc(n, sizeof(*file->streams));
 	if (!file->streams)
 		return -ENOMEM;
@@ -83,11 +108,7 @@ int planfile_open(struct planfile *file, const struct survey *survey, uint32_t e
 	file->turns = (void *)((char *)file->plan + plan.turns_offset);
 	file->epochs = (void *)((char *)file->plan + plan.epochs_offset);
 	file->keys = (void *)((char *)file->plan + plan.keys_offset);
-	for (uint32_t i = 0; i < n; i++) {
-		file->streams[i].begin = (void *)((char *)file->plan + begin);
-		file->streams[i].next = file->streams[i].begin;
-		region(&begin, stream_bytes(survey, i));
-	}
+	streams_place(file, survey, begin, gaps);
 	return 0;
 }
 
@@ -103,6 +124,9 @@ void planfile_finish(struct planfile *file)
 			.offset = (uint64_t)((char *)stream->begin - (char *)plan),
 			.entries = stream->entries,
 			.cells = (uint64_t)(stream->next - stream->begin),
+			.gaps_offset =
+				stream->gaps ? (uint64_t)((char *)stream->gaps - (char *)plan) : 0,
+			.gaps = (uint64_t)(stream->next_gap - stream->gaps),
 		};
 		if (i < plan->threads)
 			plan->entries += stream->entries;

@@ -5,6 +5,7 @@
 #include "plan.h"
 #include "survey.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* One stream being written. */
@@ -12,6 +13,9 @@ struct stream {
 	struct plan_op *begin;
 	struct plan_op *next;
 	uint64_t entries; /* without operands */
+	float *gaps;      /* NULL: none are kept */
+	float *next_gap;
+	double time_ns; /* of the latest gap's end */
 };
 
 struct planfile {
@@ -24,11 +28,12 @@ struct planfile {
 };
 
 /*
- * Makes the file with room for everything that the survey makes possible. epochs: number of skew
- * epochs, 0 for none. Returns 0 or a negative errno; planfile_close() in any case.
+ * Makes the file, with gaps or without, with room for everything that the survey makes possible.
+ * epochs: number of skew epochs, 0 for none. Returns 0 or a negative errno; planfile_close() in any
+ * case.
  */
 int planfile_open(struct planfile *file, const struct survey *survey, uint32_t epochs,
-		  uint32_t sites);
+		  uint32_t sites, bool gaps);
 
 /* Writes down how long the streams have become. */
 void planfile_finish(struct planfile *file);
@@ -41,6 +46,13 @@ static inline struct plan_op *stream_put(struct stream *stream, uint32_t slot, u
 	*stream->next = (struct plan_op){slot, size, code};
 	stream->entries++;
 	return stream->next++;
+}
+
+/* The next entry is due at that time. Rounding does not add up. */
+static inline void stream_put_gap(struct stream *stream, double time_ns)
+{
+	*stream->next_gap = (float)(time_ns - stream->time_ns);
+	stream->time_ns += (double)*stream->next_gap++;
 }
 
 static inline void stream_put_operand(struct stream *stream, struct plan_operand operand)

@@ -25,6 +25,7 @@ struct planner {
 	struct pacing pacing;
 	struct slots slots;
 	struct live live;
+	struct tempo tempo;
 	uint64_t row;
 	uint64_t turns;
 	uint32_t n_sites;
@@ -35,9 +36,23 @@ static struct stream *stream_of(struct planner *p, uint32_t thread)
 	return &p->result->file.streams[thread];
 }
 
-static bool parallel(const struct planner *p)
+static bool lockstep(const struct planner *p)
 {
-	return p->options->schedule == RUN_PARALLEL;
+	return p->options->schedule == RUN_LOCKSTEP;
+}
+
+static bool paced(const struct planner *p)
+{
+	return p->options->schedule == RUN_PACED;
+}
+
+/* The thread's next entry is due at the time of this row. */
+static void gap_put(struct planner *p, uint32_t thread)
+{
+	struct stream *stream = stream_of(p, thread);
+
+	if (stream->gaps && thread < p->survey->n_threads)
+		stream_put_gap(stream, p->tempo.now_ns);
 }
 
 /* ---- lockstep: turns ---- */
@@ -58,7 +73,7 @@ static void turn_add(struct planner *p, uint32_t thread)
 {
 	uint32_t *next = &p->result->file.turns[p->turns];
 
-	if (parallel(p) || thread >= p->survey->n_threads)
+	if (!lockstep(p) || thread >= p->survey->n_threads)
 		return;
 	if (p->turns && next[-1] >> PLAN_TURN_SHIFT == thread &&
 	    (next[-1] & PLAN_TURN_MAX) < PLAN_TURN_MAX) {
@@ -105,6 +120,7 @@ static struct plan_op *call_put(struct planner *p, const struct call *call)
 	struct plan_op *op;
 
 	turn_add(p, call->stream);
+	gap_put(p, call->stream);
 	op = stream_put(stream, call->slot, (uint32_t)call->size,
 			code | (special ? PLAN_SPECIAL : 0));
 	if (special)
@@ -293,6 +309,7 @@ static void verb_put(struct planner *p, uint32_t thread, uint32_t verb, uint32_t
 	struct planner_thread *t = &p->threads[thread];
 
 	turn_add(p, thread);
+	gap_put(p, thread);
 	stream_put(stream_of(p, thread), slot, 0, verb | PLAN_SPECIAL);
 	t->digest = digest_next(t->digest, digest_term(verb, slot, 0, 0));
 }
@@ -353,8 +370,11 @@ static int plan_rows(struct planner *p, struct trace *trace)
 	while (p->row < p->survey->rows && (got = trace_cursor_next(cursor, &batch)) > 0) {
 		for (size_t i = 0; got > 0 && i < batch->rows; i++, p->row++) {
 			struct trace_event event = trace_batch_event(batch, i);
-			int error = plan_row(p, &event);
+			int error;
 
+			if (paced(p) && event.kind <= TRACE_THREAD_EXIT)
+				tempo_time(&p->tempo, batch, i);
+			error = plan_row(p, &event);
 			got = error ? error : got;
 		}
 		if (got < 0)
@@ -416,15 +436,16 @@ static int start(struct planner *p, struct trace *trace)
 	p->n_sites = (uint32_t)trace_sites(trace, &sites);
 	if (p->n_sites > PLAN_MAX_SITES || survey->n_threads > PLAN_MAX_THREADS)
 		return -E2BIG;
-	pacing_init(&p->pacing, survey, !parallel(p), p->options->skew);
+	pacing_init(&p->pacing, survey, lockstep(p), p->options->skew);
 	epochs = pacing_epochs(&p->pacing, survey->rows);
 	if (epochs >= PLAN_NONE)
 		return -E2BIG;
-	error = planfile_open(&p->result->file, survey, (uint32_t)epochs, p->n_sites);
+	error = planfile_open(&p->result->file, survey, (uint32_t)epochs, p->n_sites, paced(p));
 	if (error)
 		return error;
 	for (uint32_t i = 0; i < p->n_sites; i++)
 		p->result->file.keys[i] = trace_site_key(trace, i);
+	p->tempo.step_ns = tempo_usual_step(&survey->steps);
 	p->threads = calloc(n, sizeof(*p->threads));
 	if (!p->threads)
 		return -ENOMEM;

@@ -11,7 +11,8 @@
 
 struct planner_options {
 	enum run_schedule schedule;
-	uint64_t skew;  /* parallel: rows that one thread may be ahead of another; at least 1 */
+	uint64_t skew;  /* parallel, paced: rows that one thread may be ahead of another; at least 1
+			 */
 	bool survivors; /* list what is alive at the end, for --check */
 };
 

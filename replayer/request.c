@@ -1,26 +1,36 @@
 #include "request.h"
 
+#include "plan.h"
+
 #include <argp.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHECK = 256, BATON, PARTIAL, HAKMEM, JSON };
+enum { CHECK = 256, BATON, PARTIAL, HAKMEM, JSON, SPEED, COPIES };
 
 static const struct argp_option rows[] = {
 	{"alloc", 'a', "NAME[,NAME...]", 0,
 	 "Allocators: hakmem, glibc, jemalloc, tcmalloc, mimalloc, null, a library's path, or "
 	 "NAME=PATH. Default: all that are found",
 	 0},
-	{"schedule", 's', "lockstep|parallel", 0,
-	 "lockstep: the recorded total order exactly; parallel (default): real threads", 0},
+	{"schedule", 's', "lockstep|parallel|paced", 0,
+	 "lockstep: the recorded total order exactly; parallel (default): real threads; paced: "
+	 "real threads and the recorded gaps between calls",
+	 0},
+	{"speed", SPEED, "X", 0, "paced: X times as fast as recorded (default 1)", 0},
+	{"copies", COPIES, "N", 0,
+	 "parallel, paced: N copies of the trace at once in one process, each with threads and "
+	 "objects of its own",
+	 0},
 	{"repeat", 'n', "N", 0, "Runs of each allocator (default 5), interleaved", 0},
 	{"touch", 't', "none|first|pages|all", 0,
 	 "How much of each block is written: pages (default) means blocks below 128 KiB whole and "
 	 "one byte of each page of larger ones",
 	 0},
 	{"skew", 'k', "N", 0,
-	 "parallel: no thread runs further ahead of another than N rows of the recorded order "
+	 "parallel, paced: no thread runs further ahead of another than N rows of the recorded "
+	 "order "
 	 "(default 4096)",
 	 0},
 	{"check", CHECK, NULL, 0,
@@ -33,7 +43,7 @@ static const struct argp_option rows[] = {
 	{0},
 };
 
-static const char *const schedules[] = {"lockstep", "parallel", NULL};
+static const char *const schedules[] = {"lockstep", "parallel", "paced", NULL};
 static const char *const touches[] = {"none", "first", "pages", "all", NULL};
 
 const char *request_schedule_name(enum run_schedule schedule)
@@ -69,6 +79,30 @@ static uint64_t number(struct argp_state *state, const char *option, const char 
 	return value;
 }
 
+static double factor(struct argp_state *state, const char *option, const char *text)
+{
+	char *end;
+	double value = strtod(text, &end);
+
+	if (end == text || *end || !(value >= 1e-6 && value <= 1e6))
+		argp_error(state, "--%s: not a number from 0.000001 to 1000000: %s", option, text);
+	return value;
+}
+
+/* Options that do not go together. */
+static void agreement_check(const struct request *request, struct argp_state *state)
+{
+	if (request->baton && request->schedule != RUN_LOCKSTEP)
+		argp_error(state, "--baton is for --schedule lockstep");
+	if (request->copies > PLAN_MAX_COPIES)
+		argp_error(state, "--copies: at most %u", PLAN_MAX_COPIES);
+	if (request->copies > 1 && request->schedule == RUN_LOCKSTEP)
+		argp_error(state, "--copies is for --schedule parallel and paced: lockstep "
+				  "executes one recorded order");
+	if (request->speed != 1 && request->schedule != RUN_PACED)
+		argp_error(state, "--speed is for --schedule paced");
+}
+
 static error_t parse(int key, char *word, struct argp_state *state)
 {
 	struct request *request = state->input;
@@ -88,6 +122,12 @@ static error_t parse(int key, char *word, struct argp_state *state)
 		return 0;
 	case 'k':
 		request->skew = number(state, "skew", word);
+		return 0;
+	case SPEED:
+		request->speed = factor(state, "speed", word);
+		return 0;
+	case COPIES:
+		request->copies = number(state, "copies", word);
 		return 0;
 	case CHECK:
 		request->check = true;
@@ -110,8 +150,7 @@ static error_t parse(int key, char *word, struct argp_state *state)
 		request->trace = word;
 		return 0;
 	case ARGP_KEY_SUCCESS:
-		if (request->baton && request->schedule != RUN_LOCKSTEP)
-			argp_error(state, "--baton is for --schedule lockstep");
+		agreement_check(request, state);
 		return 0;
 	case ARGP_KEY_NO_ARGS:
 		argp_error(state, "which trace?");
@@ -137,6 +176,8 @@ void request_parse(struct request *request, int argc, char **argv)
 		.touch = RUN_TOUCH_PAGES,
 		.repeat = REQUEST_REPEAT,
 		.skew = REQUEST_SKEW,
+		.copies = 1,
+		.speed = 1,
 	};
 	argp_parse(&argp, argc, argv, 0, NULL, request);
 }

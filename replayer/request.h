@@ -17,6 +17,8 @@ struct request {
 	enum run_touch touch;
 	uint64_t repeat;
 	uint64_t skew;
+	uint64_t copies;
+	double speed;
 	bool check;
 	bool baton;
 	bool partial;

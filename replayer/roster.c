@@ -10,23 +10,46 @@
 
 struct roster roster;
 
-void roster_init(const struct plan *plan)
+static void *own_memory(size_t bytes, const char *what)
+{
+	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	if (memory == MAP_FAILED)
+		failure("no memory for %s: %zu bytes", what, bytes);
+	return memory;
+}
+
+static void crew_init(struct crew *crew, const struct plan *plan, uint32_t copy)
 {
 	const struct plan_stream *streams =
 		(const void *)((const char *)plan + plan->streams_offset);
 	uint32_t n = PLAN_STREAMS(plan->threads);
-	struct worker *workers = mmap(NULL, n * sizeof(*workers), PROT_READ | PROT_WRITE,
-				      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 
-	if (workers == MAP_FAILED)
-		failure("no memory for %u threads", plan->threads);
-	for (uint32_t i = 0; i < n; i++) {
-		workers[i].number = i;
-		workers[i].next = (const void *)((const char *)plan + streams[i].offset);
-		workers[i].entries = streams[i].entries;
-		workers[i].identity = plan_identity(i, 0);
-	}
-	roster = (struct roster){.plan = plan, .workers = workers, .first = &workers[plan->main]};
+	crew->workers = own_memory(n * sizeof(*crew->workers), "threads");
+	crew->slots = own_memory((plan->slots + 1ull) * sizeof(*crew->slots), "live objects");
+	if (!gate_init(&crew->gate, plan))
+		failure("no memory for %u epochs", plan->epochs);
+	for (uint32_t i = 0; i < n; i++)
+		crew->workers[i] = (struct worker){
+			.next = (const void *)((const char *)plan + streams[i].offset),
+			.slots = crew->slots,
+			.identity = plan_identity(i, 0),
+			.copy = (uint64_t)copy << PLAN_COPY_SHIFT,
+			.crew = crew,
+			.number = i,
+			.entries = streams[i].entries,
+			.gap = (const void *)((const char *)plan + streams[i].gaps_offset),
+		};
+}
+
+void roster_init(const struct plan *plan, uint32_t copies)
+{
+	struct crew *crews = own_memory(copies * sizeof(*crews), "copies");
+
+	for (uint32_t i = 0; i < copies; i++)
+		crew_init(&crews[i], plan, i);
+	roster = (struct roster){plan, crews, copies, &crews->workers[plan->main]};
 }
 
 void roster_create(struct worker *worker, void *(*body)(void *worker))

@@ -16,7 +16,7 @@
 #define RUN_FD      3
 #define RUN_PLAN_FD 4
 
-enum run_schedule { RUN_LOCKSTEP, RUN_PARALLEL };
+enum run_schedule { RUN_LOCKSTEP, RUN_PARALLEL, RUN_PACED };
 
 /* How much of a block is written when it is born; a grown block's new part likewise. */
 enum run_touch {
@@ -39,6 +39,8 @@ enum run_state {
 struct run_order {
 	enum run_schedule schedule;
 	enum run_touch touch;
+	uint32_t copies;
+	double speed; /* paced: of the recording's */
 	bool check;
 	bool baton;             /* lockstep between real threads, whatever the processor can do */
 	bool null;              /* the built-in null allocator */
@@ -47,6 +49,14 @@ struct run_order {
 	int parent;             /* process id of hakreplay, without which no run goes on */
 	char library[PATH_MAX]; /* resolved path of the preloaded library; "": the C library's own
 				 */
+};
+
+/* Paced: how late calls began. */
+struct run_late {
+	uint64_t mean_ns;
+	uint64_t p50_ns;
+	uint64_t p99_ns;
+	uint64_t max_ns;
 };
 
 /* The outcome. */
@@ -68,7 +78,8 @@ struct run_outcome {
 	uint64_t involuntary_switches;
 	uint64_t digest;
 	uint64_t order_digest; /* only lockstep */
-	uint64_t surprises;    /* calls that failed when recorded and did not now */
+	struct run_late late;
+	uint64_t surprises; /* calls that failed when recorded and did not now */
 	bool stats_known;
 	struct hak_stats stats;
 	_Atomic uint64_t check_errors;

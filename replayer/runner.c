@@ -10,6 +10,7 @@
 #include "identity.h"
 #include "lockstep.h"
 #include "meter.h"
+#include "metronome.h"
 #include "parallel.h"
 #include "plan.h"
 #include "resolution.h"
@@ -69,31 +70,20 @@ static void plan_fetch_all(const struct plan *plan)
 	plan_fetch(plan, plan->streams_offset, PLAN_STREAMS(plan->threads) * sizeof(*streams));
 	plan_fetch(plan, plan->turns_offset, plan->turns * sizeof(uint32_t));
 	plan_fetch(plan, plan->keys_offset, plan->sites * sizeof(uint64_t));
-	for (uint32_t i = 0; i < PLAN_STREAMS(plan->threads); i++)
+	for (uint32_t i = 0; i < PLAN_STREAMS(plan->threads); i++) {
 		plan_fetch(plan, streams[i].offset,
 			   (streams[i].cells + PLAN_PADDING) * sizeof(struct plan_op));
-}
-
-static struct slot *slots_map(uint32_t n)
-{
-	size_t bytes = (n + 1) * sizeof(struct slot);
-	struct slot *slots = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-
-	if (slots == MAP_FAILED)
-		failure("no memory for %u live objects", n);
-	return slots;
+		plan_fetch(plan, streams[i].gaps_offset, streams[i].gaps * sizeof(float));
+	}
 }
 
 static void setting_make(const struct plan *plan, const struct run_order *order)
 {
-	setting.slots = slots_map(plan->slots);
 	setting.touch = order->touch;
 	setting.check = order->check;
 	setting.keys = order->sites ? (const void *)((const char *)plan + plan->keys_offset) : NULL;
-	roster_init(plan);
-	if (!gate_init(plan))
-		failure("no memory for %u epochs", plan->epochs);
+	setting.paced = order->schedule == RUN_PACED;
+	roster_init(plan, order->copies);
 }
 
 /* valgrind's processor has no thread pointer to swap. */
@@ -117,21 +107,41 @@ static void signals_block(void)
 	sigprocmask(SIG_SETMASK, &all, NULL);
 }
 
-static void digest_all(const struct plan *plan, struct run_outcome *outcome)
+static uint64_t crew_digest(const struct crew *crew)
 {
 	uint64_t digest = 0;
 
-	for (uint32_t i = 0; i <= PLAN_INHERITED(plan->threads); i++)
-		digest = digest_join(digest, i, roster.workers[i].digest);
-	outcome->digest = digest;
+	for (uint32_t i = 0; i <= PLAN_INHERITED(roster.plan->threads); i++)
+		digest = digest_join(digest, i, crew->workers[i].digest);
+	return digest;
+}
+
+/* That of every copy, or one that differs from the first one's. */
+static uint64_t digest_all(void)
+{
+	uint64_t first = crew_digest(&roster.crews[0]);
+	uint64_t digest = first;
+
+	for (uint32_t i = 1; i < roster.copies && digest == first; i++)
+		digest = crew_digest(&roster.crews[i]);
+	return digest;
+}
+
+/* A stream that is no thread's, of every copy. */
+static void run_apart(uint32_t number)
+{
+	for (uint32_t i = 0; i < roster.copies; i++) {
+		struct worker *worker = &roster.crews[i].workers[number];
+
+		engine_run(worker, worker->entries);
+	}
 }
 
 static void execute(const struct plan *plan, struct run *run)
 {
 	struct run_outcome *outcome = &run->outcome;
-	struct worker *inherited = &roster.workers[PLAN_INHERITED(plan->threads)];
 
-	engine_run(inherited, inherited->entries);
+	run_apart(PLAN_INHERITED(plan->threads));
 	if (run->order.schedule == RUN_LOCKSTEP) {
 		outcome->baton = run->order.baton || baton_needed();
 		lockstep_init(outcome->baton);
@@ -139,17 +149,21 @@ static void execute(const struct plan *plan, struct run *run)
 		outcome->order_digest = lockstep_run();
 	} else {
 		parallel_init();
+		if (setting.paced)
+			metronome_init(run->order.speed);
 		meter_start();
+		metronome_start();
 		parallel_run();
 	}
 	meter_stop(outcome);
+	if (setting.paced)
+		metronome_stop(outcome);
 }
 
 int main(void)
 {
 	struct run *run = run_map();
 	const struct plan *plan;
-	struct worker *survivors;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != run->order.parent)
@@ -167,12 +181,11 @@ int main(void)
 	atomic_store(&run->outcome.state, RUN_STARTED);
 	execute(plan, run);
 	resolution_stats(run);
-	survivors = &roster.workers[PLAN_SURVIVORS(plan->threads)];
 	if (setting.check)
-		engine_run(survivors, survivors->entries);
+		run_apart(PLAN_SURVIVORS(plan->threads));
 	run->outcome.peak_live_bytes = gate_peak_bytes();
 	run->outcome.surprises = setting.surprises;
-	digest_all(plan, &run->outcome);
+	run->outcome.digest = digest_all();
 	atomic_store(&run->outcome.state, RUN_DONE);
 	_exit(0);
 }

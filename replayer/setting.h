@@ -3,15 +3,15 @@
 #define REPLAYER_SETTING_H
 
 #include "run.h"
-#include "slot.h"
+#include "worker.h"
 
 struct setting {
-	struct slot *slots;
 	const uint64_t *keys; /* site keys by number; NULL: calls go without */
 	enum run_touch touch;
 	bool check;
-	void (*spawn)(uint32_t thread); /* starts a recorded thread */
-	_Atomic uint64_t surprises;     /* calls that failed when recorded and did not now */
+	bool paced;
+	void (*spawn)(struct worker *worker); /* starts a recorded thread */
+	_Atomic uint64_t surprises;           /* calls that failed when recorded and did not now */
 };
 
 extern struct setting setting;

@@ -2,7 +2,7 @@
 
 #include "digest.h"
 #include "failure.h"
-#include "gate.h"
+#include "roster.h"
 #include "setting.h"
 #include "shape.h"
 #include "touch.h"
@@ -103,19 +103,19 @@ static void run_birth(struct worker *worker, const struct special *s, bool await
 		special_exhausted(worker, s->kind, s->size);
 	s->slot->ptr = ptr;
 	if (setting.check)
-		watch_birth(ptr, s->kind, s->size, s->detail, worker->identity);
+		watch_birth(ptr, s->kind, s->size, s->detail, worker->copy | worker->identity);
 	else if (setting.touch)
 		touch_part(setting.touch, ptr, 0, s->size);
 	publish(worker, s, awaited);
 }
 
-static void run_death(const struct special *s, uint64_t identity)
+static void run_death(const struct worker *worker, const struct special *s, uint64_t identity)
 {
 	const struct verb *verb = &verbs[s->kind];
 	uintptr_t ptr = (uintptr_t)s->slot->ptr;
 
 	if (setting.check)
-		watch_death(s->slot->ptr, s->kind, s->size, identity);
+		watch_death(s->slot->ptr, s->kind, s->size, worker->copy | identity);
 	switch (s->kind) {
 	case TRACE_DELETE_ALIGNED:
 	case TRACE_DELETE_ARRAY_ALIGNED:
@@ -140,12 +140,13 @@ static void *reallocate(const struct special *s, void *old)
 }
 
 /* realloc that freed when recorded: where this allocator gives a block instead, it goes back. */
-static void run_release(const struct special *s, void *old, uint64_t old_identity)
+static void run_release(const struct worker *worker, const struct special *s, void *old,
+			uint64_t old_identity)
 {
 	void *ptr;
 
 	if (setting.check && old)
-		watch_death(old, s->kind, s->detail, old_identity);
+		watch_death(old, s->kind, s->detail, worker->copy | old_identity);
 	ptr = reallocate(s, old);
 	if (ptr)
 		verbs[TRACE_FREE].call((uintptr_t)ptr, 0, 0);
@@ -169,8 +170,8 @@ static void run_failing_change(struct worker *worker, const struct special *s, v
 	if (ptr)
 		s->slot->ptr = ptr;
 	if (setting.check)
-		watch_change(s->slot->ptr, s->kind, s->detail, old_identity, s->detail,
-			     worker->identity);
+		watch_change(s->slot->ptr, s->kind, s->detail, worker->copy | old_identity,
+			     s->detail, worker->copy | worker->identity);
 	publish(worker, s, awaited);
 }
 
@@ -186,7 +187,7 @@ static void run_change(struct worker *worker, const struct special *s, uint64_t 
 		return;
 	}
 	if (s->flags & PLAN_TO_NOTHING) {
-		run_release(s, old, old_identity);
+		run_release(worker, s, old, old_identity);
 		return;
 	}
 	ptr = reallocate(s, old);
@@ -194,9 +195,10 @@ static void run_change(struct worker *worker, const struct special *s, uint64_t 
 		special_exhausted(worker, s->kind, s->size);
 	s->slot->ptr = ptr;
 	if (setting.check && from_null)
-		watch_birth(ptr, s->kind, s->size, 0, worker->identity);
+		watch_birth(ptr, s->kind, s->size, 0, worker->copy | worker->identity);
 	else if (setting.check)
-		watch_change(ptr, s->kind, s->detail, old_identity, s->size, worker->identity);
+		watch_change(ptr, s->kind, s->detail, worker->copy | old_identity, s->size,
+			     worker->copy | worker->identity);
 	else if (setting.touch)
 		touch_part(setting.touch, ptr, s->detail, s->size);
 	publish(worker, s, awaited);
@@ -212,7 +214,7 @@ static const struct plan_op *run_call(struct worker *worker, const struct plan_o
 		.size = (uint64_t)operand->size_high << 32 | op->size,
 		.detail = (uint64_t)operand->old_high << 32 | operand->detail,
 		.flags = operand->flags,
-		.slot = &setting.slots[op->slot],
+		.slot = &worker->slots[op->slot],
 	};
 	bool foreign = s.flags & PLAN_FOREIGN;
 	bool old_known = !foreign && !(s.flags & PLAN_FROM_NULL) &&
@@ -231,7 +233,7 @@ static const struct plan_op *run_call(struct worker *worker, const struct plan_o
 	else if (shape_changes(s.kind))
 		run_change(worker, &s, old, awaited);
 	else if (shape_frees(s.kind))
-		run_death(&s, old);
+		run_death(worker, &s, old);
 	else
 		run_birth(worker, &s, awaited);
 	worker->digest = digest_next(worker->digest, term);
@@ -245,13 +247,13 @@ static void digest_verb(struct worker *worker, const struct plan_op *op)
 	worker->digest = digest_next(worker->digest, term);
 }
 
-static void verify_survivor(const struct plan_op *op)
+static void verify_survivor(const struct worker *worker, const struct plan_op *op)
 {
 	const struct plan_operand *operand = (const void *)(op + 1);
-	const struct slot *slot = &setting.slots[op->slot];
+	const struct slot *slot = &worker->slots[op->slot];
 
 	watch_end(slot->ptr, (uint64_t)operand->size_high << 32 | op->size,
-		  atomic_load_explicit(&slot->identity, memory_order_relaxed));
+		  worker->copy | atomic_load_explicit(&slot->identity, memory_order_relaxed));
 }
 
 const struct plan_op *special_run(struct worker *worker, const struct plan_op *op)
@@ -260,11 +262,11 @@ const struct plan_op *special_run(struct worker *worker, const struct plan_op *o
 
 	switch (op->code & PLAN_VERB) {
 	case PLAN_WAIT:
-		gate_wait(&setting.slots[op->slot],
+		gate_wait(&worker->slots[op->slot],
 			  plan_identity(op->code >> PLAN_SITE_SHIFT, op->size));
 		return op + 1;
 	case PLAN_EPOCH:
-		gate_pass(op->slot, op->size);
+		gate_pass(&worker->crew->gate, op->slot, op->size);
 		return op + 1;
 	case PLAN_FOLD:
 		gate_fold((int64_t)((uint64_t)op->size << 32 | op->slot),
@@ -272,10 +274,10 @@ const struct plan_op *special_run(struct worker *worker, const struct plan_op *o
 		return op + 2;
 	case PLAN_SPAWN:
 		digest_verb(worker, op);
-		setting.spawn(op->slot);
+		setting.spawn(&worker->crew->workers[op->slot]);
 		return op + 1;
 	case PLAN_SURVIVOR:
-		verify_survivor(op);
+		verify_survivor(worker, op);
 		return op + 2;
 	case PLAN_EXIT:
 		digest_verb(worker, op);

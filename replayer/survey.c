@@ -98,6 +98,7 @@ static int rows_read(struct survey *s, struct trace *trace, bool partial)
 	while ((got = trace_cursor_next(cursor, &batch)) > 0) {
 		for (size_t i = 0; i < batch->rows; i++)
 			survey_row(s, batch, i, &caller);
+		tempo_survey(&s->steps, batch);
 		s->rows = batch->first_row + batch->rows;
 	}
 	trace_cursor_close(cursor);

@@ -5,7 +5,7 @@
 #ifndef REPLAYER_SURVEY_H
 #define REPLAYER_SURVEY_H
 
-#include "traces/trace.h"
+#include "tempo.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,6 +26,7 @@ struct survey {
 	uint64_t lost;   /* calls that the recorder could not keep */
 	uint64_t kinds;  /* bit k: kind k is called */
 	uint64_t digest; /* of all rows in their order */
+	struct tempo_steps steps;
 	uint32_t n_threads;
 	uint32_t main;    /* the process's first thread */
 	uint32_t running; /* threads that do something, the first one included */

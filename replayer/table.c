@@ -71,6 +71,8 @@ static void head_print(FILE *out, const struct contest *contest)
 	const struct planner_result *plan = contest->plan;
 	char a[CELL], b[CELL];
 
+	if (request->copies > 1)
+		fprintf(out, "%" PRIu64 " copies of ", request->copies);
 	fprintf(out, "%s: %s calls, %u threads, %s alive at the peak\n", request->trace,
 		grouped(a, (double)plan->ops), contest->survey->running,
 		bytes(b, (double)plan->peak_live_bytes));
@@ -78,8 +80,10 @@ static void head_print(FILE *out, const struct contest *contest)
 		request_schedule_name(request->schedule), contest->baton ? " by baton" : "",
 		request_touch_name(request->touch), request->check ? ", check" : "",
 		request->repeat, request->repeat == 1 ? "" : "s");
-	if (request->schedule == RUN_PARALLEL)
+	if (request->schedule != RUN_LOCKSTEP)
 		fprintf(out, ", skew %" PRIu64, request->skew);
+	if (request->schedule == RUN_PACED)
+		fprintf(out, ", speed %g", request->speed);
 	fprintf(out, "; digest %016" PRIx64 "\n\n", plan->digest);
 }
 
@@ -111,7 +115,7 @@ static void row_print(FILE *out, const struct contest *contest, const struct con
 /* How far the replayed peaks of live bytes are from the recorded one. */
 static double peak_error(const struct contest *contest)
 {
-	double recorded = (double)contest->plan->peak_live_bytes;
+	double recorded = (double)contest->plan->peak_live_bytes * (double)contest->request->copies;
 	double most = 0;
 
 	for (size_t i = 0; recorded && i < contest->count; i++)
@@ -120,6 +124,21 @@ static double peak_error(const struct contest *contest)
 						       recorded -
 					       1));
 	return most;
+}
+
+/* How late calls began, in each allocator's latest repeat. */
+static void late_print(FILE *out, const struct contest *contest)
+{
+	for (size_t i = 0; i < contest->count; i++) {
+		const struct contestant *c = &contest->contestants[i];
+
+		if (c->ns_per_op.count)
+			fprintf(out,
+				"%s: calls began %.1f us late on average, %.1f us at p99, "
+				"%.1f us at most\n",
+				c->allocator->name, (double)c->late.mean_ns / 1e3,
+				(double)c->late.p99_ns / 1e3, (double)c->late.max_ns / 1e3);
+	}
 }
 
 static void foot_print(FILE *out, const struct contest *contest)
@@ -135,10 +154,13 @@ static void foot_print(FILE *out, const struct contest *contest)
 		     "repeats\n");
 	fprintf(out, "peak RSS: anonymous memory less the replay's own; overhead: peak RSS / peak "
 		     "live bytes\n");
-	if (contest->request->schedule == RUN_PARALLEL)
-		fprintf(out,
-			"replayed peaks of live bytes are within %.1f %% of the recorded one\n",
-			100 * peak_error(contest));
+	if (contest->request->schedule != RUN_LOCKSTEP)
+		fprintf(out, "replayed peaks of live bytes are within %.1f %% of %s\n",
+			100 * peak_error(contest),
+			contest->request->copies > 1 ? "the copies' recorded ones together"
+						     : "the recorded one");
+	if (contest->request->schedule == RUN_PACED)
+		late_print(out, contest);
 	for (size_t i = 0; i < contest->count; i++)
 		for (const char *line = c[i].notes; *line; line += strcspn(line, "\n") + 1)
 			fprintf(out, "%s: %.*s\n", c[i].allocator->name, (int)strcspn(line, "\n"),

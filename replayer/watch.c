@@ -15,7 +15,7 @@ void watch_init(struct run_outcome *to)
 
 /* Object numbers count from 0 within the thread that allocated. */
 #define OBJECT_FORMAT    "thread %u object %u"
-#define OBJECT(identity) (uint32_t)((identity) >> 32) - 1, (uint32_t)(identity)
+#define OBJECT(identity) (uint32_t)((identity) >> 32 & 0xffff) - 1, (uint32_t)(identity)
 
 __attribute__((format(printf, 1, 2), cold)) static void fault(const char *format, ...)
 {

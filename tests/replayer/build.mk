@@ -1,9 +1,10 @@
 # Tests of replayer/.
-REPLAY_PLANNER := $(addprefix replayer/,survey.c slots.c planfile.c pacing.c planner.c)
+REPLAY_PLANNER := $(addprefix replayer/,tempo.c survey.c slots.c planfile.c pacing.c planner.c)
 
 $(eval $(call unit,test_plan,tests/replayer/test_plan.c tests/replayer/randomrows.c \
 	$(REPLAY_PLANNER),$(BUILD)/libhaktrace.a -lzstd))
 $(eval $(call unit,test_sample,tests/replayer/test_sample.c replayer/sample.c,-lm))
+$(eval $(call unit,test_tempo,tests/replayer/test_tempo.c replayer/tempo.c))
 $(eval $(call unit,test_pattern,tests/replayer/test_pattern.c replayer/pattern.c))
 
 $(eval $(call helper,replayer/randomtrace,tests/replayer/randomtrace.c tests/replayer/randomrows.c,\

@@ -5,7 +5,7 @@
 #include <err.h>
 #include <stdlib.h>
 
-enum { SITES = 40, FIRST_PID = 1000 };
+enum { SITES = 40, FIRST_PID = 1000, STEP_NS = 10000 };
 
 /* Calls that belong together: what one gives the other takes. */
 static const struct family {
@@ -40,6 +40,7 @@ struct object {
 
 struct maker {
 	uint64_t random;
+	uint64_t now_ns;
 	struct trace_writer *writer;
 	uint32_t first, past; /* threads [first, past) have started; those before have ended */
 	uint32_t threads;
@@ -63,6 +64,8 @@ static uint64_t below(struct maker *m, uint64_t limit)
 
 static void put(struct maker *m, struct trace_event event)
 {
+	m->now_ns += 100;
+	event.time_ns = m->now_ns / STEP_NS * STEP_NS;
 	if (trace_writer_event(m->writer, &event))
 		errx(1, "%s", trace_writer_error(m->writer));
 }

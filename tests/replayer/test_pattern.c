@@ -1,5 +1,6 @@
 /* What --check writes is found again, and every changed byte is noticed where it is. */
 #include "replayer/pattern.h"
+#include "replayer/plan.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -44,6 +45,8 @@ static void test_objects_differ(void **state)
 	for (uint64_t i = 1; i < 1000; i++) {
 		assert_true(pattern_differs(block, sizeof(block), 1ull << 32 | (7 + i)) < 8);
 		assert_true(pattern_differs(block, sizeof(block), (1 + i) << 32 | 7) < 8);
+		assert_true(pattern_differs(block, sizeof(block),
+					    i << PLAN_COPY_SHIFT | 1ull << 32 | 7) < 8);
 	}
 	memset(block, 0, sizeof(block));
 	assert_int_equal(pattern_differs(block, sizeof(block), 1ull << 32 | 7), 0);

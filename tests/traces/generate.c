@@ -13,13 +13,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPTION_EVENTS = 256, OPTION_THREADS, OPTION_SEED, OPTION_LIVE, OPTION_ILLEGAL };
-enum { N_SITES = 509, N_INHERITED = 100, N_MARKS = 10, GENERATIONS = 8 };
+enum {
+	OPTION_EVENTS = 256,
+	OPTION_THREADS,
+	OPTION_GENERATIONS,
+	OPTION_SEED,
+	OPTION_LIVE,
+	OPTION_ILLEGAL
+};
+enum { N_SITES = 509, N_INHERITED = 100, N_MARKS = 10 };
 
 struct options {
 	const char *path;
 	uint64_t events;
-	uint64_t threads; /* alive at a time */
+	uint64_t threads;     /* alive at a time */
+	uint64_t generations; /* of threads; 0: they live all the time */
 	uint64_t seed;
 	uint64_t live; /* objects alive at a time, about */
 	bool illegal;
@@ -304,7 +312,8 @@ static void generate(struct generator *g)
 {
 	const struct options *o = &g->options;
 	uint64_t marked = o->events / N_MARKS + 1;
-	uint64_t renewed = o->events / (GENERATIONS * o->threads) + 1;
+	uint64_t renewals = o->generations * o->threads;
+	uint64_t renewed = renewals ? o->events / renewals + 1 : UINT64_MAX;
 	uint64_t broken = o->illegal ? o->events / 4 + below(g, o->events / 2) : UINT64_MAX;
 	struct lane *lane = &g->lanes[0];
 
@@ -341,6 +350,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPTION_THREADS:
 		o->threads = strtoull(arg, NULL, 10);
 		return 0;
+	case OPTION_GENERATIONS:
+		o->generations = strtoull(arg, NULL, 10);
+		return 0;
 	case OPTION_SEED:
 		o->seed = strtoull(arg, NULL, 10);
 		return 0;
@@ -367,14 +379,19 @@ int main(int argc, char **argv)
 	static const struct argp_option table[] = {
 		{"events", OPTION_EVENTS, "N", 0, "Calls to write"},
 		{"threads", OPTION_THREADS, "N", 0, "Threads alive at a time"},
+		{"generations", OPTION_GENERATIONS, "N", 0,
+		 "Times that every thread is replaced by a new one"},
 		{"seed", OPTION_SEED, "N", 0, "Seed of the random numbers"},
 		{"live", OPTION_LIVE, "N", 0, "Objects alive at a time"},
 		{"illegal", OPTION_ILLEGAL, NULL, 0, "Break the order and print the row's number"},
 		{0},
 	};
 	static const struct argp argp = {table, parse, "TRACE", "Write a synthetic trace."};
-	static struct generator g = {
-		.options = {.events = 1000000, .threads = 4, .seed = 1, .live = 20000}};
+	static struct generator g = {.options = {.events = 1000000,
+						 .threads = 4,
+						 .generations = 8,
+						 .seed = 1,
+						 .live = 20000}};
 	struct trace_totals totals = {0};
 
 	argp_parse(&argp, argc, argv, 0, NULL, &g.options);

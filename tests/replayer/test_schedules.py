@@ -1,0 +1,69 @@
+"""What --schedule, --speed, --copies, --skew and --memory make of a trace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from command import run
+from replaying import HELPERS, SCHEDULES, SCRIBE, make_random, replay, results
+
+
+def test_skew_makes_no_difference_to_what_is_done(tmp_path: Path) -> None:
+    trace = make_random(tmp_path, 9, threads=8, rows=10000, live=300)
+    made = []
+    for skew in ("1", "10", "1000", "4000000000"):
+        made += results(trace, "-n", "2", "--check", "-a", "glibc,jemalloc", "--skew", skew)
+    assert len({result["digest"] for result in made}) == 1
+    strict = made[0]
+    assert strict["options"]["skew"] == 1
+    assert strict["replayed_peak_live_bytes"] == strict["recorded_peak_live_bytes"]
+
+
+def test_paced_keeps_the_gaps(tmp_path: Path) -> None:
+    """Calls 40 ms and 60 ms after the first one, by two threads: no sooner, at any speed."""
+    rows = ("0 0 1 8 0 0 -1 0 0", "40000000 1 1 8 0 1 -1 0 0", "60000000 0 5 0 0 -1 1 -1 0")
+    head = ["fact pid 100", "module 0x1000 0x1000 00ff /usr/bin/app", "site 0 0 16"]
+    head += ["thread 100 0 -1 thread", "thread 101 0 -1 thread"]
+    text = "\n".join([*head, *(f"event {row} 0" for row in rows), "end 0 0 0 0", ""])
+    trace = tmp_path / "paced.zst"
+    assert run(SCRIBE, trace, input=text).returncode == 0
+    for speed, least in (("1", 60_000_000), ("0.5", 120_000_000), ("4", 15_000_000)):
+        options = ("-a", "glibc", "-n", "1", "-s", "paced", "--speed", speed)
+        (result,) = results(trace, *options)
+        assert result["wall_ns"] >= least
+        assert result["options"]["speed"] == float(speed)
+        late = result["late"]
+        assert 0 < late["mean_ns"] <= late["max_ns"]
+        assert late["p50_ns"] <= late["p99_ns"] <= late["max_ns"]
+        assert "glibc: calls began " in replay(trace, *options).stdout
+
+
+def test_paced_needs_times(tmp_path: Path) -> None:
+    trace = tmp_path / "still.zst"
+    text = "thread 1 0 -1 t\nevent 7 0 1 8 0 0 -1 -1 0 0\nevent 7 0 5 0 0 -1 0 -1 0 0\n"
+    assert run(SCRIBE, trace, input=text + "end 0 0 0 0\n").returncode == 0
+    done = replay(trace, "-a", "glibc", "-s", "paced")
+    assert done.returncode == 1
+    assert "still.zst: it has no times" in done.stderr
+
+
+def test_copies(tmp_path: Path) -> None:
+    """Each copy does what the trace says, with threads and objects of its own."""
+    trace = make_random(tmp_path, 12, threads=6, rows=10000, live=300)
+    options = ("-a", "hakmem,glibc,jemalloc", "-n", "1", "--check")
+    alone = results(trace, *options)
+    for schedule in SCHEDULES[1:]:
+        made = results(trace, *options, "--copies", "5", "-s", schedule)
+        for one, five in zip(alone, made, strict=True):
+            assert five["digest"] == one["digest"]
+            assert five["ops"] == 5 * one["ops"]
+            assert five["threads"] == 5 * one["threads"]
+            assert five["options"]["copies"] == 5
+            assert five["check_errors"] == 0
+            assert five["recorded_peak_live_bytes"] == one["recorded_peak_live_bytes"]
+            most = 5 * one["replayed_peak_live_bytes"]
+            assert one["replayed_peak_live_bytes"] < five["replayed_peak_live_bytes"] < 1.2 * most
+    done = replay(trace, "-a", "glibc", "-n", "1", "--copies", "2",
+                  program=HELPERS / "hakreplay-forgetful")  # fmt: skip
+    assert done.returncode == 1
+    assert "it did not do what was recorded" in done.stderr
