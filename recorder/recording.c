@@ -29,9 +29,12 @@ int recording_open(struct recording *r, const char *file, const char *program, p
 
 	if (!error)
 		error = open_trace(r, &r->first_writer, r->outputs.file);
-	if (error)
+	if (error) {
 		recording_fail(r, r->first_writer ? trace_writer_error(r->first_writer)
 						  : strerror(-error));
+		trace_writer_close(r->first_writer, NULL);
+		r->first_writer = NULL;
+	}
 	return error;
 }
 

@@ -55,6 +55,8 @@ struct unwinder *unwinder_create(void)
 
 static void source_destroy(struct source *s)
 {
+	if (s->frames)
+		dwarf_cfi_end(s->frames);
 	if (s->elf)
 		elf_end(s->elf);
 	if (s->fd >= 0)

@@ -9,6 +9,8 @@ $(eval $(call unit,allocator/test_option,tests/allocator/test_option.c $(ALLOCAT
 $(eval $(call unit,allocator/test_standard,tests/allocator/test_standard.c $(ALLOCATOR_CORE)))
 $(eval $(call unit,allocator/test_scarcity,tests/allocator/test_scarcity.c $(ALLOCATOR_CORE),,$(refusing)))
 $(eval $(call helper,allocator/stress,tests/allocator/stress.c $(ALLOCATOR_CORE)))
+$(eval $(call unit,allocator/test_stress,tests/allocator/test_stress.c))
+$(BUILD)/tests/allocator/test_stress: $(BUILD)/tests/allocator/stress
 $(eval $(call helper,allocator/misuse,tests/allocator/misuse.c))
 $(eval $(call helper,allocator/newdelete,tests/allocator/newdelete.cc))
 $(eval $(call helper,allocator/threads,tests/allocator/threads.c))

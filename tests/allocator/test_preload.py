@@ -298,13 +298,3 @@ def test_can_be_loaded_by_name(build: Path) -> None:
     done = run(PYTHON, "-c", code, build / "libhakmem.so")
     assert (done.returncode, done.stderr) == (0, "")
     assert re.fullmatch(r"\d+\.\d+\.\d+\n", done.stdout)
-
-
-@pytest.mark.parametrize("options", ["", "tls=0", "tiny=0", "l25=0", "whale=0"])
-def test_stress(build: Path, options: str) -> None:
-    done = run(
-        helper(build, "stress"), "--lives", "40", "--seed", "11",
-        env={**os.environ, "HAKMEM_OPTIONS": options}, timeout=120,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "ok: " in done.stdout

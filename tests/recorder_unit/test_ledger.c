@@ -59,23 +59,23 @@ static enum ledger_verdict resized(uint64_t addr, uint64_t size, const struct le
 }
 
 /* Ends the trace and returns its rows, which must be all in one block. */
-static const struct trace_batch *rows(struct trace **trace)
+static const struct trace_batch *rows(struct trace **trace, struct trace_cursor **cursor)
 {
 	static const struct trace_totals totals;
 	const struct trace_batch *batch;
-	struct trace_cursor *cursor;
 
 	assert_int_equal(ledger.error, 0);
 	assert_int_equal(trace_writer_close(ledger.writer, &totals), 0);
 	assert_int_equal(trace_open(trace, path), 0);
-	assert_int_equal(trace_cursor_open(&cursor, *trace, &(struct trace_range){.jobs = 1}), 0);
-	assert_int_equal(trace_cursor_next(cursor, &batch), 1);
+	assert_int_equal(trace_cursor_open(cursor, *trace, &(struct trace_range){.jobs = 1}), 0);
+	assert_int_equal(trace_cursor_next(*cursor, &batch), 1);
 	return batch;
 }
 
 static void test_lives(void **state)
 {
 	const struct trace_batch *batch;
+	struct trace_cursor *cursor;
 	struct trace *trace;
 
 	(void)state;
@@ -85,7 +85,7 @@ static void test_lives(void **state)
 	assert_int_equal(death(0x1000, false), LEDGER_TAKEN);
 	assert_int_equal(birth(0x1000, 12, false), LEDGER_TAKEN);
 	assert_int_equal(ledger.counts.peak_live_bytes, 12);
-	batch = rows(&trace);
+	batch = rows(&trace, &cursor);
 	assert_int_equal(batch->rows, 3);
 	assert_int_equal(batch->object[0], 0);
 	assert_int_equal(batch->old_object[1], 0);
@@ -94,12 +94,14 @@ static void test_lives(void **state)
 	/* The last birth was of an earlier clock than the death: late, and not before it. */
 	assert_int_equal(batch->time_ns[2], 200);
 	assert_int_equal(ledger.counts.late, 1);
+	trace_cursor_close(cursor);
 	trace_close(trace);
 }
 
 static void test_forced(void **state)
 {
 	const struct trace_batch *batch;
+	struct trace_cursor *cursor;
 	struct trace *trace;
 
 	(void)state;
@@ -110,9 +112,10 @@ static void test_forced(void **state)
 	assert_int_equal(ledger.counts.unseen_deaths, 1);
 	assert_int_equal(ledger.counts.foreign, 1);
 	assert_int_equal(ledger.counts.live_bytes, 0);
-	batch = rows(&trace);
+	batch = rows(&trace, &cursor);
 	assert_int_equal(batch->flags[2], TRACE_FOREIGN);
 	assert_int_equal(batch->old_object[3], 1);
+	trace_cursor_close(cursor);
 	trace_close(trace);
 }
 
@@ -120,6 +123,7 @@ static void test_resizing(void **state)
 {
 	struct ledger_old old, null = {0};
 	const struct trace_batch *batch;
+	struct trace_cursor *cursor;
 	struct trace *trace;
 
 	(void)state;
@@ -137,7 +141,7 @@ static void test_resizing(void **state)
 	assert_int_equal(resized(0, 0, &old), LEDGER_TAKEN);
 	assert_int_equal(ledger.counts.live_bytes, 5);
 	assert_int_equal(ledger_resize(&ledger, 0x2000, &old, false), LEDGER_UNFIT);
-	batch = rows(&trace);
+	batch = rows(&trace, &cursor);
 	assert_int_equal(batch->rows, 5);
 	assert_int_equal(batch->old_object[0], TRACE_NONE);
 	assert_int_equal(batch->flags[2], TRACE_MOVED);
@@ -146,6 +150,7 @@ static void test_resizing(void **state)
 	assert_int_equal(batch->flags[3], TRACE_FAILED);
 	assert_int_equal(batch->old_object[4], 2);
 	assert_int_equal(batch->object[4], TRACE_NONE);
+	trace_cursor_close(cursor);
 	trace_close(trace);
 }
 
@@ -153,6 +158,7 @@ static void test_inheriting(void **state)
 {
 	struct objects parent;
 	const struct trace_batch *batch;
+	struct trace_cursor *cursor;
 	struct trace *trace;
 	bool there;
 
@@ -162,12 +168,13 @@ static void test_inheriting(void **state)
 	assert_int_equal(ledger_inherit(&ledger, &parent, 0), 0);
 	objects_fini(&parent);
 	assert_int_equal(death(0x5000, false), LEDGER_TAKEN);
-	batch = rows(&trace);
+	batch = rows(&trace, &cursor);
 	assert_int_equal(batch->kind[0], TRACE_INHERITED);
 	assert_int_equal(batch->size[0], 64);
 	assert_int_equal(batch->align[0], 32);
 	assert_int_equal(batch->object[0], 0);
 	assert_int_equal(batch->old_object[1], 0);
+	trace_cursor_close(cursor);
 	trace_close(trace);
 }
 

@@ -24,23 +24,31 @@ static const struct unwinder_space space = {find, NULL};
 
 /* What the program itself finds, and what is found from a copy of its stack. */
 static void *expected[FRAMES];
-static int depth;
+static size_t depth;
 static union {
 	struct note_stack note;
 	char room[sizeof(struct note_stack) + BYTES];
 } copy;
 
 /* Stands for a hook: its caller is the site. */
-NOINLINE static void take(size_t bytes)
+NOINLINE __attribute__((no_sanitize("address"))) static void take(size_t bytes)
 {
 	const uintptr_t *base = __builtin_frame_address(0);
+	void *frames[FRAMES];
+	size_t count = (size_t)backtrace(frames, FRAMES);
+	size_t own = 0; /* frames of backtrace() and of this function */
 
-	depth = backtrace(expected, FRAMES);
+	while (own < count && (uintptr_t)frames[own] != base[1])
+		own++;
+	depth = count - own;
+	memcpy(expected, frames + own, depth * sizeof(*frames));
 	copy.note = (struct note_stack){.bytes = (uint32_t)bytes,
 					.addr = base[1],
 					.frame = (uintptr_t)(base + 2),
 					.base = base[0]};
-	memcpy(copy.note.stack, base + 2, bytes);
+	/* Word by word: a sanitizer would refuse to copy other functions' frames. */
+	for (size_t i = 0; i < bytes / sizeof(*base); i++)
+		((volatile uintptr_t *)copy.note.stack)[i] = base[2 + i];
 }
 
 /* Frames of different kinds: plain, large, of variable size, aligned. */
@@ -84,11 +92,10 @@ static void test_frames(void **state)
 	(void)state;
 	assert_int_not_equal(aligned(BYTES), 0);
 	found = unwinder_walk(unwinder, &copy.note, &space, addrs, FRAMES);
-	/* backtrace() begins with take()'s own frame. */
 	assert_in_range(depth, 10, FRAMES - 1);
-	assert_int_equal(found, depth - 1);
+	assert_int_equal(found, depth);
 	for (size_t i = 0; i < found; i++)
-		assert_int_equal(addrs[i], (uintptr_t)expected[i + 1]);
+		assert_int_equal(addrs[i], (uintptr_t)expected[i]);
 }
 
 static void test_copy_that_ends(void **state)
@@ -101,7 +108,7 @@ static void test_copy_that_ends(void **state)
 	found = unwinder_walk(unwinder, &copy.note, &space, addrs, FRAMES);
 	assert_in_range(found, 2, 19);
 	for (size_t i = 0; i < found; i++)
-		assert_int_equal(addrs[i], (uintptr_t)expected[i + 1]);
+		assert_int_equal(addrs[i], (uintptr_t)expected[i]);
 }
 
 static void test_code_of_no_file(void **state)

@@ -8,7 +8,8 @@ WORKLOAD_TLS := 64 2048 16384
 
 $(foreach name,$(WORKLOADS_C),$(eval $(call helper,workloads/$(name),tests/workloads/$(name).c,-ldl)))
 $(foreach name,$(WORKLOADS_CXX),$(eval $(call helper,workloads/$(name),tests/workloads/$(name).cc)))
-$(eval $(call helper,workloads/hello-static,tests/workloads/hello.c,,-static))
+# No sanitizer goes into a static program.
+$(if $(SAN),,$(eval $(call helper,workloads/hello-static,tests/workloads/hello.c,,-static)))
 $(eval $(call helper,workloads/libbump.so,tests/workloads/bump.c,,-shared))
 
 # Allocations must be made as written, never folded away, and from where they are written: a call at a
