@@ -88,8 +88,7 @@ static struct codefile *add(struct codefiles *files, int fd, const struct stat *
 	return file;
 }
 
-struct codefile *codefiles_mapped(struct codefiles *files, pid_t pid, uint64_t begin, uint64_t end,
-				  bool *fresh)
+struct codefile *codefiles_mapped(struct codefiles *files, pid_t pid, uint64_t begin, uint64_t end)
 {
 	struct codefile *file;
 	struct stat status;
@@ -97,7 +96,6 @@ struct codefile *codefiles_mapped(struct codefiles *files, pid_t pid, uint64_t b
 	ssize_t length;
 	int fd;
 
-	*fresh = false;
 	snprintf(link, sizeof(link), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, (int)pid, begin,
 		 end);
 	fd = open(link, O_RDONLY | O_CLOEXEC);
@@ -118,7 +116,6 @@ struct codefile *codefiles_mapped(struct codefiles *files, pid_t pid, uint64_t b
 	file = add(files, fd, &status, path);
 	if (!file)
 		close(fd);
-	*fresh = file;
 	return file;
 }
 
@@ -161,4 +158,25 @@ int codefiles_scan(pid_t pid,
 	}
 	fclose(maps);
 	return result;
+}
+
+struct reading {
+	struct codefiles *files;
+	pid_t pid;
+};
+
+static int read_mapping(void *context, uint64_t begin, uint64_t end, uint64_t offset)
+{
+	const struct reading *reading = context;
+
+	(void)offset;
+	codefiles_mapped(reading->files, reading->pid, begin, end);
+	return 0;
+}
+
+void codefiles_read(struct codefiles *files, pid_t pid)
+{
+	struct reading reading = {files, pid};
+
+	codefiles_scan(pid, read_mapping, &reading);
 }

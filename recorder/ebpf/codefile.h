@@ -19,6 +19,7 @@ struct codefile {
 	struct elffile elf;     /* when is_elf */
 	struct symbols symbols; /* when is_elf */
 	struct entrances entrances;
+	bool probed; /* left to whoever puts probes into it */
 };
 
 struct codefiles {
@@ -29,12 +30,8 @@ struct codefiles {
 
 void codefiles_fini(struct codefiles *files);
 
-/*
- * The file that is mapped at [begin, end) in a process. *fresh: it was not known and has been
- * looked at. NULL: it is gone or cannot be read.
- */
-struct codefile *codefiles_mapped(struct codefiles *files, pid_t pid, uint64_t begin, uint64_t end,
-				  bool *fresh);
+/* The file that is mapped at [begin, end) in a process. NULL: it is gone or cannot be read. */
+struct codefile *codefiles_mapped(struct codefiles *files, pid_t pid, uint64_t begin, uint64_t end);
 
 /* By the kernel part's names; NULL when it was not met. */
 struct codefile *codefiles_known(struct codefiles *files, uint64_t device, uint64_t inode);
@@ -46,5 +43,8 @@ struct codefile *codefiles_at(struct codefiles *files, const char *path);
 int codefiles_scan(pid_t pid,
 		   int (*visit)(void *context, uint64_t begin, uint64_t end, uint64_t offset),
 		   void *context);
+
+/* Looks at every file whose code a process has mapped. */
+void codefiles_read(struct codefiles *files, pid_t pid);
 
 #endif

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <time.h>
@@ -54,9 +55,12 @@ static _Noreturn void give_up(struct follow *f)
 	errx(1, "%s", f->error);
 }
 
+/* running: the process runs already. */
 static void open_follow(struct follow *f, struct recording *recording,
-			const struct options *options, const char *program, pid_t pid)
+			const struct options *options, const char *program, pid_t pid, bool running)
 {
+	/* However busy the machine is the ring must be emptied: what does not fit is lost. */
+	setpriority(PRIO_PROCESS, 0, PRIO_MIN);
 	recording->max_bytes = options->max_bytes;
 	if (recording_open(recording, options->file, program, pid))
 		errx(1, "%s", recording->message);
@@ -66,7 +70,7 @@ static void open_follow(struct follow *f, struct recording *recording,
 		.ring_bytes = options->ring_bytes,
 		.lossless = options->lossless,
 	};
-	if (follow_open(f))
+	if (follow_open(f, running ? pid : 0))
 		give_up(f);
 }
 
@@ -113,6 +117,7 @@ static pthread_t start(struct work *work)
 	error = pthread_create(&thread, NULL, run_follow, work);
 	if (error)
 		errx(1, "cannot start a thread: %s", strerror(error));
+	pthread_setname_np(thread, "hakrec-follow");
 	return thread;
 }
 
@@ -129,7 +134,7 @@ void ebpf_run(const struct options *options, const struct target *target)
 	if (error)
 		errx(1, "cannot make a process: %s", strerror(-error));
 	launch.own_stops = true;
-	open_follow(&work.follow, &recording, options, target->path, launch.pid);
+	open_follow(&work.follow, &recording, options, target->path, launch.pid, false);
 	if (follow_start(&work.follow, launch.pid))
 		give_up(&work.follow);
 	thread = start(&work);
@@ -179,7 +184,7 @@ void ebpf_attach(const struct options *options)
 	for (const int *s = (const int[]){SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGCHLD, 0}; *s; s++)
 		sigaddset(&signals, *s);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
-	open_follow(&work.follow, &recording, options, program, options->pid);
+	open_follow(&work.follow, &recording, options, program, options->pid, true);
 	if (follow_attach(&work.follow, options->pid))
 		give_up(&work.follow);
 	thread = start(&work);

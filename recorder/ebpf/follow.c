@@ -9,6 +9,7 @@
 #include <err.h>
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -141,16 +142,16 @@ static struct codefile *look_at(void *context, uint64_t first, uint64_t last, ui
 {
 	struct look *look = context;
 	struct follow *f = look->follow;
-	bool fresh;
-	struct codefile *file = codefiles_mapped(&f->files, look->tracee->pid, first, last, &fresh);
+	struct codefile *file = codefiles_mapped(&f->files, look->tracee->pid, first, last);
 
 	if (!file)
 		return NULL;
-	if (fresh && file->entrances.count && tracer_probe(f->tracer, file->fd, &file->entrances) &&
-	    !f->probe_failed) {
+	if (!file->probed && file->entrances.count &&
+	    tracer_probe(f->tracer, file->fd, &file->entrances) && !f->probe_failed) {
 		f->probe_failed = true;
 		warnx("%s: %s", file->path, tracer_error(f->tracer));
 	}
+	file->probed = true;
 	tracee_map(look->tracee, file, first, last, offset);
 	return file;
 }
@@ -335,15 +336,33 @@ static int take(void *context, const struct ring_head *m, size_t bytes)
 
 /* ---- the whole ---- */
 
-int follow_open(struct follow *f)
+struct reading {
+	struct codefiles *files;
+	pid_t pid;
+};
+
+static void *read_files(void *context)
 {
+	const struct reading *reading = context;
+
+	codefiles_read(reading->files, reading->pid);
+	return NULL;
+}
+
+int follow_open(struct follow *f, pid_t pid)
+{
+	struct reading reading = {&f->files, pid};
 	struct tracer_options options = {
 		.ring_bytes = f->ring_bytes,
 		.follow = !(f->mode & SESSION_ALONE),
 		.lossless = f->lossless,
 	};
+	pthread_t reader;
+	bool reads = pid && !pthread_create(&reader, NULL, read_files, &reading);
 	int error = tracer_open(&f->tracer, &options);
 
+	if (reads)
+		pthread_join(reader, NULL);
 	f->start_ns = monotonic_ns();
 	if (error)
 		snprintf(f->error, sizeof(f->error), "%s", tracer_error(f->tracer));

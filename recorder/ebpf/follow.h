@@ -33,8 +33,11 @@ struct follow {
 	uint32_t taken; /* calls, for the pace */
 };
 
-/* Loads the programs into the kernel. Returns 0 or a negative errno; error says why. */
-int follow_open(struct follow *f);
+/*
+ * Loads the programs into the kernel; meanwhile reads the files that a running process (0: none)
+ * has mapped. Returns 0 or a negative errno; error says why.
+ */
+int follow_open(struct follow *f, pid_t pid);
 
 /* A child of this process that will become the program. */
 int follow_start(struct follow *f, pid_t pid);

@@ -43,13 +43,13 @@ static __always_inline void thread_born(struct task_struct *parent, struct task_
 	struct pt_regs *ours = (struct pt_regs *)bpf_task_pt_regs(parent);
 	struct thread *mine = bpf_task_storage_get(&threads, parent, NULL, 0);
 	bool thread = pid == (uint32_t)parent->tgid;
-	uint8_t flags = !thread && child->mm == parent->mm ? RING_SHARED : 0;
+	bool shared = !thread && BPF_CORE_READ(child, mm) == BPF_CORE_READ(parent, mm);
 
 	t->stack_begin = theirs->sp;
 	if (theirs->sp == ours->sp)
 		t->stack_begin = mine ? mine->stack_begin : 0;
-	thread_tell(child, thread ? RING_THREAD : RING_FORK, (uint32_t)parent->pid, flags,
-		    t->stack_begin);
+	thread_tell(child, thread ? RING_THREAD : RING_FORK, (uint32_t)parent->pid,
+		    shared ? RING_SHARED : 0, t->stack_begin);
 }
 
 SEC("tp_btf/sched_process_fork")
@@ -75,7 +75,7 @@ SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task)
 {
 	uint32_t tid = (uint32_t)task->pid, pid = (uint32_t)task->tgid;
-	bool last = task->signal->live.counter == 0;
+	bool last = BPF_CORE_READ(task, signal, live.counter) == 0;
 	struct thread *t;
 	struct ring_exit *m;
 
@@ -90,8 +90,8 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	if (!m)
 		return 0;
 	head_fill(&m->head, tid, RING_EXIT);
-	m->head.flags =
-		(last ? RING_LAST : 0) | (task->signal->flags & SIGNAL_GROUP_EXIT ? RING_GROUP : 0);
+	m->head.flags = (last ? RING_LAST : 0) |
+			(BPF_CORE_READ(task, signal, flags) & SIGNAL_GROUP_EXIT ? RING_GROUP : 0);
 	m->pid = pid;
 	m->lost = 0;
 	if (t && t->lost) {
@@ -108,6 +108,7 @@ SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec, struct task_struct *task, int old_pid)
 {
 	uint32_t pid = (uint32_t)task->tgid;
+	uint64_t stack_begin;
 	struct ring_exec *m;
 	struct thread *t;
 
@@ -115,10 +116,11 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid)
 		return 0;
 	t = bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	m = bpf_ringbuf_reserve(&ring, sizeof(*m), 0);
+	stack_begin = BPF_CORE_READ(task, mm, start_stack);
 	if (t) {
 		t->depth = t->barrier = 0;
 		t->in_outer = t->in_delete = t->outer_failed = false;
-		t->stack_begin = task->mm->start_stack;
+		t->stack_begin = stack_begin;
 	}
 	if (!m)
 		return 0;
@@ -126,7 +128,7 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid)
 	m->head.flags = RING_STOPPED;
 	m->pid = pid;
 	m->old_tid = (uint32_t)old_pid;
-	m->stack_begin = task->mm->start_stack;
+	m->stack_begin = stack_begin;
 	bpf_probe_read_kernel(m->name, sizeof(m->name), &task->comm);
 	/* In this order: hakrec's SIGCONT must not come first. */
 	bpf_send_signal(SIGSTOP);

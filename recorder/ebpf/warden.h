@@ -11,7 +11,7 @@ struct warden {
 
 /*
  * followed: descriptor of the map whose keys are the followed processes. To be started before
- * probes are put and threads are made. Returns 0 or a negative errno.
+ * probes are put. Returns 0 or a negative errno.
  */
 int warden_start(struct warden *w, int followed);
 

@@ -288,8 +288,9 @@ def attach(pid: int, output: Path, *options: str) -> subprocess.CompletedProcess
 
 
 def follows(hakrec: int) -> bool:
-    """Whether hakrec is attached: then it has a thread that reads."""
-    return len(list(Path(f"/proc/{hakrec}/task").iterdir())) > 1
+    """Whether hakrec is attached: then it has a thread that follows."""
+    names = [path.read_text() for path in Path(f"/proc/{hakrec}/task").glob("*/comm")]
+    return "hakrec-follow\n" in names
 
 
 def code_in_memory(pid: int) -> bool:

@@ -89,12 +89,13 @@ struct probing {
 static int probe(void *context, uint64_t begin, uint64_t end, uint64_t offset)
 {
 	struct probing *probing = context;
-	bool fresh;
-	struct codefile *file = codefiles_mapped(probing->files, getpid(), begin, end, &fresh);
+	struct codefile *file = codefiles_mapped(probing->files, getpid(), begin, end);
 
 	(void)offset;
-	if (file && fresh && file->entrances.count)
+	if (file && !file->probed && file->entrances.count)
 		assert_int_equal(tracer_probe(probing->tracer, file->fd, &file->entrances), 0);
+	if (file)
+		file->probed = true;
 	return 0;
 }
 
