@@ -115,25 +115,45 @@ static int note(struct contestant *c, const struct hall *hall)
 	return 0;
 }
 
-/* Every allocator once, after the loop's own cost. */
+/* A run whose time alone is wanted; NAN when it does not count. */
+static double time_run(struct hall *hall, const struct allocator *allocator, uint64_t repeat)
+{
+	if (run(hall, allocator, repeat))
+		return ns_per_op(hall);
+	hall->contest->failed = true;
+	return NAN;
+}
+
+static int time_add(struct sample *sample, double ns)
+{
+	return isfinite(ns) ? sample_add(sample, ns) : 0;
+}
+
+/* The loop's own cost, and the noise. */
+static int round_begin(struct hall *hall, struct contest_run *kept)
+{
+	struct contest *contest = hall->contest;
+	int error;
+
+	kept->loop_ns_per_op = time_run(hall, &null_allocator, kept->repeat);
+	error = time_add(&contest->loop_ns_per_op, kept->loop_ns_per_op);
+	kept->again_ns_per_op = NAN;
+	if (error || !contest->again || contest->again->failed)
+		return error;
+	kept->again_ns_per_op = time_run(hall, contest->again->allocator, kept->repeat);
+	return time_add(&contest->again_ns_per_op, kept->again_ns_per_op);
+}
+
+/* Every allocator once. */
 static int round_hold(struct hall *hall, uint64_t repeat,
 		      int (*keep)(const struct contest_run *run, void *context), void *context)
 {
 	struct contest *contest = hall->contest;
-	double loop = NAN;
-	int error;
+	struct contest_run kept = {contest, NULL, &hall->outcome, repeat, NAN, NAN, NAN};
+	int error = round_begin(hall, &kept);
 
-	if (run(hall, &null_allocator, repeat)) {
-		loop = ns_per_op(hall);
-		error = sample_add(&contest->loop_ns_per_op, loop);
-		if (error)
-			return error;
-	} else {
-		contest->failed = true;
-	}
-	for (size_t i = 0; i < contest->count; i++) {
+	for (size_t i = 0; !error && i < contest->count; i++) {
 		struct contestant *c = &contest->contestants[i];
-		struct contest_run kept = {contest, c->allocator, &hall->outcome, repeat, 0, loop};
 
 		if (c->failed)
 			continue;
@@ -143,13 +163,31 @@ static int round_hold(struct hall *hall, uint64_t repeat,
 			c->check_errors += hall->outcome.check_errors;
 			continue;
 		}
+		kept.allocator = c->allocator;
 		kept.ns_per_op = ns_per_op(hall);
 		error = note(c, hall);
 		if (!error)
 			error = keep(&kept, context);
-		if (error)
-			return error;
 	}
+	return error;
+}
+
+static int contestants_make(struct contest *contest, const struct allocators *allocators)
+{
+	contest->count = allocators->count;
+	contest->contestants = calloc(allocators->count + 1, sizeof(*contest->contestants));
+	if (!contest->contestants)
+		return -ENOMEM;
+	for (size_t i = 0; i < allocators->count; i++) {
+		struct contestant *c = &contest->contestants[i];
+
+		c->allocator = &allocators->list[i];
+		if (!strcmp(c->allocator->name, "glibc"))
+			contest->baseline = c;
+	}
+	contest->again = contest->baseline ? contest->baseline : contest->contestants;
+	if (contest->request->repeat < 2 || contest->again->allocator->null)
+		contest->again = NULL;
 	return 0;
 }
 
@@ -170,12 +208,8 @@ int contest_hold(struct contest *contest, const struct allocators *allocators,
 	};
 	int error = dispatch_init(&hall.dispatcher);
 
-	contest->count = allocators->count;
-	contest->contestants = calloc(allocators->count + 1, sizeof(*contest->contestants));
-	if (!contest->contestants)
-		error = -ENOMEM;
-	for (size_t i = 0; !error && i < allocators->count; i++)
-		contest->contestants[i].allocator = &allocators->list[i];
+	if (!error)
+		error = contestants_make(contest, allocators);
 	for (uint64_t repeat = 0; !error && repeat < contest->request->repeat; repeat++)
 		error = round_hold(&hall, repeat, keep, context);
 	dispatch_fini(&hall.dispatcher);
@@ -190,5 +224,6 @@ void contest_fini(struct contest *contest)
 		sample_fini(&contest->contestants[i].minor_faults);
 	}
 	free(contest->contestants);
+	sample_fini(&contest->again_ns_per_op);
 	sample_fini(&contest->loop_ns_per_op);
 }

@@ -1,6 +1,7 @@
 /*
  * The comparison: every allocator runs the same plan, in turn, as many times as asked; each run is
- * proven by its digest before it counts.
+ * proven by its digest before it counts. The baseline (or the first one) runs twice a round: the
+ * difference between its two runs is what the machine's noise is worth.
  */
 #ifndef REPLAYER_CONTEST_H
 #define REPLAYER_CONTEST_H
@@ -35,7 +36,10 @@ struct contest {
 	const struct planner_result *plan;
 	struct contestant *contestants;
 	size_t count;
-	struct sample loop_ns_per_op; /* on the null allocator */
+	const struct contestant *baseline; /* whom ratios are to; NULL: nobody */
+	const struct contestant *again;    /* the one that runs twice a round; NULL: nobody */
+	struct sample again_ns_per_op;     /* of its other run: what noise alone makes of it */
+	struct sample loop_ns_per_op;      /* on the null allocator */
 	bool baton;
 	bool failed; /* any of them, or a check found something */
 };
@@ -47,7 +51,8 @@ struct contest_run {
 	const struct run_outcome *outcome;
 	uint64_t repeat;
 	double ns_per_op;
-	double loop_ns_per_op;
+	double loop_ns_per_op;  /* on the null allocator, in the same round */
+	double again_ns_per_op; /* of contest->again's other run in it */
 };
 
 /* Calls that a run executes. */

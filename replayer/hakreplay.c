@@ -6,6 +6,7 @@
 #include "request.h"
 #include "survey.h"
 #include "table.h"
+#include "verdict.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -93,6 +94,8 @@ int main(int argc, char **argv)
 	struct trace *trace;
 	int status = 1;
 
+	if (argc > 1 && !strcmp(argv[1], "compare"))
+		return verdict_main(argc - 1, argv + 1);
 	request_parse(&request, argc, argv);
 	if (allocators_find(&allocators, request.allocators)) {
 		complain("%s", allocators.error);

@@ -107,6 +107,7 @@ static void add_measures(struct json_object *object, const struct contest_run *r
 	add(object, "cpu_ns", count(outcome->cpu_ns));
 	add(object, "ns_per_op", rate(run->ns_per_op));
 	add(object, "loop_ns_per_op", rate(run->loop_ns_per_op));
+	add(object, "again_ns_per_op", rate(run->again_ns_per_op));
 	add(object, "peak_rss_bytes", count(outcome->peak_rss_bytes));
 	add(object, "recorded_peak_live_bytes", count(contest->plan->peak_live_bytes));
 	add(object, "replayed_peak_live_bytes", count(outcome->peak_live_bytes));

@@ -23,7 +23,7 @@ static const struct argp_option rows[] = {
 	 "parallel, paced: N copies of the trace at once in one process, each with threads and "
 	 "objects of its own",
 	 0},
-	{"repeat", 'n', "N", 0, "Runs of each allocator (default 5), interleaved", 0},
+	{"repeat", 'n', "N", 0, "Runs of each allocator (default 10), interleaved", 0},
 	{"touch", 't', "none|first|pages|all", 0,
 	 "How much of each block is written: pages (default) means blocks below 128 KiB whole and "
 	 "one byte of each page of larger ones",
@@ -165,8 +165,10 @@ void request_parse(struct request *request, int argc, char **argv)
 	static const struct argp argp = {
 		.options = rows,
 		.parser = parse,
-		.args_doc = "TRACE",
-		.doc = "Replays a trace on several allocators and compares them.",
+		.args_doc = "TRACE\ncompare A.jsonl B.jsonl",
+		.doc = "Replays a trace on several allocators and compares them, or compares "
+		       "results "
+		       "that were kept (hakreplay compare --help).",
 	};
 
 	argp_program_version = "hakreplay " HAK_VERSION;

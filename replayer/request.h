@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #define REQUEST_SKEW   4096
-#define REQUEST_REPEAT 5
+#define REQUEST_REPEAT 10
 
 struct request {
 	const char *trace;

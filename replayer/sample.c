@@ -1,9 +1,7 @@
 #include "sample.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 int sample_add(struct sample *sample, double value)
 {
@@ -16,14 +14,7 @@ int sample_add(struct sample *sample, double value)
 		sample->values = values;
 		sample->size = size;
 	}
-	/* Kept in ascending order. */
-	size_t at = sample->count++;
-
-	while (at && sample->values[at - 1] > value) {
-		sample->values[at] = sample->values[at - 1];
-		at--;
-	}
-	sample->values[at] = value;
+	sample->values[sample->count++] = value;
 	return 0;
 }
 
@@ -32,31 +23,16 @@ void sample_fini(struct sample *sample)
 	free(sample->values);
 }
 
-/* The value below which that share of the others lies, between two values in proportion. */
-static double quantile(const struct sample *sample, double share)
-{
-	double place = share * (double)(sample->count - 1);
-	size_t below = (size_t)place;
-	size_t above = below + 1 < sample->count ? below + 1 : below;
-
-	return sample->values[below] +
-	       (place - (double)below) * (sample->values[above] - sample->values[below]);
-}
-
 double sample_median(const struct sample *sample)
 {
-	return sample->count ? quantile(sample, 0.5) : NAN;
+	return sample_compare(sample, NULL).median;
 }
 
-double sample_spread(const struct sample *sample)
+struct trace_statistic sample_compare(const struct sample *sample, const struct sample *base)
 {
-	if (sample->count < 2)
-		return NAN;
-	return (quantile(sample, 0.75) - quantile(sample, 0.25)) / 2 / sample_median(sample);
-}
+	struct trace_statistic statistic;
 
-bool sample_distinct(const struct sample *a, const struct sample *b)
-{
-	return a->count >= 4 && b->count >= 4 &&
-	       (quantile(a, 0.75) < quantile(b, 0.25) || quantile(b, 0.75) < quantile(a, 0.25));
+	trace_statistic_make(&statistic, sample->values, sample->count, base ? base->values : NULL,
+			     base ? base->count : 0);
+	return statistic;
 }

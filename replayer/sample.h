@@ -1,9 +1,12 @@
-/* Repeated measurements of one thing. */
+/* Repeated measurements of one thing, and what they tell. */
 #ifndef REPLAYER_SAMPLE_H
 #define REPLAYER_SAMPLE_H
 
-#include <stdbool.h>
+#include "traces/statistic.h"
+
 #include <stddef.h>
+
+#define SAMPLE_CLAIM 10 /* repeats from which on a difference is worth claiming */
 
 struct sample {
 	double *values;
@@ -18,13 +21,8 @@ void sample_fini(struct sample *sample);
 /* The middle value, mean of the two middle ones; NAN of nothing. */
 double sample_median(const struct sample *sample);
 
-/* Half the width of the middle half of the values, over the median; NAN of fewer than two. */
-double sample_spread(const struct sample *sample);
-
-/*
- * The two tell a difference: four values or more each, and the middle halves of the values do not
- * overlap.
- */
-bool sample_distinct(const struct sample *a, const struct sample *b);
+/* Medians, intervals and difference (traces/statistic.h); all NAN when memory lacks. base may be
+ * NULL. */
+struct trace_statistic sample_compare(const struct sample *sample, const struct sample *base);
 
 #endif

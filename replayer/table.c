@@ -1,69 +1,10 @@
 #include "table.h"
 
+#include "cell.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
-
-#define CELL 32
-
-/* 1234567 as 1,234,567. */
-static const char *grouped(char *cell, double value)
-{
-	char digits[CELL];
-	int n = snprintf(digits, sizeof(digits), "%.0f", value);
-	char *to = cell;
-
-	for (int i = 0; i < n; i++) {
-		if (i && (n - i) % 3 == 0)
-			*to++ = ',';
-		*to++ = digits[i];
-	}
-	*to = 0;
-	return cell;
-}
-
-static const char *bytes(char *cell, double value)
-{
-	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-	unsigned unit = 0;
-
-	while (value >= 1024 && unit < 4) {
-		value /= 1024;
-		unit++;
-	}
-	snprintf(cell, CELL, unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
-	return cell;
-}
-
-/* A number, or "-" when there is none. */
-static const char *figure(char *cell, const char *format, double value)
-{
-	if (isfinite(value))
-		snprintf(cell, CELL, format, value);
-	else
-		strcpy(cell, "-");
-	return cell;
-}
-
-/* "0.87x", "~0.98x" when no difference to glibc can be told, "-" without glibc. */
-static const char *ratio(char *cell, const struct contest *contest, const struct contestant *c)
-{
-	const struct contestant *base = NULL;
-	char digits[CELL];
-
-	for (size_t i = 0; i < contest->count; i++)
-		if (!strcmp(contest->contestants[i].allocator->name, "glibc"))
-			base = &contest->contestants[i];
-	figure(digits, "%.2fx",
-	       base ? sample_median(&c->ns_per_op) / sample_median(&base->ns_per_op) : NAN);
-	snprintf(cell, CELL, "%s%s",
-		 base && base->ns_per_op.count && base != c &&
-				 !sample_distinct(&c->ns_per_op, &base->ns_per_op)
-			 ? "~"
-			 : "",
-		 digits);
-	return cell;
-}
 
 static void head_print(FILE *out, const struct contest *contest)
 {
@@ -74,8 +15,8 @@ static void head_print(FILE *out, const struct contest *contest)
 	if (request->copies > 1)
 		fprintf(out, "%" PRIu64 " copies of ", request->copies);
 	fprintf(out, "%s: %s calls, %u threads, %s alive at the peak\n", request->trace,
-		grouped(a, (double)plan->ops), contest->survey->running,
-		bytes(b, (double)plan->peak_live_bytes));
+		cell_grouped(a, (double)plan->ops), contest->survey->running,
+		cell_bytes(b, (double)plan->peak_live_bytes));
 	fprintf(out, "%s%s, touch %s%s, %" PRIu64 " repeat%s",
 		request_schedule_name(request->schedule), contest->baton ? " by baton" : "",
 		request_touch_name(request->touch), request->check ? ", check" : "",
@@ -87,12 +28,25 @@ static void head_print(FILE *out, const struct contest *contest)
 	fprintf(out, "; digest %016" PRIx64 "\n\n", plan->digest);
 }
 
+/* The baseline is not told from itself, without a doubt. base: NULL for none. */
+static struct trace_statistic against(const struct sample *sample, const struct sample *base)
+{
+	struct trace_statistic statistic = sample_compare(sample, base);
+
+	statistic.distinct |= sample == base;
+	return statistic;
+}
+
 static void row_print(FILE *out, const struct contest *contest, const struct contestant *c,
 		      int width)
 {
-	double ns = sample_median(&c->ns_per_op);
-	double rss = sample_median(&c->peak_rss_bytes);
+	const struct contestant *base = contest->baseline;
+	struct trace_statistic time = against(&c->ns_per_op, base ? &base->ns_per_op : NULL);
+	struct trace_statistic memory =
+		against(&c->peak_rss_bytes, base ? &base->peak_rss_bytes : NULL);
+	double loop = sample_median(&contest->loop_ns_per_op);
 	double live = (double)c->peak_live_bytes;
+	bool null = c->allocator->null;
 	char cell[CELL];
 
 	fprintf(out, "%-*s", width, c->allocator->name);
@@ -100,16 +54,46 @@ static void row_print(FILE *out, const struct contest *contest, const struct con
 		fprintf(out, "  failed\n");
 		return;
 	}
-	fprintf(out, " %8s", figure(cell, "%.1f", ns));
-	fprintf(out, " %7s", figure(cell, "%.1f%%", 100 * sample_spread(&c->ns_per_op)));
-	fprintf(out, " %8s", figure(cell, "%.1f", ns - sample_median(&contest->loop_ns_per_op)));
-	fprintf(out, " %9s", ratio(cell, contest, c));
-	fprintf(out, " %11s", c->allocator->null ? "-" : bytes(cell, rss));
-	fprintf(out, " %9s", figure(cell, "%.2f", live && !c->allocator->null ? rss / live : NAN));
-	fprintf(out, " %10s", grouped(cell, sample_median(&c->minor_faults)));
-	if (contest->request->check && !c->allocator->null)
-		fprintf(out, " %6s", grouped(cell, (double)c->check_errors));
+	fprintf(out, " %8s", cell_number(cell, "%.1f", time.median));
+	fprintf(out, " %16s", cell_interval(cell, "%.1f", time.low, time.high));
+	fprintf(out, " %8s", cell_number(cell, "%.1f", time.median - loop));
+	fprintf(out, " %9s", cell_ratio(cell, &time));
+	fprintf(out, " %14s", cell_interval(cell, "%.2f", time.ratio_low, time.ratio_high));
+	fprintf(out, " %11s", null ? "-" : cell_bytes(cell, memory.median));
+	fprintf(out, " %9s", null ? "-" : cell_ratio(cell, &memory));
+	fprintf(out, " %9s", cell_number(cell, "%.2f", live && !null ? memory.median / live : NAN));
+	fprintf(out, " %10s", cell_grouped(cell, sample_median(&c->minor_faults)));
+	if (contest->request->check && !null)
+		fprintf(out, " %6s", cell_grouped(cell, (double)c->check_errors));
 	fprintf(out, "%s\n", c->failed ? "  failed" : "");
+}
+
+static void titles_print(FILE *out, const struct contest *contest, int width)
+{
+	char versus[CELL] = "-";
+
+	if (contest->baseline)
+		snprintf(versus, sizeof(versus), "vs %.30s", contest->baseline->allocator->name);
+	fprintf(out, "%-*s %8s %16s %8s %9s %14s %11s %9s %9s %10s%s\n", width, "allocator",
+		"ns/op", "95 % interval", "net", versus, "95 % interval", "peak RSS", versus,
+		"overhead", "faults", contest->request->check ? " errors" : "");
+}
+
+/* What the machine makes of no difference at all. */
+static void noise_print(FILE *out, const struct contest *contest)
+{
+	struct trace_statistic noise;
+	char ratio[CELL], interval[CELL];
+
+	if (!contest->again || !contest->again->ns_per_op.count)
+		return;
+	noise = sample_compare(&contest->again_ns_per_op, &contest->again->ns_per_op);
+	fprintf(out, "A/A: %s against itself %s (%s)%s\n", contest->again->allocator->name,
+		cell_number(ratio, "%.2fx", noise.ratio),
+		cell_interval(interval, "%.2f", noise.ratio_low, noise.ratio_high),
+		noise.distinct ? ": this machine is not quiet now, believe no difference of that "
+				 "size"
+			       : ": the noise of this machine now");
 }
 
 /* How far the replayed peaks of live bytes are from the recorded one. */
@@ -147,11 +131,15 @@ static void foot_print(FILE *out, const struct contest *contest)
 	char cell[CELL];
 
 	fprintf(out,
-		"\nns/op: median wall time per call; +-: half the width of the middle half; net: "
-		"without the replay's own %s ns\n",
-		figure(cell, "%.1f", sample_median(&contest->loop_ns_per_op)));
-	fprintf(out, "vs glibc: ratio of ns/op; ~: the middle halves overlap, or fewer than 4 "
-		     "repeats\n");
+		"\nns/op: median wall time per call; intervals: bootstrap, of the median and of "
+		"the "
+		"ratio; net: without the replay's own %s ns\n",
+		cell_number(cell, "%.1f", sample_median(&contest->loop_ns_per_op)));
+	fprintf(out, "~: no difference can be told (the interval holds 1, or the Mann-Whitney test "
+		     "gives p >= 0.05)\n");
+	noise_print(out, contest);
+	if (contest->request->repeat < SAMPLE_CLAIM)
+		fprintf(out, "fewer than %d repeats: too few for a claim\n", SAMPLE_CLAIM);
 	fprintf(out, "peak RSS: anonymous memory less the replay's own; overhead: peak RSS / peak "
 		     "live bytes\n");
 	if (contest->request->schedule != RUN_LOCKSTEP)
@@ -186,9 +174,7 @@ void table_print(FILE *out, const struct contest *contest)
 		width = length > width ? length : width;
 	}
 	head_print(out, contest);
-	fprintf(out, "%-*s %8s %7s %8s %9s %11s %9s %10s%s\n", width, "allocator", "ns/op", "+-",
-		"net", "vs glibc", "peak RSS", "overhead", "faults",
-		contest->request->check ? " errors" : "");
+	titles_print(out, contest, width);
 	for (size_t i = 0; i < contest->count; i++)
 		row_print(out, contest, &contest->contestants[i], width);
 	foot_print(out, contest);

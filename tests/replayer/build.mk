@@ -3,7 +3,8 @@ REPLAY_PLANNER := $(addprefix replayer/,tempo.c survey.c slots.c planfile.c paci
 
 $(eval $(call unit,test_plan,tests/replayer/test_plan.c tests/replayer/randomrows.c \
 	$(REPLAY_PLANNER),$(BUILD)/libhaktrace.a -lzstd))
-$(eval $(call unit,test_sample,tests/replayer/test_sample.c replayer/sample.c,-lm))
+$(eval $(call unit,test_condition,tests/replayer/test_condition.c replayer/condition.c \
+	replayer/metric.c))
 $(eval $(call unit,test_tempo,tests/replayer/test_tempo.c replayer/tempo.c))
 $(eval $(call unit,test_pattern,tests/replayer/test_pattern.c replayer/pattern.c))
 

@@ -26,10 +26,10 @@ SCALE = int(os.environ.get("HAK_SCALE", "1"))
 
 FIELDS = (
     "trace trace_digest allocator allocator_path allocator_build schedule repeat options ops "
-    "threads wall_ns cpu_ns ns_per_op loop_ns_per_op peak_rss_bytes recorded_peak_live_bytes "
-    "replayed_peak_live_bytes minor_faults major_faults voluntary_switches involuntary_switches "
-    "syscalls digest order_digest check_errors late latency rss_series allocator_stats machine "
-    "version"
+    "threads wall_ns cpu_ns ns_per_op loop_ns_per_op again_ns_per_op peak_rss_bytes "
+    "recorded_peak_live_bytes replayed_peak_live_bytes minor_faults major_faults "
+    "voluntary_switches involuntary_switches syscalls digest order_digest check_errors late "
+    "latency rss_series allocator_stats machine version"
 ).split()
 
 SMALL = (
@@ -62,8 +62,9 @@ def test_json_has_exactly_the_fields(small: Path) -> None:
     assert result["options"]["skew"] is None
     assert (result["options"]["speed"], result["options"]["copies"]) == (None, 1)
     assert result["late"] is None
-    for unmeasured in ("syscalls", "latency", "rss_series", "check_errors", "allocator_stats"):
-        assert result[unmeasured] is None
+    unmeasured = ("again_ns_per_op", "syscalls", "latency", "rss_series", "check_errors")
+    for field in (*unmeasured, "allocator_stats"):
+        assert result[field] is None
     assert Path(result["allocator_path"]).name.startswith("libc.so")
     assert len(result["allocator_build"]) == 40
     assert set(result["machine"]) == {"cpu", "processors", "memory_bytes", "kernel", "libc"}
