@@ -52,7 +52,7 @@ void inlet_close(struct inlet *in)
 void inlet_prefix(struct inlet *in, const struct record *r)
 {
 	if (record_kind(r) == RECORD_JUMP) {
-		inlet_advance(in);
+		inlet_advance(in, 1);
 		/* Clocks of a lane only rise. */
 		if (r->word[1] > in->clock)
 			in->clock = r->word[1];
@@ -61,5 +61,5 @@ void inlet_prefix(struct inlet *in, const struct record *r)
 	in->wide = true;
 	in->wide_size = r->word[1];
 	in->wide_align = record_addr(r);
-	inlet_advance(in);
+	inlet_advance(in, 1);
 }

@@ -74,11 +74,11 @@ static inline bool inlet_ready(struct inlet *in)
 	return false;
 }
 
-/* The head is dealt with. */
-static inline void inlet_advance(struct inlet *in)
+/* The head is dealt with, and so many records with it, all of its chunk. */
+static inline void inlet_advance(struct inlet *in, uint64_t records)
 {
-	in->at++;
-	in->clock++;
+	in->at += records;
+	in->clock += records;
 }
 
 #endif

@@ -26,8 +26,7 @@ enum ledger_verdict ledger_resize(struct ledger *l, uint64_t addr, struct ledger
 		*old = (struct ledger_old){.addr = addr, .number = TRACE_NONE};
 		return LEDGER_TAKEN;
 	}
-	*old = (struct ledger_old){addr, object_number(&object), object.size,
-				   object_align(&object)};
+	*old = (struct ledger_old){addr, object.number, object.size, object.align};
 	l->counts.live_bytes -= object.size;
 	return LEDGER_TAKEN;
 }
@@ -35,18 +34,16 @@ enum ledger_verdict ledger_resize(struct ledger *l, uint64_t addr, struct ledger
 /* The realloc failed: the block lives on. */
 static void revive(struct ledger *l, const struct ledger_old *old)
 {
-	struct object *place;
-	bool there = false;
+	const struct object object = {old->number, old->size, old->align};
+	int error;
 
 	if (!old->addr || old->number == TRACE_NONE)
 		return;
-	place = objects_put(&l->objects, old->addr, &there);
-	if (!place)
-		l->error = -ENOMEM;
-	if (!place || there)
-		return;
-	object_set(place, old->number, old->size, old->align);
-	l->counts.live_bytes += old->size;
+	error = objects_put(&l->objects, old->addr, &object);
+	if (!error)
+		l->counts.live_bytes += old->size;
+	else if (error != -EEXIST)
+		l->error = error;
 }
 
 enum ledger_verdict ledger_resized(struct ledger *l, struct trace_event *row, uint64_t clock,
@@ -96,9 +93,9 @@ int ledger_inherit(struct ledger *l, const struct objects *objects, uint32_t thr
 
 	while (!l->error && objects_next(objects, &cursor, &addr, &object)) {
 		struct trace_event row = {
-			.time_ns = l->last_ns,
+			.time_ns = l->row_ns,
 			.size = object.size,
-			.align = object_align(&object),
+			.align = object.align,
 			.old_object = TRACE_NONE,
 			.addr = addr,
 			.thread = thread,

@@ -31,6 +31,8 @@ struct ledger {
 	int error; /* the writer's first: nothing more is written */
 	uint64_t start_clock;
 	uint64_t last_ns;
+	uint64_t grain_ns; /* rows have the time of one before them that is not longer ago */
+	uint64_t row_ns;   /* time of the last row */
 	uint64_t next_object;
 	struct objects objects;
 	struct ledger_counts counts;
@@ -52,10 +54,18 @@ static inline uint64_t ledger_time(struct ledger *l, uint64_t clock)
 
 	if (__builtin_expect(ns < l->last_ns, 0)) {
 		l->counts.late++;
-		return l->last_ns;
+		return l->row_ns;
 	}
 	l->last_ns = ns;
-	return ns;
+	if (ns - l->row_ns > l->grain_ns)
+		l->row_ns = ns;
+	return l->row_ns;
+}
+
+/* The clocks of the rows behind follow that of the last one. */
+static inline void ledger_skip(struct ledger *l, uint64_t rows)
+{
+	l->last_ns += rows;
 }
 
 static inline void ledger_write(struct ledger *l, struct trace_event *row, uint64_t clock)
@@ -70,21 +80,23 @@ static inline void ledger_write(struct ledger *l, struct trace_event *row, uint6
 /* Enters the block of a row that is born. False: one is alive at its address, and not forced. */
 static inline bool ledger_enter(struct ledger *l, struct trace_event *row, bool force)
 {
-	bool there;
-	struct object *place = objects_put(&l->objects, row->addr, &there);
+	const struct object object = {l->next_object, row->size, row->align};
+	struct object unseen;
+	int error = objects_put(&l->objects, row->addr, &object);
 
-	if (__builtin_expect(!place, 0)) {
-		l->error = -ENOMEM;
-		return true;
-	}
-	if (__builtin_expect(there, 0)) {
+	if (__builtin_expect(error == -EEXIST, 0)) {
 		if (!force)
 			return false;
+		objects_take(&l->objects, row->addr, &unseen);
 		l->counts.unseen_deaths++;
-		l->counts.live_bytes -= place->size;
+		l->counts.live_bytes -= unseen.size;
+		error = objects_put(&l->objects, row->addr, &object);
+	}
+	if (__builtin_expect(error, 0)) {
+		l->error = error;
+		return true;
 	}
 	row->object = l->next_object++;
-	object_set(place, row->object, row->size, row->align);
 	l->counts.live_bytes += row->size;
 	if (l->counts.live_bytes > l->counts.peak_live_bytes)
 		l->counts.peak_live_bytes = l->counts.live_bytes;
@@ -112,7 +124,7 @@ static inline enum ledger_verdict ledger_death(struct ledger *l, struct trace_ev
 
 	row->object = row->old_object = TRACE_NONE;
 	if (__builtin_expect(objects_take(&l->objects, row->addr, &object), 1)) {
-		row->old_object = object_number(&object);
+		row->old_object = object.number;
 		l->counts.live_bytes -= object.size;
 	} else {
 		if (!force)

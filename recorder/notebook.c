@@ -59,7 +59,7 @@ const struct note_head *notebook_next(struct notebook *b)
 
 		if (!piece || !take(b, piece))
 			break;
-		inlet_advance(in);
+		inlet_advance(in, 1);
 		if (length(b) > NOTE_BYTES_MAX) {
 			in->broken = true;
 			break;

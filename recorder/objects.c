@@ -3,220 +3,359 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-#define FIRST_SPANS ((size_t)1 << 8)
-#define FIRST_UNITS ((size_t)1 << 10)
-#define LAST_CLASS  4
+#define FIRST_REGION_BITS 4
+#define FIRST_NODES       ((size_t)128)
+#define NODE_BYTES        (OBJECTS_NODE_WORDS * sizeof(uint64_t))
+#define TABLE_BYTES       (OBJECTS_SPANS * sizeof(uint32_t))
+#define ALIGN_SHIFT       (OBJECTS_NUMBER_BITS + 16)
+#define ALIGN_MAX         31u
+#define HUGE_BYTES        ((size_t)2 << 20)
 
-static unsigned places_of(unsigned class)
+static uint64_t *words_make(size_t nodes)
 {
-	return 4u << class;
+	size_t bytes = nodes * NODE_BYTES;
+	uint64_t *words = aligned_alloc(bytes < HUGE_BYTES ? 64 : HUGE_BYTES, bytes);
+
+	if (words && bytes >= HUGE_BYTES)
+		madvise(words, bytes, MADV_HUGEPAGE);
+	return words;
 }
 
-static size_t units_of(unsigned class)
+static size_t region_count(const struct objects *o)
 {
-	return objects_tags(class) + places_of(class);
+	return (size_t)1 << (64 - o->shift);
 }
 
 int objects_init(struct objects *o)
 {
-	*o = (struct objects){.mask = FIRST_SPANS - 1, .units_room = FIRST_UNITS, .units_used = 1};
-	o->spans = calloc(FIRST_SPANS, sizeof(*o->spans));
-	o->units = aligned_alloc(64, FIRST_UNITS * sizeof(*o->units));
-	if (o->spans && o->units)
-		return 0;
-	objects_fini(o);
-	return -ENOMEM;
+	*o = (struct objects){
+		.shift = 64 - FIRST_REGION_BITS, .nodes_end = 1, .nodes_room = FIRST_NODES};
+	o->regions = calloc(region_count(o), sizeof(*o->regions));
+	o->words = words_make(FIRST_NODES);
+	if (!o->regions || !o->words) {
+		objects_fini(o);
+		return -ENOMEM;
+	}
+	memset(o->words, 0, NODE_BYTES);
+	return 0;
 }
 
 void objects_fini(struct objects *o)
 {
-	free(o->spans);
-	free(o->units);
+	for (size_t i = 0; o->regions && i < region_count(o); i++)
+		free(o->regions[i].nodes);
+	free(o->regions);
+	free(o->words);
 	*o = (struct objects){0};
 }
 
 int objects_copy(struct objects *to, const struct objects *from)
 {
+	size_t count = region_count(from);
+
 	*to = *from;
-	to->spans = malloc((from->mask + 1) * sizeof(*to->spans));
-	to->units = aligned_alloc(64, from->units_room * sizeof(*to->units));
-	if (!to->spans || !to->units) {
-		objects_fini(to);
-		return -ENOMEM;
+	to->regions = calloc(count, sizeof(*to->regions));
+	to->words = words_make(from->nodes_room);
+	if (!to->regions || !to->words)
+		goto no_memory;
+	memcpy(to->words, from->words, from->nodes_end * NODE_BYTES);
+	for (size_t i = 0; i < count; i++) {
+		if (!from->regions[i].key)
+			continue;
+		to->regions[i] = (struct objects_region){from->regions[i].key, malloc(TABLE_BYTES)};
+		if (!to->regions[i].nodes)
+			goto no_memory;
+		memcpy(to->regions[i].nodes, from->regions[i].nodes, TABLE_BYTES);
 	}
-	memcpy(to->spans, from->spans, (from->mask + 1) * sizeof(*to->spans));
-	memcpy(to->units, from->units, from->units_used * sizeof(*to->units));
 	return 0;
+no_memory:
+	objects_fini(to);
+	return -ENOMEM;
 }
 
 /* ---- nodes ---- */
 
-static int grow_units(struct objects *o)
+static void node_give(struct objects *o, uint32_t node)
 {
-	size_t room = o->units_room * 2;
-	__m128i *units;
-
-	if (room > UINT32_MAX)
-		return -ENOMEM;
-	units = aligned_alloc(64, room * sizeof(*units));
-	if (!units)
-		return -ENOMEM;
-	memcpy(units, o->units, o->units_used * sizeof(*units));
-	free(o->units);
-	o->units = units;
-	o->units_room = room;
-	return 0;
+	o->words[node * (size_t)OBJECTS_NODE_WORDS] = o->free_node;
+	o->free_node = node;
 }
 
-/* A node with no tags set; 0: no memory. */
-static uint32_t node_take(struct objects *o, unsigned class)
+static bool node_empty(const struct objects *o, uint32_t node)
 {
-	uint32_t node = o->free_nodes[class];
+	const uint64_t *words = o->words + node * (size_t)OBJECTS_NODE_WORDS;
+	uint64_t any = 0;
 
-	if (node) {
-		memcpy(&o->free_nodes[class], o->units + node, sizeof(node));
-	} else {
-		if (o->units_used + units_of(class) > o->units_room && grow_units(o))
-			return 0;
-		node = (uint32_t)o->units_used;
-		o->units_used += units_of(class);
+	for (unsigned i = 0; i < OBJECTS_NODE_WORDS; i++)
+		any |= words[i];
+	return !any;
+}
+
+/* Takes the nodes of spans whose blocks have all died. Returns how many; *left: those kept. */
+static size_t sweep_region(struct objects *o, struct objects_region *region, size_t *left)
+{
+	size_t taken = 0;
+
+	*left = 0;
+	for (unsigned i = 0; i < OBJECTS_SPANS; i++) {
+		if (!region->nodes[i])
+			continue;
+		if (node_empty(o, region->nodes[i])) {
+			node_give(o, region->nodes[i]);
+			region->nodes[i] = 0;
+			taken++;
+		} else {
+			++*left;
+		}
 	}
-	memset(o->units + node, 0, objects_tags(class) * sizeof(*o->units));
-	return node;
+	return taken;
 }
 
-static void node_give(struct objects *o, uint32_t node, unsigned class)
+/* The entry of a region, or the empty one where it belongs. */
+static struct objects_region *probe(const struct objects *o, uint64_t region)
 {
-	memcpy(o->units + node, &o->free_nodes[class], sizeof(node));
-	o->free_nodes[class] = node;
+	size_t i = objects_home(o, region), mask = region_count(o) - 1;
+
+	while (o->regions[i].key && o->regions[i].key != region + 1)
+		i = (i + 1) & mask;
+	return o->regions + i;
 }
 
-/* Gives a full span a node of the next class. */
-static int widen(struct objects *o, struct span *span)
-{
-	unsigned class = span->class + 1u;
-	uint32_t node = node_take(o, class);
-
-	if (!node)
-		return -ENOMEM;
-	memcpy(o->units + node, o->units + span->node, places_of(span->class));
-	memcpy(o->units + node + objects_tags(class),
-	       o->units + span->node + objects_tags(span->class),
-	       places_of(span->class) * sizeof(struct object));
-	node_give(o, span->node, span->class);
-	span->node = node;
-	span->class = (uint8_t) class;
-	return 0;
-}
-
-/* ---- spans ---- */
-
-/* Makes a table anew without the spans whose blocks have all died, of a fitting size. */
-static int rebuild(struct objects *o)
+/* A table of a fitting size, without the regions that have no node left; frees what they had. */
+static int sweep(struct objects *o, size_t *taken)
 {
 	struct objects fresh = *o;
-	size_t alive = 0;
+	size_t count = region_count(o), kept = 0, left;
 
-	for (uint64_t i = 0; i <= o->mask; i++)
-		alive += o->spans[i].key && o->spans[i].count;
-	while (alive * 4 > fresh.mask)
-		fresh.mask = fresh.mask * 2 + 1;
-	fresh.spans = calloc(fresh.mask + 1, sizeof(*fresh.spans));
-	if (!fresh.spans)
-		return -ENOMEM;
-	fresh.spans_used = alive;
-	for (uint64_t i = 0; i <= o->mask; i++) {
-		const struct span *span = o->spans + i;
-
-		if (!span->key)
+	*taken = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (!o->regions[i].key)
 			continue;
-		if (span->count)
-			*objects_span(&fresh, (span->key - 1) << OBJECTS_SPAN_SHIFT) = *span;
-		else
-			node_give(&fresh, span->node, span->class);
+		*taken += sweep_region(o, o->regions + i, &left);
+		kept += left != 0;
+		if (!left) {
+			free(o->regions[i].nodes);
+			o->regions[i].nodes = NULL;
+		}
 	}
-	free(o->spans);
+	while (kept * 4 > region_count(&fresh))
+		fresh.shift--;
+	fresh.regions = calloc(region_count(&fresh), sizeof(*fresh.regions));
+	fresh.regions_used = kept;
+	fresh.free_node = o->free_node;
+	/* Without memory the old table does, with empty tables of spans where they went. */
+	for (size_t i = 0; i < count; i++) {
+		struct objects_region *region = o->regions + i;
+
+		if (fresh.regions && region->nodes)
+			*probe(&fresh, region->key - 1) = *region;
+		else if (!fresh.regions && region->key && !region->nodes)
+			region->nodes = calloc(1, TABLE_BYTES);
+	}
+	if (!fresh.regions)
+		return -ENOMEM;
+	free(o->regions);
 	*o = fresh;
 	return 0;
 }
 
-__attribute__((noinline)) static struct span *span_make(struct objects *o, uint64_t addr)
+static int grow_nodes(struct objects *o)
 {
-	struct span *span;
-	uint32_t node;
+	size_t room = o->nodes_room * 2;
+	uint64_t *words = room <= UINT32_MAX ? words_make(room) : NULL;
 
-	if (o->spans_used * 2 > o->mask && rebuild(o))
-		return NULL;
-	node = node_take(o, 0);
+	if (!words)
+		return -ENOMEM;
+	memcpy(words, o->words, o->nodes_end * NODE_BYTES);
+	free(o->words);
+	o->words = words;
+	o->nodes_room = room;
+	return 0;
+}
+
+/* Makes room for a node; sweeping now and then keeps it as large as what is alive. */
+static int make_room(struct objects *o)
+{
+	size_t taken;
+
+	if (o->free_node || o->nodes_end < o->nodes_room)
+		return 0;
+	if (sweep(o, &taken))
+		return -ENOMEM;
+	return taken < o->nodes_room / 2 ? grow_nodes(o) : 0;
+}
+
+static uint32_t node_take(struct objects *o)
+{
+	uint32_t node = o->free_node;
+	uint64_t *words;
+
 	if (!node)
-		return NULL;
-	span = objects_span(o, addr);
-	*span = (struct span){.key = (addr >> OBJECTS_SPAN_SHIFT) + 1, .node = node};
-	o->spans_used++;
-	return span;
+		node = (uint32_t)o->nodes_end++;
+	words = o->words + node * (size_t)OBJECTS_NODE_WORDS;
+	if (o->free_node)
+		o->free_node = (uint32_t)words[0];
+	memset(words, 0, NODE_BYTES);
+	return node;
+}
+
+/* ---- words ---- */
+
+/* Index of the word of addr, made when there is none; 0: no memory. */
+__attribute__((noinline)) static size_t make_index(struct objects *o, uint64_t addr)
+{
+	uint64_t at = objects_spread(addr);
+	struct objects_region *region;
+	uint32_t *node;
+	size_t taken;
+
+	if (make_room(o) || (o->regions_used * 2 >= region_count(o) && sweep(o, &taken)))
+		return 0;
+	region = probe(o, at >> OBJECTS_REGION_SHIFT);
+	if (!region->key) {
+		region->nodes = calloc(1, TABLE_BYTES);
+		if (!region->nodes)
+			return 0;
+		region->key = (at >> OBJECTS_REGION_SHIFT) + 1;
+		o->regions_used++;
+	}
+	node = region->nodes + (at >> OBJECTS_SPAN_SHIFT & (OBJECTS_SPANS - 1));
+	if (!*node)
+		*node = node_take(o);
+	return *node * (size_t)OBJECTS_NODE_WORDS + (at >> 4 & (OBJECTS_NODE_WORDS - 1));
+}
+
+/* Index of the word of addr; below OBJECTS_NODE_WORDS: none. */
+static size_t find_index(const struct objects *o, uint64_t addr)
+{
+	size_t index = objects_index(o, addr);
+	uint64_t at = objects_spread(addr);
+	const struct objects_region *region;
+
+	if (index >= OBJECTS_NODE_WORDS)
+		return index;
+	region = probe(o, at >> OBJECTS_REGION_SHIFT);
+	if (!region->key)
+		return 0;
+	return region->nodes[at >> OBJECTS_SPAN_SHIFT & (OBJECTS_SPANS - 1)] *
+		       (size_t)OBJECTS_NODE_WORDS +
+	       (at >> 4 & (OBJECTS_NODE_WORDS - 1));
+}
+
+static bool further(uint64_t word)
+{
+	return word & OBJECTS_FURTHER;
+}
+
+static uint64_t further_word(uint64_t size)
+{
+	uint64_t low = size & (((uint64_t)1 << OBJECTS_NUMBER_BITS) - 1);
+	uint64_t high = size >> OBJECTS_NUMBER_BITS;
+
+	return OBJECTS_FURTHER | low | (uint64_t)OBJECTS_WIDE << OBJECTS_NUMBER_BITS |
+	       (high < ALIGN_MAX ? high : ALIGN_MAX) << ALIGN_SHIFT;
+}
+
+static uint64_t further_size(uint64_t word)
+{
+	uint64_t low = word & (((uint64_t)1 << OBJECTS_NUMBER_BITS) - 1);
+
+	return low | (word >> ALIGN_SHIFT & ALIGN_MAX) << OBJECTS_NUMBER_BITS;
+}
+
+static uint64_t align_field(uint64_t align)
+{
+	uint64_t field = align ? 64 - (uint64_t)__builtin_clzll(align) : 0;
+
+	return field < ALIGN_MAX ? field : ALIGN_MAX;
+}
+
+static struct object unpack(uint64_t word)
+{
+	return (struct object){
+		.number = objects_word_number(word),
+		.size = objects_word_size(word),
+		.align = (uint64_t)1 << (word >> ALIGN_SHIFT & ALIGN_MAX) >> 1,
+	};
 }
 
 /* ---- blocks ---- */
 
-struct object *objects_put(struct objects *o, uint64_t addr, bool *there)
+int objects_put(struct objects *o, uint64_t addr, const struct object *object)
 {
-	struct span *span = objects_span(o, addr);
-	uint8_t tag = objects_tag(addr);
-	int place;
+	bool wide = object->size >= OBJECTS_WIDE;
+	size_t index = find_index(o, addr);
+	uint64_t word;
 
-	if (__builtin_expect(!span->key, 0)) {
-		span = span_make(o, addr);
-		if (!span)
-			return NULL;
+	if (index < OBJECTS_NODE_WORDS)
+		index = make_index(o, addr);
+	if (!index)
+		return -ENOMEM;
+	if (o->words[index] && !further(o->words[index]))
+		return -EEXIST;
+	if (object->number + 1 >= (uint64_t)1 << OBJECTS_NUMBER_BITS)
+		return -EOVERFLOW;
+	word = objects_word(object->number, wide ? OBJECTS_WIDE : object->size);
+	o->words[index] = word | align_field(object->align) << ALIGN_SHIFT;
+	if (wide) {
+		/* Room may be made by a sweep, which leaves the block's node where it is. */
+		index = make_index(o, addr + 16);
+		if (!index)
+			return -ENOMEM;
+		if (!o->words[index] || further(o->words[index]))
+			o->words[index] = further_word(object->size);
 	}
-	place = objects_search(o->units + span->node, span->class, tag);
-	*there = place >= 0;
-	if (__builtin_expect(place >= 0, 0))
-		return objects_at(o, span, place);
-	if (__builtin_expect(span->count == places_of(span->class), 0) && widen(o, span))
-		return NULL;
-	place = objects_search(o->units + span->node, span->class, 0);
-	((uint8_t *)(o->units + span->node))[place] = tag;
-	span->count++;
-	o->alive++;
-	return objects_at(o, span, place);
+	return 0;
 }
 
 bool objects_take(struct objects *o, uint64_t addr, struct object *object)
 {
-	struct span *span = objects_span(o, addr);
-	int place = span->key
-			    ? objects_search(o->units + span->node, span->class, objects_tag(addr))
-			    : -1;
+	uint64_t *word = o->words + find_index(o, addr);
 
-	if (place < 0)
+	if (!*word || further(*word))
 		return false;
-	*object = *objects_at(o, span, place);
-	((uint8_t *)(o->units + span->node))[place] = 0;
-	span->count--;
-	o->alive--;
+	*object = unpack(*word);
+	*word = 0;
+	if (object->size == OBJECTS_WIDE) {
+		word = o->words + find_index(o, addr + 16);
+		if (further(*word)) {
+			object->size = further_size(*word);
+			*word = 0;
+		}
+	}
 	return true;
 }
 
 bool objects_next(const struct objects *o, uint64_t *cursor, uint64_t *addr, struct object *object)
 {
-	/* The cursor counts the places of all entries, 64 each. */
-	for (; *cursor >> 6 <= o->mask; ++*cursor) {
-		const struct span *span = o->spans + (*cursor >> 6);
-		unsigned place = *cursor & 63;
-		uint8_t tag;
+	/* The cursor counts the words that all regions could have. */
+	uint64_t end = (uint64_t)region_count(o) * OBJECTS_SPANS * OBJECTS_NODE_WORDS;
 
-		if (!span->key || !span->count || place >= places_of(span->class)) {
-			*cursor |= 63;
-			continue;
-		}
-		tag = ((const uint8_t *)(o->units + span->node))[place];
-		if (!tag)
-			continue;
-		*addr = (span->key - 1) << OBJECTS_SPAN_SHIFT | (uint64_t)(tag & 63) << 3;
-		*object = *objects_at(o, span, (int)place);
+	while (*cursor < end) {
+		uint64_t span = *cursor / OBJECTS_NODE_WORDS, place = *cursor % OBJECTS_NODE_WORDS;
+		const struct objects_region *region = o->regions + span / OBJECTS_SPANS;
+		uint32_t node = region->key ? region->nodes[span % OBJECTS_SPANS] : 0;
+		uint64_t word = o->words[node * (size_t)OBJECTS_NODE_WORDS + place], at;
+
 		++*cursor;
+		if (!node)
+			*cursor = (span + 1) * OBJECTS_NODE_WORDS;
+		if (!region->key)
+			*cursor = (span / OBJECTS_SPANS + 1) * OBJECTS_SPANS * OBJECTS_NODE_WORDS;
+		if (!word || further(word))
+			continue;
+		at = (region->key - 1) << OBJECTS_REGION_SHIFT |
+		     (span % OBJECTS_SPANS) << OBJECTS_SPAN_SHIFT | place << 4;
+		*addr = (at & ~((uint64_t)8 << 44)) | (at >> 44 & 8);
+		*object = unpack(word);
+		if (object->size == OBJECTS_WIDE) {
+			uint64_t behind = o->words[find_index(o, *addr + 16)];
+
+			if (further(behind))
+				object->size = further_size(behind);
+		}
 		return true;
 	}
 	return false;

@@ -7,9 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define DEPTH_MAX 512 /* frames of a stack */
-#define AHEAD     12  /* so many records ahead blocks are brought near, ... */
-#define FAR_AHEAD 48  /* ... and records */
+#define DEPTH_MAX 512   /* frames of a stack */
+#define GRAIN_NS  10000 /* of coarse times, which are good to some 100 us at best */
 
 /* ---- what a fork passes on ---- */
 
@@ -98,8 +97,9 @@ static void take_site(struct process *p, const struct note_site *note)
 }
 
 /* The first row of a site: defines it. */
-__attribute__((noinline, cold)) static uint32_t define_site(struct process *p, struct site *site)
+__attribute__((noinline, cold)) static uint32_t define_site(struct process *p, uint32_t index)
 {
+	const struct site *site = p->sites.all + index;
 	struct trace_site definition = {
 		.module = TRACE_NO_MODULE, .height = site->height, .offset = site->addr};
 	int64_t number;
@@ -122,8 +122,17 @@ __attribute__((noinline, cold)) static uint32_t define_site(struct process *p, s
 		p->ledger.error = (int)number;
 		return TRACE_NO_SITE;
 	}
-	site->number = (uint32_t)number;
-	return site->number;
+	p->sites.numbers[index] = (uint32_t)number;
+	return (uint32_t)number;
+}
+
+static inline uint32_t site_number(struct process *p, uint32_t site)
+{
+	if (__builtin_expect(site >= p->sites.count, 0))
+		return TRACE_NO_SITE;
+	if (__builtin_expect(p->sites.numbers[site] != SITES_UNDEFINED, 1))
+		return p->sites.numbers[site];
+	return define_site(p, site);
 }
 
 static struct module *find_frame(void *context, uint64_t addr)
@@ -155,7 +164,7 @@ static void take_stack(struct process *p, const struct note_stack *note, size_t 
 		frames[i] = (struct trace_frame){(uint32_t)number,
 						 addrs[i] - (module ? module->base_addr : 0)};
 	}
-	stack.site = site->number != TRACE_NO_SITE ? site->number : define_site(p, site);
+	stack.site = site_number(p, note->site);
 	if (stack.site != TRACE_NO_SITE)
 		p->ledger.error = trace_writer_stack(p->ledger.writer, &stack);
 }
@@ -186,15 +195,6 @@ static void read_notes(struct process *p)
 
 /* ---- records ---- */
 
-static inline uint32_t site_number(struct process *p, uint32_t site)
-{
-	if (__builtin_expect(!site || site >= p->sites.count, 0))
-		return TRACE_NO_SITE;
-	if (__builtin_expect(p->sites.all[site].number != TRACE_NO_SITE, 1))
-		return p->sites.all[site].number;
-	return define_site(p, p->sites.all + site);
-}
-
 /* The lane is a thread's from now on. The first thread's rows begin with what the process
  * inherited.
  */
@@ -206,7 +206,7 @@ static void take_lane(struct process *p, struct inlet *in, uint32_t thread, uint
 
 	in->thread = error ? SESSION_NONE : thread;
 	in->number = error ? 0 : p->crew.all[thread].number;
-	if (begun > 0 && p->inherited.alive) {
+	if (begun > 0 && p->inherited.regions) {
 		error = ledger_inherit(l, &p->inherited, p->crew.all[thread].number);
 		objects_fini(&p->inherited);
 	}
@@ -321,15 +321,17 @@ static inline bool deal_head(struct process *p, struct inlet *in, bool force)
 	return true;
 }
 
-/* Brings near what the records further on need. */
-static inline void look_ahead(struct process *p, const struct inlet *in)
+/* Deals with the plain records from the head on, up to a clock, at most so many. */
+static uint64_t deal_streak(struct process *p, struct inlet *in, uint64_t clock, uint64_t most)
 {
-	uint64_t left = CHUNK_RECORDS - in->at % CHUNK_RECORDS;
+	uint64_t seen = (in->end < in->until ? in->end : in->until) - in->at;
+	struct streak streak = {in->head, seen, seen, in->clock, in->number};
 
-	if (__builtin_expect(left > FAR_AHEAD, 1)) {
-		__builtin_prefetch(in->head + FAR_AHEAD);
-		objects_prefetch(&p->ledger.objects, record_addr(in->head + AHEAD));
-	}
+	if (in->thread == SESSION_NONE || in->waited || in->wide)
+		return 0;
+	streak.count = most < streak.count ? most : streak.count;
+	streak.count = clock - in->clock < streak.count ? clock - in->clock + 1 : streak.count;
+	return streak_take(&streak, &p->ledger, &p->sites);
 }
 
 static enum merge_stop deal(void *context, struct inlet *in, uint64_t clock, uint64_t most,
@@ -337,16 +339,19 @@ static enum merge_stop deal(void *context, struct inlet *in, uint64_t clock, uin
 {
 	struct process *p = context;
 
-	for (; most; most--) {
-		look_ahead(p, in);
-		if (!deal_head(p, in, force))
-			return MERGE_WAIT;
-		p->merge.dealt++;
-		inlet_advance(in);
+	while (most && in->clock <= clock) {
+		uint64_t dealt = force ? 0 : deal_streak(p, in, clock, most);
+
+		if (!dealt) {
+			if (!deal_head(p, in, force))
+				return MERGE_WAIT;
+			dealt = 1;
+		}
+		p->merge.dealt += dealt;
+		most -= dealt;
+		inlet_advance(in, dealt);
 		if (!inlet_ready(in))
 			return MERGE_EMPTY;
-		if (in->clock > clock)
-			break;
 	}
 	return MERGE_ENOUGH;
 }
@@ -377,6 +382,7 @@ struct process *process_create(struct session *s, uint32_t number, struct legacy
 	} else {
 		p->program = strdup("");
 		p->command = strdup("");
+		sites_init(&p->sites);
 	}
 	notebook_open(&p->notes, s, atomic_load(&p->shared->notes));
 	return p;
@@ -394,8 +400,11 @@ bool process_meet(struct process *p)
 
 int process_begin(struct process *p, struct trace_writer *writer)
 {
+	int error = ledger_init(&p->ledger, writer, p->start_clock);
+
 	p->begun = true;
-	return ledger_init(&p->ledger, writer, p->start_clock);
+	p->ledger.grain_ns = p->session->mode & SESSION_EXACT ? 0 : GRAIN_NS;
+	return error;
 }
 
 /* Lanes that the process opened since the last look. */

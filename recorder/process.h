@@ -8,7 +8,7 @@
 #include "merge.h"
 #include "modules.h"
 #include "notebook.h"
-#include "sites.h"
+#include "streak.h"
 #include "unwinder.h"
 
 /* What a forked child takes along, from the fork record until its first call. */

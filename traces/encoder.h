@@ -78,30 +78,39 @@ static inline void encoder_put_positive(struct encoder *e, enum block_column col
 	e->at[column] = varint_put_positive(e->at[column], number);
 }
 
-/* Appends a row that the caller has checked; operation and fields are the row's. */
-static inline void encoder_row(struct encoder *e, const struct trace_event *event,
-			       unsigned operation, unsigned fields)
+/* The next row is this thread's, at a time not before the last row's. */
+static inline void encoder_turn(struct encoder *e, uint32_t thread, uint64_t time_ns)
 {
-	uint32_t row = e->rows++;
+	uint32_t row = e->rows;
 
 	if (!row) {
-		e->first_ns = event->time_ns;
-		e->last_ns = event->time_ns;
+		e->first_ns = time_ns;
+		e->last_ns = time_ns;
 	}
-	if (event->thread != e->thread) {
+	if (thread != e->thread) {
 		if (row) {
 			encoder_put(e, COLUMN_RUN, row - e->run_row);
 			encoder_put(e, COLUMN_THREAD, e->thread);
 		}
-		e->thread = event->thread;
+		e->thread = thread;
 		e->run_row = row;
 	}
-	if (event->time_ns != e->last_ns) {
+	if (time_ns != e->last_ns) {
 		encoder_put(e, COLUMN_GAP, row - e->step_row);
-		encoder_put(e, COLUMN_STEP, event->time_ns - e->last_ns);
-		e->last_ns = event->time_ns;
+		encoder_put(e, COLUMN_STEP, time_ns - e->last_ns);
+		e->last_ns = time_ns;
 		e->step_row = row;
 	}
+}
+
+/* Appends a row that the caller has checked; operation and fields are the row's. */
+static inline void encoder_row(struct encoder *e, const struct trace_event *event,
+			       unsigned operation, unsigned fields)
+{
+	uint32_t row = e->rows;
+
+	encoder_turn(e, event->thread, event->time_ns);
+	e->rows++;
 	/* TRACE_NO_SITE wraps to 0: nothing is put. An age is at least 1. */
 	encoder_put_positive(e, COLUMN_SITE, (uint32_t)(event->site + 1));
 	encoder_put_positive(e, COLUMN_SIZE, event->size);
@@ -116,5 +125,54 @@ static inline void encoder_row(struct encoder *e, const struct trace_event *even
 	}
 	e->start[COLUMN_OP][row] = (uint8_t)operation;
 }
+
+/*
+ * Rows of one thread and time that are births and deaths without alignment or address, appended by
+ * a loop that holds this in registers: encoder_begin_plain(), any number of them as far as there is
+ * room, encoder_end_plain(). The caller answers for their legality.
+ */
+struct encoder_plain {
+	uint8_t *op, *site, *size, *age;
+	uint64_t objects;
+};
+
+static inline struct encoder_plain encoder_begin_plain(const struct encoder *e)
+{
+	return (struct encoder_plain){e->start[COLUMN_OP] + e->rows, e->at[COLUMN_SITE],
+				      e->at[COLUMN_SIZE], e->at[COLUMN_AGE], e->objects};
+}
+
+/* operation: its number plus one; site: its number plus one, 0: none. */
+static inline void encoder_plain_birth(struct encoder_plain *p, unsigned operation, uint32_t site,
+				       uint64_t size)
+{
+	*p->op++ = (uint8_t)(operation - 1);
+	p->site = varint_put_positive(p->site, site);
+	p->size = varint_put_positive(p->size, size);
+	p->objects++;
+}
+
+static inline void encoder_plain_death(struct encoder_plain *p, unsigned operation, uint32_t site,
+				       uint64_t object)
+{
+	*p->op++ = (uint8_t)(operation - 1);
+	p->site = varint_put_positive(p->site, site);
+	p->age = varint_put_positive(p->age, p->objects - object);
+}
+
+/* rows: at least one. */
+static inline void encoder_end_plain(struct encoder *e, const struct encoder_plain *p,
+				     uint32_t rows, uint32_t thread, uint64_t time_ns)
+{
+	encoder_turn(e, thread, time_ns);
+	e->rows += rows;
+	e->at[COLUMN_SITE] = p->site;
+	e->at[COLUMN_SIZE] = p->size;
+	e->at[COLUMN_AGE] = p->age;
+	e->objects = p->objects;
+}
+
+/* The writer's own encoder, for rows of this kind; when a block is full it is to be flushed. */
+struct encoder *trace_writer_encoder(struct trace_writer *w);
 
 #endif

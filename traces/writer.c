@@ -391,6 +391,11 @@ int trace_writer_event(struct trace_writer *w, const struct trace_event *event)
 	return e->rows == BLOCK_ROWS ? write_block(w) : 0;
 }
 
+struct encoder *trace_writer_encoder(struct trace_writer *w)
+{
+	return &w->encoder;
+}
+
 uint64_t trace_writer_objects(const struct trace_writer *w)
 {
 	return w->encoder.objects;

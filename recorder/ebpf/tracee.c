@@ -46,7 +46,7 @@ struct tracee *tracee_fork(const struct tracee *parent, pid_t pid)
 	t->heights = parent->heights;
 	t->functions = parent->functions;
 	if (!t->program || !t->command || modules_copy(&t->modules, &parent->modules) ||
-	    (alive->alive && objects_copy(&t->inherited, alive))) {
+	    (alive->regions && objects_copy(&t->inherited, alive))) {
 		tracee_destroy(t);
 		return NULL;
 	}
@@ -171,7 +171,7 @@ thread_begin(struct tracee *t, struct tracee_thread *thread, uint64_t clock)
 	}
 	thread->number = (uint32_t)number;
 	t->threads++;
-	if (t->inherited.alive) {
+	if (t->inherited.regions) {
 		int error = ledger_inherit(l, &t->inherited, thread->number);
 
 		l->error = l->error ? l->error : error;

@@ -160,11 +160,10 @@ static void test_inheriting(void **state)
 	const struct trace_batch *batch;
 	struct trace_cursor *cursor;
 	struct trace *trace;
-	bool there;
 
 	(void)state;
 	assert_int_equal(objects_init(&parent), 0);
-	object_set(objects_put(&parent, 0x5000, &there), 77, 64, 32);
+	assert_int_equal(objects_put(&parent, 0x5000, &(struct object){77, 64, 32}), 0);
 	assert_int_equal(ledger_inherit(&ledger, &parent, 0), 0);
 	objects_fini(&parent);
 	assert_int_equal(death(0x5000, false), LEDGER_TAKEN);

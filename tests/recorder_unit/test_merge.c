@@ -45,7 +45,7 @@ static enum merge_stop deal(void *context, struct inlet *in, uint64_t clock, uin
 		born[record_addr(in->head)] = true;
 		dealt++;
 		merge.dealt++;
-		inlet_advance(in);
+		inlet_advance(in, 1);
 		if (!inlet_ready(in))
 			return MERGE_EMPTY;
 		if (in->clock > clock)

@@ -3,6 +3,7 @@
 
 #include "recorder/objects.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
@@ -27,20 +28,17 @@ static void make_model(void)
 static void flip(struct objects *o, unsigned i, uint64_t random)
 {
 	struct object object;
-	bool there;
 
 	if (model[i].alive) {
 		assert_true(objects_take(o, model[i].addr, &object));
-		assert_int_equal(object_number(&object), i);
+		assert_int_equal(object.number, i);
 		assert_int_equal(object.size, model[i].size);
-		assert_int_equal(object_align(&object), model[i].align);
+		assert_int_equal(object.align, model[i].align);
 	} else {
-		struct object *place = objects_put(o, model[i].addr, &there);
-
-		assert_false(there);
-		model[i].size = random >> 20;
-		model[i].align = random % 3 ? (uint64_t)1 << random % 40 : 0;
-		object_set(place, i, model[i].size, model[i].align);
+		model[i].size = i < 1000 ? random >> 50 : random % 5 ? random >> 48 : random >> 20;
+		model[i].align = random % 3 ? (uint64_t)1 << random % 30 : 0;
+		object = (struct object){i, model[i].size, model[i].align};
+		assert_int_equal(objects_put(o, model[i].addr, &object), 0);
 	}
 	model[i].alive = !model[i].alive;
 }
@@ -54,8 +52,8 @@ static void check_all(const struct objects *from)
 	/* A copy has the same, by walking and by asking. */
 	assert_int_equal(objects_copy(&o, from), 0);
 	while (objects_next(&o, &cursor, &addr, &object)) {
-		assert_int_equal(model[object_number(&object)].addr, addr);
-		assert_true(model[object_number(&object)].alive);
+		assert_int_equal(model[object.number].addr, addr);
+		assert_true(model[object.number].alive);
 		seen++;
 	}
 	for (unsigned i = 0; i < BLOCKS; i++) {
@@ -63,8 +61,8 @@ static void check_all(const struct objects *from)
 		assert_int_equal(objects_take(&o, model[i].addr, &object), model[i].alive);
 	}
 	assert_int_equal(seen, alive);
-	assert_int_equal(from->alive, alive);
-	assert_int_equal(o.alive, 0);
+	cursor = 0;
+	assert_false(objects_next(&o, &cursor, &addr, &object));
 	objects_fini(&o);
 }
 
@@ -89,21 +87,43 @@ static void test_random_lives(void **state)
 
 static void test_second_life_at_an_address(void **state)
 {
+	const struct object first = {9, 100, 0}, second = {10, 7, 0};
 	struct objects o;
-	struct object object, *place;
-	bool there;
+	struct object object;
 
 	(void)state;
 	assert_int_equal(objects_init(&o), 0);
-	place = objects_put(&o, 4096, &there);
-	object_set(place, 9, 100, 0);
-	place = objects_put(&o, 4096, &there);
-	assert_true(there);
-	assert_int_equal(object_number(place), 9);
-	assert_int_equal(o.alive, 1);
+	assert_int_equal(objects_put(&o, 4096, &first), 0);
+	assert_int_equal(objects_put(&o, 4096, &second), -EEXIST);
 	assert_false(objects_take(&o, 4104, &object));
 	assert_true(objects_take(&o, 4096, &object));
+	assert_int_equal(object.number, 9);
 	assert_false(objects_take(&o, 4096, &object));
+	objects_fini(&o);
+}
+
+/* A large block has its size in the word behind, which is no block and gives way to one. */
+static void test_wide_blocks(void **state)
+{
+	const struct object wide = {1, (uint64_t)1 << 45, 1 << 20}, inside = {2, 24, 0};
+	struct objects o;
+	struct object object;
+
+	(void)state;
+	assert_int_equal(objects_init(&o), 0);
+	/* The word behind lies in another region. */
+	assert_int_equal(objects_put(&o, (4 << 20) - 16, &wide), 0);
+	assert_false(objects_take(&o, 4 << 20, &object));
+	assert_true(objects_take(&o, (4 << 20) - 16, &object));
+	assert_memory_equal(&object, &wide, sizeof(wide));
+	assert_int_equal(objects_put(&o, 4096, &wide), 0);
+	assert_int_equal(objects_put(&o, 4112, &inside), 0);
+	assert_true(objects_take(&o, 4096, &object));
+	assert_int_equal(object.size, OBJECTS_WIDE);
+	assert_true(objects_take(&o, 4112, &object));
+	assert_memory_equal(&object, &inside, sizeof(inside));
+	object.number = ((uint64_t)1 << OBJECTS_NUMBER_BITS) - 1;
+	assert_int_equal(objects_put(&o, 4096, &object), -EOVERFLOW);
 	objects_fini(&o);
 }
 
@@ -111,17 +131,17 @@ static void test_second_life_at_an_address(void **state)
 static void test_wandering_addresses(void **state)
 {
 	struct objects o;
-	struct object object;
-	bool there;
+	struct object object = {0, 1, 0};
 
 	(void)state;
 	assert_int_equal(objects_init(&o), 0);
 	for (uint64_t i = 0; i < 200000; i++) {
-		object_set(objects_put(&o, 0x10000 + (i << 12), &there), i, 1, 0);
+		object.number = i;
+		assert_int_equal(objects_put(&o, 0x10000 + (i << 12), &object), 0);
 		assert_true(objects_take(&o, 0x10000 + (i << 12), &object));
 	}
-	assert_in_range(o.mask, 1, 1023);
-	assert_in_range(o.units_used, 1, 8192);
+	assert_in_range(o.shift, 64 - 6, 64);
+	assert_in_range(o.nodes_end, 1, 1024);
 	objects_fini(&o);
 }
 
@@ -130,6 +150,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_random_lives),
 		cmocka_unit_test(test_second_life_at_an_address),
+		cmocka_unit_test(test_wide_blocks),
 		cmocka_unit_test(test_wandering_addresses),
 	};
 

@@ -1,0 +1,25 @@
+/*
+ * A streak: records of one lane that lie one behind the other, their clocks too. The plain ones
+ * among them, nearly all of any program's, are dealt with here at the least cost: births and deaths
+ * that fit, of small blocks without alignment, at sites that the trace knows.
+ */
+#ifndef RECORDER_STREAK_H
+#define RECORDER_STREAK_H
+
+#include "ledger.h"
+#include "record.h"
+#include "sites.h"
+
+struct streak {
+	const struct record *records;
+	uint64_t count;  /* records to deal with */
+	uint64_t seen;   /* records that may be looked at, count or more */
+	uint64_t clock;  /* the first one's */
+	uint32_t thread; /* in the trace */
+};
+
+/* Deals with the plain records from the first one on. Returns how many: the one behind has to be
+ * dealt with otherwise, or is beyond count. */
+uint64_t streak_take(const struct streak *streak, struct ledger *l, const struct sites *sites);
+
+#endif
