@@ -4,9 +4,13 @@
 #include <string.h>
 
 #include "heap.h"
+#include "keep.h"
 #include "notice.h"
 #include "option.h"
+#include "pool.h"
+#include "route.h"
 #include "shard.h"
+#include "shortage.h"
 #include "thread.h"
 #include "whale.h"
 
@@ -39,7 +43,7 @@ static void *region_alloc(size_t size, size_t align, bool *zero)
 }
 
 /* A block of any size; *zero (unless NULL): all its bytes are known to be 0. */
-static void *pool_alloc(size_t size, bool *zero)
+static void *any_alloc(size_t size, bool *zero)
 {
 	struct heap *heap = thread_enter();
 	void *ptr;
@@ -56,22 +60,94 @@ static void *pool_alloc(size_t size, bool *zero)
 	return with_errno(ptr);
 }
 
+/* The Mid or L2.5 block freed last; NULL: none is kept. */
+static inline void *stack_pop(struct heap *heap, size_t size)
+{
+	unsigned stack;
+	void **top, *ptr;
+
+	if (size <= TINY_MOST)
+		__builtin_unreachable();
+	stack = class_of(size) - CLASS_TINY_END;
+	top = heap->top[stack];
+	ptr = top[-1];
+	if (__builtin_expect(ptr != NULL, 1))
+		heap->top[stack] = top - 1;
+	return ptr;
+}
+
 void *alloc_slow(size_t size)
 {
-	struct heap *heap = cache_self.heap;
-	void **top;
+	if (__builtin_expect(size - TINY_MOST - 1 < cache_self.direct, 1)) {
+		void *ptr = stack_pop(cache_self.heap, size);
 
-	if (__builtin_expect(heap && size > TINY_MOST && size <= LARGE_MOST, 1)) {
-		unsigned stack = class_of(size) - CLASS_TINY_END;
-
-		top = heap->top[stack];
-		if (__builtin_expect(top[-1] != NULL, 1)) {
-			heap->top[stack] = top - 1;
-			return top[-1];
-		}
+		if (__builtin_expect(ptr != NULL, 1))
+			return ptr;
 	}
-	return pool_alloc(size, NULL);
+	return route.alloc(size);
 }
+
+void *alloc_plain(size_t size)
+{
+	struct heap *heap = cache_self.heap;
+	void *ptr = NULL;
+
+	if (size <= TINY_MOST) {
+		unsigned cls = class_by_units[(size + 15) >> TINY_SHIFT];
+		void **top = cache_self.top[cls];
+
+		ptr = top[-1];
+		if (__builtin_expect(ptr != NULL, 1))
+			cache_self.top[cls] = top - 1;
+	} else if (heap && size <= LARGE_MOST) {
+		ptr = stack_pop(heap, size);
+	}
+	return __builtin_expect(ptr != NULL, 1) ? ptr : any_alloc(size, NULL);
+}
+
+/* The usual routes */
+
+static void *usual_alloc(size_t size)
+{
+	return any_alloc(size, NULL);
+}
+
+static void *usual_fresh(size_t size)
+{
+	void *ptr = alloc_slow(size);
+
+	return __builtin_expect(ptr != NULL, 1) ? ptr : shortage_new(size, 1);
+}
+
+static void *usual_alloc_at(size_t size, const uintptr_t *base)
+{
+	(void)base;
+	return alloc_slow(size);
+}
+
+static void *usual_aligned_at(size_t align, size_t size, const uintptr_t *base)
+{
+	(void)base;
+	return alloc_aligned(align, size);
+}
+
+const struct route route_usual = {usual_alloc,  usual_fresh,    alloc_zeroed,    alloc_aligned,
+				  alloc_resize, usual_alloc_at, usual_aligned_at};
+
+/* The process's first call may not know yet which routes it takes. */
+
+static void *first_alloc(size_t size)
+{
+	return thread_start() ? route.alloc(size) : any_alloc(size, NULL);
+}
+
+static void *first_zeroed(size_t size)
+{
+	return thread_start() ? route.zeroed(size) : alloc_zeroed(size);
+}
+
+struct route route = {first_alloc,  usual_fresh,    first_zeroed,    alloc_aligned,
+		      alloc_resize, usual_alloc_at, usual_aligned_at};
 
 void *alloc_zeroed(size_t size)
 {
@@ -84,7 +160,7 @@ void *alloc_zeroed(size_t size)
 			memset(ptr, 0, size);
 		return ptr;
 	}
-	ptr = pool_alloc(size, &zero);
+	ptr = any_alloc(size, &zero);
 	if (ptr && !zero)
 		memset(ptr, 0, size);
 	else if (ptr)
@@ -105,7 +181,7 @@ static void *span_aligned(struct heap *heap, size_t align, size_t size)
 	return ptr;
 }
 
-static void *pool_aligned(struct heap *heap, size_t align, size_t size)
+static void *any_aligned(struct heap *heap, size_t align, size_t size)
 {
 	size_t rounded = (size + align - 1) & ~(align - 1);
 
@@ -127,7 +203,7 @@ void *alloc_aligned(size_t align, size_t size)
 		return alloc_fast(size);
 	heap = thread_enter();
 	if (heap) {
-		ptr = size > PTRDIFF_MAX ? NULL : pool_aligned(heap, align, size ? size : 1);
+		ptr = size > PTRDIFF_MAX ? NULL : any_aligned(heap, align, size ? size : 1);
 		thread_leave(heap);
 	}
 	return with_errno(ptr);
@@ -144,10 +220,10 @@ static bool on_granule(const void *ptr)
  */
 static inline bool stack_push(struct heap *heap, uint32_t word, void *ptr)
 {
-	unsigned cls = word & WINDOW_CLASS_MASK;
+	unsigned cls = word & (WINDOW_POOL | WINDOW_CLASS_MASK);
 	void ***top, **at;
 
-	if (cls < CLASS_SHARED || cls == CLASS_WHALE)
+	if (cls - CLASS_SHARED >= CLASS_WHALE - CLASS_SHARED) /* a pool's among them */
 		return false;
 	top = heap_top(heap, cls);
 	at = *top;
@@ -174,12 +250,17 @@ static _Noreturn __attribute__((noinline, cold)) void free_wrong(void *ptr)
 /* Frees what the stacks do not take. */
 static __attribute__((noinline, cold)) void free_rest(void *ptr, uint32_t word)
 {
-	unsigned cls = word & WINDOW_CLASS_MASK;
+	unsigned cls = word & (WINDOW_POOL | WINDOW_CLASS_MASK);
 	struct heap *heap;
 	struct slab *slab;
 
-	if (cls == CLASS_WHALE) {
-		whale_free(ptr);
+	if (cls >= CLASS_WHALE) {
+		if (cls == CLASS_WHALE)
+			whale_free(ptr);
+		else if ((word & WINDOW_CLASS_MASK) == CLASS_WHALE)
+			keep_free(ptr, word);
+		else
+			pool_free(ptr, word);
 		return;
 	}
 	heap = thread_enter_to_free(word);
@@ -265,13 +346,16 @@ static bool span_resize(void *ptr, unsigned cls, size_t size)
 void *alloc_resize(void *ptr, size_t size)
 {
 	size_t usable = alloc_usable(ptr);
-	unsigned cls = window_get(ptr) & WINDOW_CLASS_MASK;
+	uint32_t word = window_get(ptr);
+	unsigned cls = word & WINDOW_CLASS_MASK;
 	void *moved;
 
 	if (cls == CLASS_WHALE) {
 		moved = in_pools(size) ? NULL : whale_realloc(ptr, size);
-		if (moved)
+		if (moved) {
+			window_set(moved, word);
 			return moved;
+		}
 	} else if ((size <= usable && size >= usable / KEEP_SHARE) || span_resize(ptr, cls, size)) {
 		return ptr;
 	}

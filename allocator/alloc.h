@@ -12,8 +12,12 @@
 #include "cache.h"
 #include "window.h"
 
-/* Any size, from the pool it belongs to; NULL without errno when there is no memory. */
+/*
+ * Any size, from the pool it belongs to; NULL with errno when there is no memory. The first is what
+ * the fast path cannot do, by way of its route; the second goes to the pools whatever the routes.
+ */
 void *alloc_slow(size_t size);
+void *alloc_plain(size_t size);
 void *alloc_zeroed(size_t size);
 void *alloc_aligned(size_t align, size_t size);
 void free_slow(void *ptr);
@@ -29,7 +33,7 @@ size_t alloc_usable(void *ptr);
 #define ALLOC_APART(value) ((void)0)
 #endif
 
-/* `slow` does what the fast path cannot, whatever the reason. */
+/* `slow` (NULL: returns NULL) does what the fast path cannot, whatever the reason. */
 static inline __attribute__((always_inline)) void *alloc_fast_else(size_t size,
 								   void *(*slow)(size_t))
 {
@@ -42,13 +46,13 @@ static inline __attribute__((always_inline)) void *alloc_fast_else(size_t size,
 				 * more.
 				 */
 	if (__builtin_expect(units >= TINY_UNITS, 0))
-		return slow(size);
+		return slow ? slow(size) : NULL;
 	cls = cache_self.cls[units];
 	top = cache_self.top[cls];
 	ALLOC_APART(top);
 	ptr = top[-1];
 	if (__builtin_expect(!ptr, 0))
-		return slow(size);
+		return slow ? slow(size) : NULL;
 	cache_self.top[cls] = top - 1;
 	return ptr;
 }

@@ -18,12 +18,16 @@ struct cache {
 	void **limit[CLASS_TINY_END]; /* where top may not pass */
 	uint8_t cls[TINY_UNITS];      /* class_by_units, near at hand */
 	uint32_t tag;                 /* of the heap, in place for the window's map */
-	bool exited;       /* the thread is past its allocator's end: it gets no heap again */
+	bool exited;   /* the thread is past its allocator's end: it gets no heap again */
+	size_t direct; /* so many sizes above Tiny are looked for on the heap's stacks; 0: none */
 	struct heap *heap; /* NULL: none yet */
 };
 
 /* No heap has this tag. */
 #define CACHE_NO_TAG UINT32_MAX
+
+/* What a new heap begins with: CACHE_EMPTY, but for what the options change. */
+extern HIDDEN struct cache cache_first;
 
 /* Slots of a stack that is empty and full at once; [0] is the NULL below. */
 extern HIDDEN void *cache_none[2];
@@ -34,6 +38,12 @@ extern HIDDEN void *cache_none[2];
 		.limit = {[0 ... CLASS_TINY_END - 1] = &cache_none[1]}, .tag = CACHE_NO_TAG,       \
 		.cls = CLASS_BY_UNITS,                                                             \
 	}
+
+/*
+ * Once, before the first heap. routed: no call may be served before its route (route.h) was asked,
+ * so every size has the class whose stack is always empty.
+ */
+void cache_init(bool routed);
 
 extern HIDDEN __thread struct cache cache_self __attribute__((tls_model("initial-exec")));
 

@@ -1,11 +1,14 @@
 /* The C library's names, from the one list of interposed functions, and the few that go with them.
  */
+#include <dlfcn.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "hakmem.h"
 #include "libc.h"
+#include "route.h"
+#include "site.h"
 #include "totals.h"
 #include "traces/calls.h"
 
@@ -15,10 +18,16 @@
 #define BODY_REALLOCARRAY   libc_reallocarray
 #define BODY_FREE           free_fast
 #define BODY_MEMALIGN       libc_memalign
-#define BODY_POSIX_MEMALIGN libc_posix_memalign
+#define BODY_POSIX_MEMALIGN posix_memalign_body
 #define BODY_ALIGNED_ALLOC  libc_memalign
 #define BODY_VALLOC         libc_valloc
 #define BODY_PVALLOC        libc_pvalloc
+
+/* Never inlined: jumped to by the function that the program called. */
+static __attribute__((noinline)) int posix_memalign_body(void **result, size_t align, size_t size)
+{
+	return libc_posix_memalign(result, align, size, ROUTE_BASE);
+}
 
 #define DEFINE_ALLOC(id, symbol)                                                                   \
 	HAK_API void *symbol(size_t size)                                                          \
@@ -58,6 +67,19 @@
 
 #define DEFINE(id, number, symbol, shape, name) DEFINE_##shape(id, symbol)
 TRACE_CALLS_C(DEFINE)
+
+/* Not the C library's alone: rules know sites by address, which another module may come to have. */
+HAK_API int dlclose(void *handle)
+{
+	static int (*_Atomic next)(void *);
+	int status;
+
+	if (!next)
+		next = (int (*)(void *))dlsym(RTLD_NEXT, "dlclose");
+	status = next ? next(handle) : -1;
+	site_forget();
+	return status;
+}
 
 HAK_API size_t malloc_usable_size(void *ptr)
 {

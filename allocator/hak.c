@@ -6,6 +6,8 @@
 
 #include "alloc.h"
 #include "libc.h"
+#include "obey.h"
+#include "rule.h"
 #include "thread.h"
 #include "totals.h"
 
@@ -34,28 +36,56 @@ void *hak_memalign(size_t align, size_t size)
 	return libc_memalign(align, size);
 }
 
+/* What the fast path does not serve, of a site: all of it when rules are loaded. */
+static __attribute__((noinline)) void *malloc_at_slow(size_t size, uint64_t site)
+{
+	const struct rule *rule = rule_find(site);
+
+	if (rules.count && !rule)
+		return alloc_plain(size);
+	return rule ? obey_alloc(rule, size) : alloc_slow(size);
+}
+
 void *hak_malloc_at(size_t size, uint64_t site)
 {
-	(void)site;
-	return alloc_fast(size);
+	void *ptr = alloc_fast_else(size, NULL);
+
+	return __builtin_expect(ptr != NULL, 1) ? ptr : malloc_at_slow(size, site);
 }
 
 void *hak_calloc_at(size_t count, size_t size, uint64_t site)
 {
-	(void)site;
-	return libc_calloc(count, size);
+	const struct rule *rule = rule_find(site);
+	size_t bytes;
+
+	if (__builtin_mul_overflow(count, size, &bytes))
+		return libc_fail(ENOMEM);
+	return rule ? obey_zeroed(rule, bytes) : alloc_zeroed(bytes);
 }
 
 void *hak_realloc_at(void *ptr, size_t size, uint64_t site)
 {
-	(void)site;
-	return libc_realloc(ptr, size);
+	const struct rule *rule = rule_find(site);
+
+	if (!ptr)
+		return hak_malloc_at(size, site);
+	return rule && size ? obey_resize(rule, ptr, size) : libc_realloc(ptr, size);
 }
 
 void *hak_memalign_at(size_t align, size_t size, uint64_t site)
 {
-	(void)site;
+	const struct rule *rule = align > 16 ? rule_find(site) : NULL;
+
+	if (align <= 16)
+		return hak_malloc_at(size, site);
+	if (rule && !(align & (align - 1)))
+		return obey_aligned(rule, align, size);
 	return libc_memalign(align, size);
+}
+
+void *hak_valloc_at(size_t size, uint64_t site)
+{
+	return hak_memalign_at(OS_PAGE, size, site);
 }
 
 size_t hak_usable_size(void *ptr)

@@ -32,6 +32,7 @@ HAK_API void *hak_malloc_at(size_t size, uint64_t site);
 HAK_API void *hak_calloc_at(size_t count, size_t size, uint64_t site);
 HAK_API void *hak_realloc_at(void *ptr, size_t size, uint64_t site);
 HAK_API void *hak_memalign_at(size_t align, size_t size, uint64_t site);
+HAK_API void *hak_valloc_at(size_t size, uint64_t site);
 
 /* Bytes that may be used at ptr: at least the size asked for; 0 for NULL. */
 HAK_API size_t hak_usable_size(void *ptr);
@@ -82,7 +83,12 @@ HAK_API const char *hak_version(void);
 	X(zero_skipped_bytes,   "bytes that calloc did not clear, known to be zero")                \
 	X(lock_waits,           "times a thread slept or spun for a lock")                          \
 	X(atomic_retries,       "compare-and-swaps that had to be repeated")                        \
-	X(shards_used,          "shards that own a segment")
+	X(shards_used,          "shards that own a segment")                                         \
+	X(rules_loaded,         "site rules read from rules=FILE")                                  \
+	X(rule_calls,           "calls of sites that have a rule")                                  \
+	X(rule_keep_hits,       "large blocks that a site's rule had kept for it")                  \
+	X(rule_grow_hits,       "reallocs to less than half a block, kept as room to grow")         \
+	X(rule_pool_blocks,     "blocks out of a rule's pool, past its thread's others")
 /* clang-format on */
 
 #define HAK_STATS_VERSION 1

@@ -28,7 +28,6 @@ static _Atomic uint32_t heaps_made = 1;
 
 struct heap *heap_create(void)
 {
-	static const struct cache empty = CACHE_EMPTY;
 	struct heap *heap;
 	uint32_t number;
 
@@ -42,7 +41,7 @@ struct heap *heap_create(void)
 		return NULL;
 	heap->tag = number << WINDOW_CLASS_BITS;
 	heap->shard = (uint8_t)((number - 1) % shard_count());
-	heap->parked = empty;
+	heap->parked = cache_first;
 	heap->parked.tag = heap->tag;
 	heap->parked.heap = heap;
 	heap->cache = &heap->parked;
@@ -52,6 +51,31 @@ struct heap *heap_create(void)
 	/* Release: pairs with the acquire of heap_by_word and heap_each. */
 	atomic_store_explicit(&heaps[number], heap, memory_order_release);
 	return heap;
+}
+
+struct heap *heap_beside(struct heap *heap, enum heap_pool pool)
+{
+	if (!heap->pools)
+		heap->pools = meta_take(HEAP_POOLS * sizeof(*heap->pools));
+	if (!heap->pools)
+		return NULL;
+	if (!heap->pools[pool]) {
+		struct heap *fresh = heap_create();
+
+		if (!fresh)
+			return NULL;
+		fresh->tag |= WINDOW_POOL;
+		fresh->owner = heap;
+		heap->pools[pool] = fresh;
+	}
+	return heap->pools[pool];
+}
+
+static void pools_each(struct heap *heap, void (*visit)(struct heap *heap))
+{
+	for (unsigned pool = 0; heap->pools && pool < HEAP_POOLS; pool++)
+		if (heap->pools[pool])
+			visit(heap->pools[pool]);
 }
 
 struct heap *heap_by_word(uint32_t word)
@@ -300,7 +324,8 @@ static bool stack_steal(struct heap *heap, unsigned cls)
 	struct slab *slab;
 	unsigned count;
 
-	if (cls < CLASS_SHARED || atomic_load_explicit(&heaps_made, memory_order_relaxed) <= 2)
+	if (cls < CLASS_SHARED || heap->owner ||
+	    atomic_load_explicit(&heaps_made, memory_order_relaxed) <= 2)
 		return false;
 	slab = shard_find_remote(cls, &heap->next_stolen);
 	if (!slab)
@@ -496,6 +521,7 @@ void heap_drain(struct heap *heap)
 	outbox_flush(&heap->outbox, &heap->counters);
 	heap_collect(heap);
 	empty_trim(heap, 0);
+	pools_each(heap, heap_drain);
 }
 
 void heap_tick(struct heap *heap)
@@ -516,4 +542,5 @@ void heap_tick(struct heap *heap)
 		list_collect(heap, &heap->full[cls]);
 		list_collect(heap, &heap->avail[cls]);
 	}
+	pools_each(heap, heap_tick);
 }

@@ -18,6 +18,15 @@
 
 /* Heaps that can exist at once; threads beyond share one. */
 #define HEAP_MOST 65536
+/* The heaps that may lie beside one, for blocks that rules keep apart. */
+#define HEAP_POOLS_PINNED 8
+enum heap_pool {
+	HEAP_POOL_SHORT,  /* blocks that soon die */
+	HEAP_POOL_LONG,   /* blocks that stay */
+	HEAP_POOL_REMOTE, /* blocks that other threads free */
+	HEAP_POOL_PINNED, /* the first of those that are only numbered */
+	HEAP_POOLS = HEAP_POOL_PINNED + HEAP_POOLS_PINNED,
+};
 /* Slow operations between two steps of upkeep. */
 #define HEAP_TICK 1024
 
@@ -52,6 +61,8 @@ struct heap {
 	unsigned next_collected;     /* the class last searched for remote frees */
 	char *slots, *slots_end;     /* room for more stacks */
 	struct outbox outbox;
+	struct heap *owner;  /* of a pool: the heap beside which it lies; else NULL */
+	struct heap **pools; /* HEAP_POOLS of them, each NULL until it is used; NULL: none */
 	struct counters counters;
 	struct cache parked;
 	_Atomic(uint32_t) state;  /* enum heap_state */
@@ -60,6 +71,9 @@ struct heap {
 
 /* A new heap with a tag of its own, its cache parked; NULL: no memory, or too many. */
 struct heap *heap_create(void);
+
+/* The pool beside a heap, made if need be; NULL as above. */
+struct heap *heap_beside(struct heap *heap, enum heap_pool pool);
 
 /* The heap of a word of the window's map; NULL when it has none. */
 struct heap *heap_by_word(uint32_t word);

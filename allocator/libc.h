@@ -9,6 +9,7 @@
 
 #include "alloc.h"
 #include "os.h"
+#include "route.h"
 
 static inline void *libc_fail(int error)
 {
@@ -22,7 +23,7 @@ static inline void *libc_calloc(size_t count, size_t size)
 
 	if (__builtin_mul_overflow(count, size, &bytes))
 		return libc_fail(ENOMEM);
-	return alloc_zeroed(bytes);
+	return route.zeroed(bytes);
 }
 
 /* As glibc: realloc(NULL, n) is malloc(n), realloc(ptr, 0) frees and returns NULL. */
@@ -34,7 +35,7 @@ static inline void *libc_realloc(void *ptr, size_t size)
 		free_fast(ptr);
 		return NULL;
 	}
-	return alloc_resize(ptr, size);
+	return route.resize(ptr, size);
 }
 
 static inline void *libc_reallocarray(void *ptr, size_t count, size_t size)
@@ -55,17 +56,19 @@ static inline void *libc_memalign(size_t align, size_t size)
 		return libc_fail(EINVAL);
 	if (align & (align - 1))
 		align = (size_t)1 << (64 - __builtin_clzl(align));
-	return alloc_aligned(align, size);
+	return route.aligned(align, size);
 }
 
-static inline int libc_posix_memalign(void **result, size_t align, size_t size)
+/* base: the frame of the function that the program called. */
+static inline int libc_posix_memalign(void **result, size_t align, size_t size,
+				      const uintptr_t *base)
 {
 	int kept_errno = errno;
 	void *ptr;
 
 	if (align % sizeof(void *) || align & (align - 1) || !align)
 		return EINVAL;
-	ptr = alloc_aligned(align, size);
+	ptr = route.aligned_at(align, size, base);
 	errno = kept_errno;
 	if (!ptr)
 		return ENOMEM;
@@ -75,14 +78,14 @@ static inline int libc_posix_memalign(void **result, size_t align, size_t size)
 
 static inline void *libc_valloc(size_t size)
 {
-	return alloc_aligned(OS_PAGE, size);
+	return route.aligned(OS_PAGE, size);
 }
 
 static inline void *libc_pvalloc(size_t size)
 {
 	size_t rounded = (size + OS_PAGE - 1) & ~(OS_PAGE - 1);
 
-	return rounded < size ? libc_fail(ENOMEM) : alloc_aligned(OS_PAGE, rounded);
+	return rounded < size ? libc_fail(ENOMEM) : route.aligned(OS_PAGE, rounded);
 }
 
 #endif

@@ -9,7 +9,7 @@
 #define STDERR 2
 
 struct line {
-	char text[256];
+	char text[512];
 	size_t length;
 };
 
@@ -41,6 +41,26 @@ void notice_warning(const char *what, const char *word)
 		line_add(&line, word);
 		line_add(&line, "'");
 	}
+	line_end(&line);
+}
+
+void notice_line(const char *file, unsigned number, const char *what)
+{
+	struct line line = {.length = 0};
+	char digits[16];
+	int at = sizeof(digits) - 1;
+
+	digits[at] = 0;
+	do {
+		digits[--at] = (char)('0' + number % 10);
+		number /= 10;
+	} while (number);
+	line_add(&line, "hakmem: ");
+	line_add(&line, file);
+	line_add(&line, ":");
+	line_add(&line, digits + at);
+	line_add(&line, ": ");
+	line_add(&line, what);
 	line_end(&line);
 }
 

@@ -5,6 +5,9 @@
 /* "hakmem: what 'word'" (word may be NULL). */
 void notice_warning(const char *what, const char *word);
 
+/* "hakmem: FILE:LINE: what" */
+void notice_line(const char *file, unsigned number, const char *what);
+
 /* "hakmem: what 0x..." and the end of the program by SIGABRT. */
 _Noreturn void notice_fatal(const char *what, const void *ptr);
 

@@ -1,97 +1,40 @@
-/*
- * The C++ operators, from the one list of interposed functions, without linking libstdc++: what a
- * failed new has to do is found in the program when it happens.
- */
-#include <dlfcn.h>
+/* The C++ operators, from the one list of interposed functions. */
 #include <stdbool.h>
 
 #include "alloc.h"
 #include "hakmem.h"
-#include "notice.h"
+#include "route.h"
+#include "shortage.h"
 #include "traces/calls.h"
 
-typedef void handler(void);
-
-/* The library function of this name; NULL where the program has no C++ library. */
-static void *library_find(const char *name)
+static inline void *new_slow(size_t size)
 {
-	void *found = dlsym(RTLD_DEFAULT, name);
-
-	return found ? found : dlsym(RTLD_NEXT, name);
+	return route.fresh(size);
 }
 
-/* Calls the program's new-handler, which may free memory or throw; false when there is none. */
-static bool handler_call(void)
-{
-	handler *(*get)(void) = (handler * (*)(void)) library_find("_ZSt15get_new_handlerv");
-	handler *handle = get ? get() : NULL;
+/* The less common forms, each jumped to by the operator that the program called. */
 
-	if (!handle)
-		return false;
-	handle();
-	return true;
+static __attribute__((noinline)) void *nothrow_slow(size_t size, const void *tag, const char *name)
+{
+	void *ptr = route.alloc_at(size, ROUTE_BASE);
+
+	return __builtin_expect(ptr != NULL, 1) ? ptr : shortage_nothrow(name, size, tag);
 }
 
-static _Noreturn void bad_alloc_throw(void)
+static __attribute__((noinline)) void *new_aligned(size_t size, size_t align)
 {
-	handler *throw_it = (handler *)library_find("_ZSt17__throw_bad_allocv");
+	void *ptr = shortage_align_valid(align) ? route.aligned_at(align, size, ROUTE_BASE) : NULL;
 
-	if (throw_it)
-		throw_it();
-	notice_fatal("operator new found no memory, and no std::bad_alloc to throw", NULL);
+	return __builtin_expect(ptr != NULL, 1) ? ptr : shortage_new(size, align);
 }
 
-static bool align_valid(size_t align)
+static __attribute__((noinline)) void *nothrow_aligned(size_t size, size_t align, const void *tag,
+						       const char *name)
 {
-	return align && !(align & (align - 1));
-}
+	void *ptr = shortage_align_valid(align) ? route.aligned_at(align, size, ROUTE_BASE) : NULL;
 
-static __attribute__((noinline, cold)) void *new_retry(size_t size, size_t align)
-{
-	void *ptr = NULL;
-
-	if (!align_valid(align))
-		bad_alloc_throw();
-	while (!ptr) {
-		if (!handler_call())
-			bad_alloc_throw();
-		ptr = alloc_aligned(align, size);
-	}
-	return ptr;
-}
-
-static __attribute__((noinline)) void *new_slow(size_t size)
-{
-	void *ptr = alloc_slow(size);
-
-	return __builtin_expect(ptr != NULL, 1) ? ptr : new_retry(size, 1);
-}
-
-/*
- * A new-handler may throw, and only C++ can catch: so the library's own operator does it, which
- * calls the throwing form, ours, again.
- */
-static __attribute__((noinline, cold)) void *nothrow_retry(const char *name, size_t size,
-							   const void *tag)
-{
-	void *(*next)(size_t, const void *) =
-		(void *(*)(size_t, const void *))dlsym(RTLD_NEXT, name);
-
-	return next ? next(size, tag) : NULL;
-}
-
-static __attribute__((noinline, cold)) void *nothrow_aligned_retry(const char *name, size_t size,
-								   size_t align, const void *tag)
-{
-	void *(*next)(size_t, size_t, const void *) =
-		(void *(*)(size_t, size_t, const void *))dlsym(RTLD_NEXT, name);
-
-	return next ? next(size, align, tag) : NULL;
-}
-
-static inline void *aligned(size_t align, size_t size)
-{
-	return align_valid(align) ? alloc_aligned(align, size) : NULL;
+	return __builtin_expect(ptr != NULL, 1) ? ptr
+						: shortage_nothrow_aligned(name, size, align, tag);
 }
 
 #define DEFINE_NEW(symbol)                                                                         \
@@ -102,25 +45,19 @@ static inline void *aligned(size_t align, size_t size)
 #define DEFINE_NEW_NOTHROW(symbol)                                                                 \
 	HAK_API void *symbol(size_t size, const void *tag)                                         \
 	{                                                                                          \
-		void *ptr = alloc_fast(size);                                                      \
+		void *ptr = alloc_fast_else(size, NULL);                                           \
                                                                                                    \
-		return __builtin_expect(ptr != NULL, 1) ? ptr : nothrow_retry(#symbol, size, tag); \
+		return __builtin_expect(ptr != NULL, 1) ? ptr : nothrow_slow(size, tag, #symbol);  \
 	}
 #define DEFINE_NEW_ALIGNED(symbol)                                                                 \
 	HAK_API void *symbol(size_t size, size_t align)                                            \
 	{                                                                                          \
-		void *ptr = aligned(align, size);                                                  \
-                                                                                                   \
-		return __builtin_expect(ptr != NULL, 1) ? ptr : new_retry(size, align);            \
+		return new_aligned(size, align);                                                   \
 	}
 #define DEFINE_NEW_ALIGNED_NOTHROW(symbol)                                                         \
 	HAK_API void *symbol(size_t size, size_t align, const void *tag)                           \
 	{                                                                                          \
-		void *ptr = aligned(align, size);                                                  \
-                                                                                                   \
-		return __builtin_expect(ptr != NULL, 1)                                            \
-			       ? ptr                                                               \
-			       : nothrow_aligned_retry(#symbol, size, align, tag);                 \
+		return nothrow_aligned(size, align, tag, #symbol);                                 \
 	}
 #define DEFINE_DELETE(symbol)                                                                      \
 	HAK_API void symbol(void *ptr)                                                             \

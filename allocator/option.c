@@ -52,6 +52,15 @@ static void stats_set(const char *value)
 	}
 }
 
+static void rules_set(const char *value)
+{
+	options.rules[0] = 0;
+	if (strlen(value) >= sizeof(options.rules))
+		notice_warning("file name too long in HAKMEM_OPTIONS", "rules");
+	else
+		strcpy(options.rules, value);
+}
+
 /* One "key=value". */
 static void word_parse(char *word)
 {
@@ -64,6 +73,10 @@ static void word_parse(char *word)
 	*value++ = 0;
 	if (strcmp(word, "stats") == 0) {
 		stats_set(value);
+		return;
+	}
+	if (strcmp(word, "rules") == 0) {
+		rules_set(value);
 		return;
 	}
 	for (size_t row = 0; row < ROWS; row++) {

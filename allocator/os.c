@@ -9,6 +9,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
@@ -165,6 +166,42 @@ void os_write(int fd, const void *bytes, size_t count)
 	}
 }
 
+/* Reads all of a file of a known size; false when it ends before. */
+static bool file_read(int fd, char *to, size_t bytes)
+{
+	for (size_t at = 0; at < bytes;) {
+		ssize_t done = pread(fd, to + at, bytes - at, (off_t)at);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done <= 0)
+			return false;
+		at += (size_t)done;
+	}
+	return true;
+}
+
+void *os_map_file(const char *path, size_t most, size_t *bytes)
+{
+	KEEP_ERRNO;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	struct stat status;
+	char *text = NULL;
+
+	if (fd < 0)
+		return NULL;
+	if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && (size_t)status.st_size <= most) {
+		*bytes = (size_t)status.st_size;
+		text = os_map(*bytes ? *bytes : 1);
+	}
+	if (text && !file_read(fd, text, *bytes)) {
+		munmap(text, *bytes ? *bytes : 1);
+		text = NULL;
+	}
+	close(fd);
+	return text;
+}
+
 int os_create(const char *path)
 {
 	KEEP_ERRNO;
@@ -193,6 +230,20 @@ abort_signal : {
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
 	goto abort_signal;
 }
+}
+
+const char *os_program(char *path, size_t bytes)
+{
+	KEEP_ERRNO;
+	ssize_t length = readlink("/proc/self/exe", path, bytes - 1);
+
+	path[length > 0 ? length : 0] = 0;
+	return path;
+}
+
+bool os_is_main_thread(void)
+{
+	return syscall(SYS_gettid) == syscall(SYS_getpid);
 }
 
 unsigned os_cpus(void)

@@ -42,11 +42,19 @@ void os_wait(_Atomic uint32_t *word, uint32_t value);
 void os_wake(_Atomic uint32_t *word, int threads);
 
 void os_write(int fd, const void *bytes, size_t count);
+/*
+ * A file's contents, to read and write privately; NULL when it cannot be read, is no plain file or
+ * is larger than `most`. At least one byte is mapped.
+ */
+void *os_map_file(const char *path, size_t most, size_t *bytes);
 /* A descriptor for a fresh file, or -1. */
 int os_create(const char *path);
 void os_close(int fd);
 _Noreturn void os_abort(void);
 
+/* The program's path, in `path` and ended by NUL; "" when unknown. */
+const char *os_program(char *path, size_t bytes);
+bool os_is_main_thread(void);
 unsigned os_cpus(void);
 uint64_t os_memory_bytes(void);
 /* The limit of the address space in bytes; UINT64_MAX when there is none. */

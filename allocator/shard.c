@@ -370,8 +370,8 @@ static struct slab *segment_find_remote(struct segment *segment, unsigned cls)
 		struct slab *slab = &segment->slabs[at];
 		char *base = __atomic_load_n(&segment->base, __ATOMIC_RELAXED);
 
-		if (slab_remote_any(slab) &&
-		    (window_get(base + ((size_t)at << GRANULE_SHIFT)) & WINDOW_CLASS_MASK) == cls)
+		if (slab_remote_any(slab) && (window_get(base + ((size_t)at << GRANULE_SHIFT)) &
+					      (WINDOW_POOL | WINDOW_CLASS_MASK)) == cls)
 			return slab;
 	}
 	return NULL;

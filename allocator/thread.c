@@ -3,11 +3,15 @@
 #include <pthread.h>
 #include <sys/single_threaded.h>
 
+#include "keep.h"
 #include "lock.h"
 #include "meta.h"
 #include "option.h"
 #include "os.h"
+#include "route.h"
+#include "rule.h"
 #include "shard.h"
+#include "site.h"
 #include "whale.h"
 
 /* A shard's decay takes a step at every so manieth tick of a heap. */
@@ -202,7 +206,7 @@ void thread_leave(struct heap *heap)
 size_t thread_trim(void)
 {
 	struct heap *heap = thread_enter();
-	size_t bytes = whale_tick(true);
+	size_t bytes = keep_trim() + whale_tick(true);
 	unsigned waiting;
 
 	if (heap) {
@@ -234,6 +238,7 @@ static void fork_prepare(void)
 	lock_take(&shared_lock);
 	lock_take(&lock);
 	shard_fork_prepare();
+	keep_fork_prepare();
 	whale_fork_prepare();
 	window_fork_prepare();
 	meta_fork_prepare();
@@ -248,6 +253,7 @@ static void fork_parent(void)
 	meta_fork_done();
 	window_fork_done();
 	whale_fork_done();
+	keep_fork_done();
 	shard_fork_done();
 	lock_drop(&lock);
 	lock_drop(&shared_lock);
@@ -283,6 +289,15 @@ static void start_parts(void)
 		options.tls = 0; /* Without an end of threads, heaps would be lost. */
 }
 
+/* Rules decide which way every call goes. */
+static void start_rules(void)
+{
+	rule_read(options.rules);
+	stat_add_shared(&stat_shared.rules_loaded, rules.count);
+	cache_init(rules.count > 0);
+	route = rules.count ? route_sited : route_usual;
+}
+
 bool thread_start(void)
 {
 	static bool parts_started;
@@ -297,11 +312,15 @@ bool thread_start(void)
 			start_parts();
 		parts_started = true;
 		first = window_init(); /* Tried again by the next call when there is no memory. */
+		if (first)
+			start_rules();
 		atomic_store_explicit(&started, first, memory_order_release);
 	}
 	lock_drop(&start_lock);
 	/* May allocate: by now that works. */
-	if (first)
+	if (first) {
 		pthread_atfork(fork_prepare, fork_parent, fork_child);
+		site_open();
+	}
 	return atomic_load_explicit(&started, memory_order_acquire);
 }

@@ -2,7 +2,7 @@
  * The window: the one range of addresses that holds every block, and its map of one word per
  * granule, which tells the owner and the class of any address.
  *
- *   word of the map:  | owner's tag: 24 bits | class: 8 bits |     0: nothing of ours starts here
+ *   word of the map:  | owner: 24 bits | pool: 1 bit | class: 7 bits |     0: nothing of ours here
  *
  * The map is indexed by the address modulo the window, so the fast path needs no range test: NULL
  * meets word 0, which stays 0, and slow paths test the range. Addresses are given out in slots of
@@ -21,8 +21,9 @@
 #define SLOT_SHIFT 22
 #define SLOT       ((size_t)1 << SLOT_SHIFT)
 
-#define WINDOW_CLASS_BITS 8
-#define WINDOW_CLASS_MASK 255u
+#define WINDOW_CLASS_BITS 8 /* below the owner */
+#define WINDOW_CLASS_MASK 127u
+#define WINDOW_POOL       128u /* part of the tag of heaps that are pools, and of kept Whales */
 
 /* Apart from the rest, as the fast path of free reads them: one instruction each. */
 extern HIDDEN _Atomic uint32_t *window_map;

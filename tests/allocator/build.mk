@@ -6,6 +6,7 @@ $(eval $(call unit,allocator/test_slab,tests/allocator/test_slab.c tests/allocat
 $(eval $(call unit,allocator/test_shard,tests/allocator/test_shard.c tests/allocator/trap.c $(ALLOCATOR_CORE),,$(trapped)))
 $(eval $(call unit,allocator/test_whale,tests/allocator/test_whale.c tests/allocator/trap.c $(ALLOCATOR_CORE),,$(trapped)))
 $(eval $(call unit,allocator/test_option,tests/allocator/test_option.c $(ALLOCATOR_CORE),,-Wl$(comma)--wrap=notice_warning))
+$(eval $(call unit,allocator/test_rule,tests/allocator/test_rule.c $(ALLOCATOR_CORE)))
 $(eval $(call unit,allocator/test_standard,tests/allocator/test_standard.c $(ALLOCATOR_CORE)))
 $(eval $(call unit,allocator/test_scarcity,tests/allocator/test_scarcity.c $(ALLOCATOR_CORE),,$(refusing)))
 $(eval $(call helper,allocator/stress,tests/allocator/stress.c $(ALLOCATOR_CORE)))

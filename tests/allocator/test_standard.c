@@ -130,12 +130,12 @@ static void odd_alignments_follow_glibc(void **state)
 	errno = 0;
 	assert_null(hak_memalign(SIZE_MAX / 2 + 2, 10));
 	assert_int_equal(errno, EINVAL);
-	assert_int_equal(libc_posix_memalign(&kept, 0, 10), EINVAL);
-	assert_int_equal(libc_posix_memalign(&kept, 4, 10), EINVAL);
-	assert_int_equal(libc_posix_memalign(&kept, 24, 10), EINVAL);
-	assert_int_equal(libc_posix_memalign(&kept, 16, SIZE_MAX), ENOMEM);
+	assert_int_equal(libc_posix_memalign(&kept, 0, 10, NULL), EINVAL);
+	assert_int_equal(libc_posix_memalign(&kept, 4, 10, NULL), EINVAL);
+	assert_int_equal(libc_posix_memalign(&kept, 24, 10, NULL), EINVAL);
+	assert_int_equal(libc_posix_memalign(&kept, 16, SIZE_MAX, NULL), ENOMEM);
 	assert_ptr_equal(kept, &ptr);
-	assert_int_equal(libc_posix_memalign(&kept, 8, 10), 0);
+	assert_int_equal(libc_posix_memalign(&kept, 8, 10, NULL), 0);
 	hak_free(kept);
 }
 
