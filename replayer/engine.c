@@ -19,7 +19,7 @@ _Static_assert(AHEAD <= PLAN_PADDING, "prefetching reads entries past the end");
 
 /*
  * One plain allocation. How a block is obtained, written and published is the same for all
- * allocators; with sites, hakmem's malloc and calloc are told the site's key.
+ * allocators; with sites, hakmem's functions are told the site's key.
  */
 static ALWAYS void birth(struct worker *worker, const struct plan_op *op, struct slot *slot,
 			 uint64_t identity, const bool check, const bool sites)
@@ -30,7 +30,7 @@ static ALWAYS void birth(struct worker *worker, const struct plan_op *op, struct
 	uint64_t key = sites && site != PLAN_NO_SITE ? setting.keys[site] : 0;
 	void *ptr;
 
-	if (sites && kind == TRACE_MALLOC)
+	if (sites && kind != TRACE_CALLOC)
 		ptr = verb->call(op->size, key, 0);
 	else
 		ptr = verb->call(op->size, verb->extra, key);

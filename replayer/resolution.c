@@ -97,10 +97,23 @@ static void resolve_sites(void)
 		unsigned kind;
 		const char *symbol;
 	} at[] = {
-		{TRACE_MALLOC, "hak_malloc_at"},           {TRACE_CALLOC, "hak_calloc_at"},
-		{TRACE_REALLOC, "hak_realloc_at"},         {TRACE_REALLOCARRAY, "hak_realloc_at"},
-		{TRACE_MEMALIGN, "hak_memalign_at"},       {TRACE_ALIGNED_ALLOC, "hak_memalign_at"},
+		{TRACE_MALLOC, "hak_malloc_at"},
+		{TRACE_CALLOC, "hak_calloc_at"},
+		{TRACE_REALLOC, "hak_realloc_at"},
+		{TRACE_REALLOCARRAY, "hak_realloc_at"},
+		{TRACE_MEMALIGN, "hak_memalign_at"},
+		{TRACE_ALIGNED_ALLOC, "hak_memalign_at"},
 		{TRACE_POSIX_MEMALIGN, "hak_memalign_at"},
+		{TRACE_VALLOC, "hak_valloc_at"},
+		{TRACE_PVALLOC, "hak_valloc_at"},
+		{TRACE_NEW, "hak_malloc_at"},
+		{TRACE_NEW_ARRAY, "hak_malloc_at"},
+		{TRACE_NEW_NOTHROW, "hak_malloc_at"},
+		{TRACE_NEW_ARRAY_NOTHROW, "hak_malloc_at"},
+		{TRACE_NEW_ALIGNED, "hak_memalign_at"},
+		{TRACE_NEW_ARRAY_ALIGNED, "hak_memalign_at"},
+		{TRACE_NEW_ALIGNED_NOTHROW, "hak_memalign_at"},
+		{TRACE_NEW_ARRAY_ALIGNED_NOTHROW, "hak_memalign_at"},
 	};
 
 	for (size_t i = 0; i < sizeof(at) / sizeof(*at); i++) {

@@ -38,14 +38,14 @@ static void *allocate_aligned(const struct special *s)
 	const struct verb *verb = &verbs[s->kind];
 	void *ptr = NULL;
 
+	if (setting.keys)
+		return verb->call(s->detail, s->size, key_of(s));
 	switch (s->kind) {
 	case TRACE_POSIX_MEMALIGN:
-		if (!setting.keys)
-			return verb->call((uintptr_t)&ptr, s->detail, s->size) ? NULL : ptr;
-		/* fallthrough */
+		return verb->call((uintptr_t)&ptr, s->detail, s->size) ? NULL : ptr;
 	case TRACE_MEMALIGN:
 	case TRACE_ALIGNED_ALLOC:
-		return verb->call(s->detail, s->size, setting.keys ? key_of(s) : 0);
+		return verb->call(s->detail, s->size, 0);
 	default: /* C++ */
 		return verb->call(s->size, s->detail, verbs_extra(TRACE_NEW_NOTHROW));
 	}
@@ -59,7 +59,7 @@ static void *allocate(const struct special *s)
 		return allocate_aligned(s);
 	if (setting.keys && s->kind == TRACE_CALLOC)
 		return verb->call(s->size, 1, key_of(s));
-	if (setting.keys && s->kind == TRACE_MALLOC)
+	if (setting.keys)
 		return verb->call(s->size, key_of(s), 0);
 	return verb->call(s->size, verb->extra, 0);
 }

@@ -18,7 +18,8 @@ $(eval $(call helper,allocator/threads,tests/allocator/threads.c))
 $(eval $(call helper,allocator/forks,tests/allocator/forks.c))
 $(eval $(call helper,allocator/closing,tests/allocator/closing.c))
 $(eval $(call helper,allocator/reserve,tests/allocator/reserve.c))
-PYTESTS += tests/allocator/test_preload.py
+$(eval $(call helper,allocator/callsites,tests/allocator/callsites.cc))
+PYTESTS += tests/allocator/test_preload.py tests/allocator/test_rules.py
 
 # The tests' own code for longer.
 SOAKS += soak-allocator
