@@ -2,10 +2,10 @@ include recorder/ebpf/build.mk
 
 # libhakrec.so goes into the recorded program, hakrec is the program around it.
 LIBHAKREC_SOURCES := $(addprefix recorder/,session.c bootstrap.c extent.c real.c track.c notepad.c clock.c pen.c \
-	callsite.c loaded.c guest.c hooks.c)
+	callsite.c executable.c loaded.c guest.c hooks.c)
 HAKREC_SOURCES := $(addprefix recorder/,session.c host.c inlet.c notebook.c objects.c ledger.c crew.c \
-	elffile.c modules.c sites.c streak.c unwinder.c merge.c shellwords.c process.c outputs.c recording.c drain.c \
-	facts.c target.c launch.c options.c report.c hakrec.c) $(EBPF_SOURCES)
+	elffile.c executable.c modules.c sites.c streak.c unwinder.c merge.c shellwords.c process.c \
+	outputs.c recording.c drain.c facts.c target.c launch.c options.c report.c hakrec.c) $(EBPF_SOURCES)
 
 CFLAGS_recorder/hooks := -fno-builtin
 

@@ -327,7 +327,6 @@ static uint64_t run_round(struct drain *d)
 		if (p->ledger.error)
 			stop(d, p);
 	}
-	atomic_fetch_add(&d->session->beat, 1);
 	return dealt;
 }
 

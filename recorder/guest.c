@@ -1,6 +1,7 @@
 #include "guest.h"
 
 #include "callsite.h"
+#include "executable.h"
 #include "loaded.h"
 #include "notepad.h"
 #include "real.h"
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
 #include <sys/syscall.h>
@@ -136,14 +138,16 @@ static void tell_image(bool forked)
 {
 	const uintptr_t *words = stackbase_main();
 	const char *const *arguments = (const char *const *)(words + 1);
-	char program[PATH_MAX] = "";
-	ssize_t length = forked ? 0 : readlink("/proc/self/exe", program, sizeof(program) - 1);
+	char program[PATH_MAX];
 	struct note_image note = {.pid = getpid(), .parent_pid = getppid()};
 	struct notepad_part parts[3] = {{&note, offsetof(struct note_image, text)}};
 
-	if (length > 0) {
-		parts[1] = (struct notepad_part){program, (size_t)length};
-		note.program_bytes = (uint32_t)length;
+	if (!forked) {
+		const char *executed = (const char *)getauxval(AT_EXECFN);
+
+		parts[1].data = program;
+		parts[1].bytes = executable_path("/proc/self", executed, program);
+		note.program_bytes = (uint32_t)parts[1].bytes;
 	}
 	if (!forked && words[0]) {
 		parts[2] = (struct notepad_part){arguments[0], command_bytes(arguments, words[0])};
@@ -152,8 +156,10 @@ static void tell_image(bool forked)
 	if (!notepad_lock())
 		return;
 	notepad_write(NOTE_IMAGE, parts, 3);
-	if (!forked)
+	if (!forked) {
+		executable_resolved("/proc/self", program);
 		loaded_tell_all(program);
+	}
 	notepad_unlock();
 }
 
@@ -198,7 +204,7 @@ static bool attach(void)
 	main_thread = __builtin_thread_pointer();
 	name = first_environ(SESSION_ENV);
 	member.session = name ? map_session(name) : NULL;
-	if (!member.session || atomic_load(&member.session->closed))
+	if (!member.session || session_over(member.session))
 		return false;
 	number = session_take_process(member.session);
 	if (number == SESSION_NONE) {
@@ -356,7 +362,7 @@ static bool renew(void)
 	pen_forget();
 	guest_pen = &no_pen;
 	thread_number = 0;
-	if (member.session->mode & SESSION_ALONE || atomic_load(&member.session->closed))
+	if (member.session->mode & SESSION_ALONE || session_over(member.session))
 		return false;
 	if (number == SESSION_NONE) {
 		number = session_take_process(member.session);

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/shm.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 #include <x86intrin.h>
@@ -50,7 +51,6 @@ static struct session layout(uint32_t mode)
 		.lanes = LANES,
 		.chunks = CHUNKS,
 		.chunks_wanted = CHUNKS_WANTED,
-		.hakrec = getpid(),
 		.arrivals = {0},
 	};
 
@@ -101,6 +101,18 @@ static void calibrate(struct session *s)
 	s->tsc_scale = (uint64_t)(((__uint128_t)ns << 32) / (__rdtsc() - s->tsc_start));
 }
 
+/* From now on the kernel tells the guests when this thread, and hakrec with it, dies. */
+static void own(struct session *s)
+{
+	static struct robust_list_head list;
+	static struct robust_list owner = {&list.list};
+
+	list.list.next = &owner;
+	list.futex_offset = (long)((uintptr_t)&s->owner - (uintptr_t)&owner);
+	atomic_store(&s->owner, (uint32_t)gettid());
+	syscall(SYS_set_robust_list, &list, sizeof(list));
+}
+
 int host_open(struct host *h, uint32_t mode)
 {
 	struct session s = layout(mode);
@@ -120,6 +132,7 @@ int host_open(struct host *h, uint32_t mode)
 	calibrate(&s);
 	h->session = memory;
 	*h->session = s;
+	own(h->session);
 	snprintf(h->name, sizeof(h->name), "%d", id);
 	return 0;
 }

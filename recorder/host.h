@@ -9,7 +9,8 @@ struct host {
 	char name[16]; /* of the memory, for SESSION_ENV */
 };
 
-/* Returns 0 or a negative errno. mode: enum session_mode. */
+/* Returns 0 or a negative errno. The session lasts as long as the calling thread. mode: enum
+ * session_mode. */
 int host_open(struct host *h, uint32_t mode);
 void host_close(struct host *h);
 

@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const int passed_on[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
+static const int passed_on[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGTSTP};
 static const int ignored[] = {SIGXFSZ, SIGPIPE}; /* writing fails instead */
 static struct sigaction kept[2];                 /* what the program gets for these */
 static sigset_t watched, before;
@@ -113,21 +113,45 @@ int launch_begin(struct launch *l)
 	return error;
 }
 
+/* Stops hakrec, with all its threads, as the terminal does with a job. */
+static void suspend(int number)
+{
+	sigset_t one;
+
+	sigemptyset(&one);
+	sigaddset(&one, number);
+	raise(number);
+	pthread_sigmask(SIG_UNBLOCK, &one, NULL);
+	if (sigismember(&watched, number))
+		pthread_sigmask(SIG_BLOCK, &one, NULL);
+}
+
+/*
+ * Stopped from the terminal: the shell shall see the whole job stopped, and start it again. Whoever
+ * sends the program a SIGSTOP means the program alone.
+ */
+static void stop_along(struct launch *l, int number)
+{
+	l->stopped = true;
+	if (number != SIGTSTP && number != SIGTTIN && number != SIGTTOU)
+		return;
+	suspend(number);
+	kill(l->pid, SIGCONT);
+}
+
 /* Reaps whatever ended. */
 static void reap(struct launch *l)
 {
 	int status;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED)) > 0) {
+	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED)) > 0) {
 		if (pid != l->pid)
 			continue;
-		if (WIFSTOPPED(status) && l->own_stops && WSTOPSIG(status) == SIGSTOP) {
-			continue;
-		} else if (WIFSTOPPED(status)) {
-			/* The shell shall see the job stopped, and start both again. */
-			raise(SIGSTOP);
-			kill(pid, SIGCONT);
+		if (WIFSTOPPED(status)) {
+			stop_along(l, WSTOPSIG(status));
+		} else if (WIFCONTINUED(status)) {
+			l->stopped = false;
 		} else {
 			l->status = status;
 			l->ended = true;
@@ -142,6 +166,8 @@ int launch_wait(struct launch *l)
 
 	if (number == SIGCHLD)
 		reap(l);
+	else if (number == SIGTSTP && (l->ended || l->stopped))
+		suspend(number);
 	else if (number > 0 && l->ended)
 		return number;
 	/* What the terminal sends it has sent to the program as well. */

@@ -10,8 +10,8 @@ struct launch {
 	pid_t pid;
 	int status; /* as waitpid() tells, when ended */
 	bool ended;
-	bool own_stops; /* hakrec itself stops the program and lets it go on */
-	int go;         /* written to let the program begin */
+	bool stopped; /* by a signal */
+	int go;       /* written to let the program begin */
 };
 
 /*
@@ -25,7 +25,9 @@ int launch_prepare(struct launch *l, char **command, const char *path, const cha
 /* Lets the program begin. Returns 0, or the negative errno with which execve() failed. */
 int launch_begin(struct launch *l);
 
-/* Waits for the end of the program or of an orphan of it, or a signal to pass on, or launch_wake().
+/*
+ * Waits for the end of the program or of an orphan of it, or a signal to pass on, or launch_wake().
+ * When the job is stopped from the terminal stops too, and lets the program go on with itself.
  * Returns the number of the signal when the program has ended and hakrec was told to end, else 0.
  */
 int launch_wait(struct launch *l);

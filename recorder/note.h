@@ -25,7 +25,7 @@ struct note_head {
 struct note_image {
 	int32_t pid;
 	int32_t parent_pid;
-	uint32_t program_bytes; /* path of the executable, then ... */
+	uint32_t program_bytes; /* path of the executable as executed, then ... */
 	uint32_t command_bytes; /* ... the arguments, each ended by NUL */
 	char text[];
 };

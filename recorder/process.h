@@ -29,7 +29,7 @@ struct process {
 	pid_t parent_pid;
 	int pidfd;      /* -1: none */
 	bool gone;      /* ended, or replaced by another image */
-	char *program;  /* path of the executable */
+	char *program;  /* path of the executable as executed */
 	char *command;  /* arguments, separated by blanks */
 	char *path;     /* of the trace */
 	bool first;     /* the process that hakrec started */

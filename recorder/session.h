@@ -9,13 +9,14 @@
 #ifndef RECORDER_SESSION_H
 #define RECORDER_SESSION_H
 
+#include <linux/futex.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define SESSION_MAGIC   0x316365726b6168ull
-#define SESSION_VERSION 1
+#define SESSION_VERSION 2
 #define SESSION_ENV     "HAKREC_SESSION" /* in the environment: number of the memory's segment */
 #define SESSION_NONE    UINT32_MAX
 #define CHUNK_RECORDS   256u
@@ -83,7 +84,6 @@ struct session {
 	uint64_t processes_at, lanes_at, links_at, chunks_at; /* offsets */
 	uint64_t start_ns;                                    /* CLOCK_MONOTONIC of clock 0 */
 	uint64_t tsc_start, tsc_scale; /* clock = (tsc - tsc_start) * tsc_scale >> 32 */
-	int32_t hakrec;                /* its process id */
 
 	/* Read at every call. */
 	_Alignas(128) _Atomic uint64_t tick; /* a recent clock */
@@ -102,8 +102,15 @@ struct session {
 
 	_Alignas(128) _Atomic uint32_t bell; /* futex: rung for a hakrec that sleeps */
 	_Atomic uint32_t asleep;
-	_Atomic uint32_t beat; /* counts while hakrec is well */
+	_Atomic uint32_t
+		owner; /* a robust futex of hakrec's: the kernel marks it when hakrec dies */
 };
+
+/* hakrec takes nothing any more, or is dead. */
+static inline bool session_over(const struct session *s)
+{
+	return atomic_load(&s->closed) || atomic_load(&s->owner) & FUTEX_OWNER_DIED;
+}
 
 static inline void *session_at(const struct session *s, uint64_t offset)
 {

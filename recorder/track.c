@@ -4,11 +4,9 @@
 #include "member.h"
 
 #include <errno.h>
-#include <signal.h>
 
 #define TICK_STALE_NS 50000
-#define STARVE_NS     100000000
-#define DEAD_AFTER    20 /* naps without a beat of hakrec before asking whether it lives */
+#define STARVE_NS     50000000 /* until looking whether hakrec still lives */
 
 struct member member;
 
@@ -24,20 +22,12 @@ static void raise_tick(struct session *s)
 			break;
 }
 
-/* hakrec has shown no sign of life for a while: ask the kernel. */
-static bool hakrec_died(struct session *s)
-{
-	return kill(s->hakrec, 0) != 0 && errno == ESRCH;
-}
-
 static uint32_t wait_for_chunk(struct session *s)
 {
-	uint32_t beat = atomic_load(&s->beat);
 	uint32_t chunk = SESSION_NONE;
-	unsigned naps = 0;
 
 	atomic_fetch_add(&s->starving, 1);
-	while (!atomic_load(&s->closed)) {
+	while (!session_over(s)) {
 		uint32_t freed = atomic_load(&s->freed);
 
 		chunk = session_take_chunk(s, false);
@@ -45,12 +35,6 @@ static uint32_t wait_for_chunk(struct session *s)
 			break;
 		session_ring(s);
 		doze(&s->freed, freed, STARVE_NS);
-		if (atomic_load(&s->beat) != beat) {
-			beat = atomic_load(&s->beat);
-			naps = 0;
-		} else if (++naps >= DEAD_AFTER && hakrec_died(s)) {
-			atomic_store(&s->closed, 1);
-		}
 	}
 	atomic_fetch_sub(&s->starving, 1);
 	return chunk;
@@ -91,7 +75,7 @@ bool track_refill(struct track *t)
 	bool full = atomic_load(&lane->count) >= lane->end;
 	int saved = errno;
 
-	if (atomic_load(&s->closed)) {
+	if (session_over(s)) {
 		member.off = true;
 		return false;
 	}

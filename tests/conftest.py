@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from command import BUILD, ROOT, info, run
 from recording import RealRecordings
+from terminal import Terminal
 
 __all__ = ["BUILD", "ROOT", "info", "run"]
 
@@ -25,6 +27,13 @@ def shared_traces() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("HAK_TRACES does not name a folder of traces")
     return Path(folder)
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    """A shell on a terminal of its own, in the test's folder."""
+    with Terminal(tmp_path) as shell:
+        yield shell
 
 
 @pytest.fixture(scope="session")

@@ -128,7 +128,9 @@ TRACE_API enum trace_class trace_class(unsigned kind);
 
 struct trace_writer;
 
-/* Creates or replaces path ("-": standard output). *writer is set even on failure, for its error.
+/*
+ * Creates or replaces path ("-": standard output). -EBUSY: another writer is at work on that file.
+ * *writer is set even on failure, for its error.
  */
 TRACE_API int trace_writer_open(struct trace_writer **writer, const char *path);
 

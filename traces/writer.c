@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -195,16 +196,40 @@ int trace_writer_fdopen(struct trace_writer **writer, int fd, const char *name)
 	return 0;
 }
 
+/*
+ * Empties a file that nobody else writes; -EWOULDBLOCK: somebody does. Where files cannot be locked
+ * nobody is known to.
+ */
+static int claim(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return 0;
+	if (flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK)
+		return -EWOULDBLOCK;
+	return ftruncate(fd, 0) ? -errno : 0;
+}
+
 int trace_writer_open(struct trace_writer **writer, const char *path)
 {
 	bool standard = !strcmp(path, "-");
 	int fd = standard ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)
-			  : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	int status = fd < 0 ? -errno : 0;
+			  : open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+	int status = fd < 0 ? -errno : standard ? 0 : claim(fd);
 
 	if (status) {
+		if (fd >= 0)
+			close(fd);
 		*writer = writer_create(path);
-		return *writer ? fail_for_good(*writer, status, "cannot open") : -ENOMEM;
+		if (!*writer)
+			return -ENOMEM;
+		if (status != -EWOULDBLOCK)
+			return fail_for_good(*writer, status, "cannot open");
+		status = fail(*writer, -EBUSY, "%s: another program is writing it", path);
+		return (*writer)->status = status;
 	}
 	return trace_writer_fdopen(writer, fd, standard ? "standard output" : path);
 }

@@ -133,7 +133,6 @@ void ebpf_run(const struct options *options, const struct target *target)
 
 	if (error)
 		errx(1, "cannot make a process: %s", strerror(-error));
-	launch.own_stops = true;
 	open_follow(&work.follow, &recording, options, target->path, launch.pid, false);
 	if (follow_start(&work.follow, launch.pid))
 		give_up(&work.follow);

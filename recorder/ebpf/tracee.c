@@ -1,8 +1,10 @@
 #include "tracee.h"
 
+#include "recorder/executable.h"
 #include "recorder/shellwords.h"
 #include "traces/sitekey.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -86,23 +88,46 @@ static char *read_proc(pid_t pid, const char *name, size_t *bytes)
 	return text;
 }
 
+/* The path that the process's program was executed by, or an empty text. */
+static void read_executed(pid_t pid, char executed[PATH_MAX])
+{
+	size_t bytes;
+	char *vector = read_proc(pid, "auxv", &bytes);
+	char name[64];
+	ssize_t got = 0;
+	int fd;
+
+	snprintf(name, sizeof(name), "/proc/%d/mem", (int)pid);
+	fd = open(name, O_RDONLY | O_CLOEXEC);
+	for (size_t i = 0; vector && fd >= 0 && i + sizeof(Elf64_auxv_t) <= bytes;
+	     i += sizeof(Elf64_auxv_t)) {
+		Elf64_auxv_t entry;
+
+		memcpy(&entry, vector + i, sizeof(entry));
+		if (entry.a_type == AT_EXECFN)
+			got = pread(fd, executed, PATH_MAX - 1, (off_t)entry.a_un.a_val);
+	}
+	executed[got > 0 ? got : 0] = 0;
+	if (fd >= 0)
+		close(fd);
+	free(vector);
+}
+
 void tracee_identify(struct tracee *t)
 {
-	char link[64], path[PATH_MAX];
+	char folder[64], executed[PATH_MAX], path[PATH_MAX];
 	size_t bytes;
 	char *status = read_proc(t->pid, "stat", &bytes);
 	char *command = read_proc(t->pid, "cmdline", &bytes);
-	ssize_t length;
 	int parent;
 
 	if (status && strrchr(status, ')') &&
 	    sscanf(strrchr(status, ')'), ") %*c %d", &parent) == 1)
 		t->parent_pid = parent;
 	free(status);
-	snprintf(link, sizeof(link), "/proc/%d/exe", (int)t->pid);
-	length = readlink(link, path, sizeof(path) - 1);
-	if (length > 0) {
-		path[length] = 0;
+	snprintf(folder, sizeof(folder), "/proc/%d", (int)t->pid);
+	read_executed(t->pid, executed);
+	if (executable_path(folder, executed, path)) {
 		free(t->program);
 		t->program = strdup(path);
 	}

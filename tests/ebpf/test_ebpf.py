@@ -95,6 +95,14 @@ def test_real_program_agrees(tmp_path: Path) -> None:
     assert [call(row) for row in ebpf.trace.calls] == expected
 
 
+def test_program_agrees(tmp_path: Path) -> None:
+    """The program is what was executed, here a link by a relative name."""
+    (tmp_path / "ebpf").mkdir()
+    (tmp_path / "ebpf" / "link").symlink_to(WORKLOADS / "hello")
+    ebpf = record(tmp_path / "ebpf", "./link", options=EBPF)
+    assert ebpf.trace.info["program"] == str(tmp_path / "ebpf" / "link")
+
+
 def test_images_agree(tmp_path: Path) -> None:
     """exec: one trace an image, by the same names."""
     preload, ebpf = both(tmp_path, WORKLOADS / "execer")
@@ -199,14 +207,14 @@ def test_children_are_followed(tmp_path: Path) -> None:
     recording = record(tmp_path, "/bin/sh", "-c", f"{WORKLOADS}/hello; {WORKLOADS}/hello-static; :",
                        options=EBPF)  # fmt: skip
     recording.assert_sound()
-    assert sorted(trace.image for trace in recording.traces) == ["dash", "hello", "hello-static"]
+    assert sorted(trace.image for trace in recording.traces) == ["hello", "hello-static", "sh"]
 
 
 def test_children_left_alone(tmp_path: Path) -> None:
     options = (*EBPF, "--no-follow")
     recording = record(tmp_path, "/bin/sh", "-c", f"{WORKLOADS}/hello; :", options=options)
     recording.assert_sound()
-    assert [trace.image for trace in recording.traces] == ["dash"]
+    assert [trace.image for trace in recording.traces] == ["sh"]
 
 
 # ---- nothing lost, or counted ----

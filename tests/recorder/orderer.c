@@ -53,7 +53,6 @@ static struct session *session_make(int *id)
 		.lanes = LANES,
 		.chunks = CHUNKS,
 		.chunks_wanted = CHUNKS - LANES,
-		.hakrec = getpid(),
 	};
 	struct timespec now;
 	struct session *s;
@@ -83,7 +82,6 @@ static void *keep_ticking(void *argument)
 
 	for (;;) {
 		atomic_store(&s->tick, session_now(s));
-		atomic_fetch_add(&s->beat, 1);
 		usleep(TICK_US);
 	}
 	return NULL;

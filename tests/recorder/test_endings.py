@@ -25,9 +25,10 @@ from recording import (
     traced_program,
     wait_for,
 )
+from terminal import Terminal
 
 THREADS = 4
-KEPT = 32
+PAST_ANY_BUFFER = 800_000  # calls of each thread
 KILLS = 100 if SCALE > 1 else 20
 
 
@@ -123,24 +124,88 @@ def test_termination_is_passed_on(tmp_path: Path) -> None:
     assert_every_call(Trace(output), progress)
 
 
-def test_program_outlives_the_recorder(tmp_path: Path) -> None:
+def assert_goes_on(progress: Path, calls: int) -> None:
+    """Every thread makes so many more calls."""
+    before = returned(progress)
+    wait_for(
+        lambda: all(
+            now > then + calls for now, then in zip(returned(progress), before, strict=True)
+        ),
+        "every thread to go on",
+    )
+
+
+@pytest.mark.parametrize("reaped", [True, False])
+def test_program_outlives_the_recorder(tmp_path: Path, reaped: bool) -> None:
     process, progress, output = start_progress(tmp_path)
     pid = traced_program(process.pid, "progress")
     assert pid
     try:
-        process.kill()
-        process.wait(timeout=20)
-        before = returned(progress)
-        # Every thread goes on, past what any buffer could hold.
-        wait_for(
-            lambda: all(
-                now > then + 200_000 for now, then in zip(returned(progress), before, strict=True)
-            ),
-            "every thread to go on without hakrec",
-        )
+        os.kill(process.pid, signal.SIGKILL)
+        if reaped:
+            process.wait(timeout=20)
+        assert_goes_on(progress, PAST_ANY_BUFFER)
     finally:
         os.kill(pid, signal.SIGKILL)
         process.communicate(timeout=20)
     done = run(HAKTRACE, "verify", output)
     assert done.returncode == 1
     assert done.stderr
+
+
+def stopped(pid: int) -> bool:
+    """Whether a process is stopped by a signal."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+def test_recorder_that_is_stopped(tmp_path: Path) -> None:
+    """The program waits for it when the memory for records is full, and nothing is lost."""
+    process, progress, output = start_progress(tmp_path)
+    process.send_signal(signal.SIGSTOP)
+    counts: list[int] = []
+    for _ in range(1000):
+        time.sleep(0.1)
+        counts, before = returned(progress), counts
+        if counts == before:
+            break
+    process.send_signal(signal.SIGCONT)
+    assert_goes_on(progress, 1000)
+    process.terminate()
+    process.communicate(timeout=60)
+    assert_every_call(Trace(output), progress)
+
+
+def test_program_that_is_stopped(tmp_path: Path) -> None:
+    """Somebody stops the program and lets it go on: hakrec does not stop, and takes all."""
+    process, progress, output = start_progress(tmp_path)
+    pid = traced_program(process.pid, "progress")
+    assert pid
+    os.kill(pid, signal.SIGSTOP)
+    wait_for(lambda: stopped(pid), "the program to stop")
+    os.kill(pid, signal.SIGCONT)
+    assert_goes_on(progress, PAST_ANY_BUFFER)
+    assert not stopped(process.pid)
+    process.terminate()
+    process.communicate(timeout=60)
+    assert_every_call(Trace(output), progress)
+
+
+def test_stopped_from_the_terminal(terminal: Terminal, tmp_path: Path) -> None:
+    """Ctrl-Z stops the job as a shell sees it, program and recorder; fg lets both go on."""
+    progress, output = tmp_path / "progress", tmp_path / "trace.zst"
+    terminal.send(f"{HAKREC} --quiet -o {output} {WORKLOADS}/progress {progress}\n")
+    wait_for(lambda: sum(returned(progress)) > 1000, "the program to work")
+    hakrec = traced_program(terminal.pid, "hakrec")
+    assert hakrec
+    program = traced_program(hakrec, "progress")
+    assert program
+    terminal.send("\x1a")
+    terminal.expect("Stopped")
+    assert stopped(hakrec)
+    assert stopped(program)
+    terminal.send("fg\n")
+    assert_goes_on(progress, PAST_ANY_BUFFER)
+    terminal.send("\x03")
+    terminal.send("echo status $?\n")
+    terminal.expect(f"status {128 + signal.SIGINT}")
+    assert_every_call(Trace(output), progress)

@@ -7,6 +7,7 @@ import os
 import resource
 import shlex
 import stat
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,6 +37,31 @@ def test_existing_file_is_replaced(tmp_path: Path) -> None:
     recording = record(tmp_path, WORKLOADS / "hello")
     recording.assert_sound()
     assert recording.output.stat().st_size < 100_000
+
+
+def test_file_that_is_being_written(tmp_path: Path) -> None:
+    """A second recorder does not spoil the first one's trace, nor run its program."""
+    output, marker = tmp_path / "trace.zst", tmp_path / "marker"
+    with subprocess.Popen(
+        [HAKREC, "--quiet", "-o", output, "/bin/cat"],
+        env=clean_environ(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as first:
+        assert first.stdin
+        assert first.stdout
+        first.stdin.write("begun\n")
+        first.stdin.flush()
+        assert first.stdout.readline() == "begun\n"
+        second = run(HAKREC, "-o", output, "/bin/touch", marker, env=clean_environ())
+        first.stdin.close()
+    assert (second.returncode, second.stdout) == (1, "")
+    assert second.stderr == f"hakrec: {output}: another program is writing it\n"
+    assert not marker.exists()
+    trace = Trace(output)
+    trace.assert_sound()
+    assert trace.info["command"] == "/bin/cat"
 
 
 def test_folder_that_is_not_there(tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def test_ways_to_start_a_program(tmp_path: Path, how: str) -> None:
     ]  # fmt: skip
     assert pid_of(leaf) == leaf.info["pid"] != recording.trace.info["pid"]
     images = {trace.image for trace in recording.others}
-    assert images <= {"spawner", "sh", "dash"}
+    assert images <= {"spawner", "sh"}
 
 
 def test_no_follow_records_one_process(tmp_path: Path) -> None:
@@ -169,8 +169,22 @@ def test_program_from_the_path_and_by_relative_name(tmp_path: Path) -> None:
     assert run(HAKREC, "--quiet", "-o", "a.zst", "hello", cwd=tmp_path, env=env).returncode == 8
     (tmp_path / "hi").symlink_to(WORKLOADS / "hello")
     assert run(HAKREC, "--quiet", "-o", "b.zst", "./hi", cwd=tmp_path, env=env).returncode == 8
-    for name in ("a.zst", "b.zst"):
-        Trace(tmp_path / name).assert_sound()
+    for name, program in (("a.zst", WORKLOADS / "hello"), ("b.zst", tmp_path / "hi")):
+        trace = Trace(tmp_path / name)
+        trace.assert_sound()
+        assert trace.info["program"] == str(program)
+        # Modules are the files themselves.
+        assert trace.calls_from("hello")
+
+
+def test_program_that_is_a_script(tmp_path: Path) -> None:
+    """What ran is its interpreter."""
+    script = tmp_path / "script"
+    script.write_text(f"#!{WORKLOADS}/hello\n")
+    script.chmod(0o755)
+    trace = record(tmp_path, script).trace
+    assert trace.info["program"] == str(WORKLOADS / "hello")
+    assert str(script) in trace.info["command"]
 
 
 def test_script(tmp_path: Path) -> None:
