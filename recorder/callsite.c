@@ -7,11 +7,12 @@
 #include <sys/mman.h>
 
 #define FIRST_BITS 10
-#define WALK       16     /* at which sight a stack is copied */
+#define WALK       16     /* at which sight a stack is copied first */
 #define COPY_BYTES 32768u /* of a stack, at most */
 #define PAGE       4096u
 #define BUDGET     50      /* one part of the process's time in so many goes into copies */
 #define ADVANCE_NS 2000000 /* of time that may be spent beforehand */
+#define LEFT_OVER  4       /* further copies of a site keep to that part of the budget */
 
 struct callsite_table *_Atomic callsite_table;
 
@@ -60,13 +61,19 @@ static struct callsite *probe(struct callsite_table *table, uint64_t print)
 	}
 }
 
-/* Writes an empty entry; sights 0: none are counted any more. */
+/* Whether sights of an entry are counted on the way to its first copy: its print is inverted. */
+static bool is_new(uint32_t sights)
+{
+	return sights && sights < WALK;
+}
+
+/* Writes an empty entry; sights 0: none are counted. */
 static void enter(struct callsite *place, uint64_t print, uint32_t number, uint32_t sights)
 {
 	place->number = number;
 	atomic_store_explicit(&place->sights, sights, memory_order_relaxed);
 	/* Release: pairs with the acquire of whoever finds the site. */
-	atomic_store_explicit(&place->print, sights ? ~print : print, memory_order_release);
+	atomic_store_explicit(&place->print, is_new(sights) ? ~print : print, memory_order_release);
 }
 
 /* A table four times as large. The old one stays: other threads may be reading it. */
@@ -80,7 +87,7 @@ static struct callsite_table *grow(struct callsite_table *old)
 	for (uint64_t i = 0; i < entries; i++) {
 		struct callsite *site = old->entries + i;
 		uint32_t sights = atomic_load_explicit(&site->sights, memory_order_relaxed);
-		uint64_t print = sights ? ~site->print : site->print;
+		uint64_t print = is_new(sights) ? ~site->print : site->print;
 
 		if (site->print)
 			enter(probe(table, print), print, site->number, sights);
@@ -122,7 +129,7 @@ static uint32_t add(struct callsite_table *table, uint64_t print, uint64_t addr,
 }
 
 /* Copies the stack above the call; locked. False: not now, it would cost too much time. */
-static bool copy_stack(const uintptr_t *base, uint32_t height, uint32_t site)
+static bool copy_stack(const uintptr_t *base, uint32_t height, uint32_t site, bool first)
 {
 	const uintptr_t *frame = base + 2;
 	uint64_t begun = session_now(member.session);
@@ -134,11 +141,28 @@ static bool copy_stack(const uintptr_t *base, uint32_t height, uint32_t site)
 				  .base = base[0]};
 	struct notepad_part parts[] = {{&note, sizeof(note)}, {frame, note.bytes}};
 
-	if (walk_spent * BUDGET > begun - started + ADVANCE_NS)
+	if (walk_spent * BUDGET * (first ? 1 : LEFT_OVER) > begun - started + ADVANCE_NS)
 		return false;
 	notepad_write(NOTE_STACK, parts, 2);
 	walk_spent += session_now(member.session) - begun;
 	return true;
+}
+
+static bool copy_now(struct callsite *site, uint64_t print, const uintptr_t *base, uint32_t height)
+{
+	bool first, copied;
+
+	if (!notepad_lock())
+		return false;
+	first = is_new(atomic_load_explicit(&site->sights, memory_order_relaxed));
+	copied = copy_stack(base, height, site->number, first);
+	/* Before the unlock: whoever makes a larger table sees both, or neither. */
+	if (copied && first) {
+		atomic_store_explicit(&site->sights, WALK, memory_order_relaxed);
+		atomic_store_explicit(&site->print, print, memory_order_release);
+	}
+	notepad_unlock();
+	return copied;
 }
 
 /* Counts one more sight of a site whose stack is not copied yet. */
@@ -147,15 +171,27 @@ static void see(struct callsite *site, uint64_t print, const uintptr_t *base, ui
 	/* Relaxed: threads that count at once may lose a sight, or copy a stack twice. */
 	uint32_t sights = atomic_load_explicit(&site->sights, memory_order_relaxed) + 1;
 
-	if (sights >= WALK && notepad_lock()) {
-		bool copied = copy_stack(base, height, site->number);
+	if (sights == WALK && copy_now(site, print, base, height))
+		return;
+	if (sights <= WALK)
+		atomic_store_explicit(&site->sights, sights == WALK ? 1 : sights,
+				      memory_order_relaxed);
+}
 
-		notepad_unlock();
-		sights = !copied;
-		if (copied)
-			atomic_store_explicit(&site->print, print, memory_order_release);
-	}
-	atomic_store_explicit(&site->sights, sights, memory_order_relaxed);
+/*
+ * A call of a known site took the slow path, as one in some hundred does, whichever it is: the
+ * stack is copied again at the first such sight, the second, the fourth, ...
+ */
+static void see_again(struct callsite *site, uint64_t print, const uintptr_t *base, uint32_t height)
+{
+	uint32_t sights = atomic_load_explicit(&site->sights, memory_order_relaxed);
+	uint32_t again = sights - WALK + 1;
+
+	if (sights < WALK || sights == UINT32_MAX)
+		return;
+	atomic_store_explicit(&site->sights, sights + 1, memory_order_relaxed);
+	if (!(again & (again - 1)))
+		copy_now(site, print, base, height);
 }
 
 uint32_t callsite_find(uintptr_t begin, const uintptr_t *base)
@@ -174,6 +210,8 @@ uint32_t callsite_find(uintptr_t begin, const uintptr_t *base)
 	if (there) {
 		if (there != print)
 			see(site, print, base, height);
+		else
+			see_again(site, print, base, height);
 		return site->number;
 	}
 	if (!notepad_lock())

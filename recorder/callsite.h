@@ -1,7 +1,7 @@
 /*
  * The sites of this process: a number for each pair of return address and stack height, given when
- * the pair is first seen and told to hakrec in a note. The SITE_WALK-th time a site is seen its
- * stack is copied into a note as well.
+ * the pair is first seen and told to hakrec in a note. The stack of a site that is seen often is
+ * copied into a note as well, and now and then again.
  */
 #ifndef RECORDER_CALLSITE_H
 #define RECORDER_CALLSITE_H

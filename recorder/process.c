@@ -1,6 +1,7 @@
 #include "process.h"
 
 #include "shellwords.h"
+#include "traces/sitekey.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -140,33 +141,57 @@ static struct module *find_frame(void *context, uint64_t addr)
 	return find_module(context, addr);
 }
 
-/* The stack of a frequent site: walked and written. */
+/* What equal stacks have in common. */
+static uint64_t stack_print(const uint64_t *addrs, size_t depth)
+{
+	uint64_t print = depth;
+
+	for (size_t i = 0; i < depth; i++)
+		print = site_mix(print + addrs[i]);
+	return print;
+}
+
+/* A stack of a site that was not met there before. */
+static void write_stack(struct process *p, uint32_t number, const uint64_t *addrs, uint32_t depth)
+{
+	struct trace_frame frames[DEPTH_MAX];
+	struct trace_stack stack = {.depth = depth, .frames = frames};
+	int64_t written;
+
+	for (uint32_t i = 0; i < depth; i++) {
+		struct module *module = find_module(p, addrs[i]);
+		int64_t in = module ? modules_number(module, p->ledger.writer)
+				    : (int64_t)TRACE_NO_MODULE;
+
+		if (in < 0)
+			return;
+		frames[i] = (struct trace_frame){(uint32_t)in,
+						 addrs[i] - (module ? module->base_addr : 0)};
+	}
+	stack.site = site_number(p, number);
+	if (stack.site == TRACE_NO_SITE)
+		return;
+	written = trace_writer_stack(p->ledger.writer, &stack);
+	if (written < 0)
+		p->ledger.error = (int)written;
+	else
+		sites_keep(&p->sites, number, stack_print(addrs, depth), (uint32_t)written);
+}
+
+/* A sample of a frequent site's stack: walked, and written when it is new. */
 static void take_stack(struct process *p, const struct note_stack *note, size_t bytes)
 {
 	const struct unwinder_space space = {find_frame, p};
 	uint64_t addrs[DEPTH_MAX];
-	struct trace_frame frames[DEPTH_MAX];
-	struct trace_stack stack = {.frames = frames};
-	struct site *site = p->sites.all + note->site;
+	size_t depth;
 
-	if (note->bytes > bytes - sizeof(*note) || note->site >= p->sites.count || !site->addr ||
-	    site->walked || !p->begun || p->ledger.error)
+	if (note->bytes > bytes - sizeof(*note) || note->site >= p->sites.count ||
+	    !p->sites.all[note->site].addr || !p->begun || p->ledger.error)
 		return;
-	site->walked = true;
-	stack.depth = (uint32_t)unwinder_walk(p->unwinder, note, &space, addrs, DEPTH_MAX);
-	for (uint32_t i = 0; i < stack.depth; i++) {
-		struct module *module = find_module(p, addrs[i]);
-		int64_t number = module ? modules_number(module, p->ledger.writer)
-					: (int64_t)TRACE_NO_MODULE;
-
-		if (number < 0)
-			return;
-		frames[i] = (struct trace_frame){(uint32_t)number,
-						 addrs[i] - (module ? module->base_addr : 0)};
-	}
-	stack.site = site_number(p, note->site);
-	if (stack.site != TRACE_NO_SITE)
-		p->ledger.error = trace_writer_stack(p->ledger.writer, &stack);
+	depth = unwinder_walk(p->unwinder, note, &space, addrs, DEPTH_MAX);
+	if (!sites_meet(&p->sites, note->site, stack_print(addrs, depth)) &&
+	    sites_room(&p->sites, note->site))
+		write_stack(p, note->site, addrs, (uint32_t)depth);
 }
 
 static void take_note(struct process *p, const struct note_head *head, const void *payload)
@@ -453,6 +478,8 @@ void process_settle(struct process *p)
 	process_drain(p, UINT64_MAX);
 	process_drain(p, UINT64_MAX);
 	crew_end(&p->crew, &p->ledger);
+	if (!p->ledger.error)
+		p->ledger.error = sites_write_samples(&p->sites, p->ledger.writer);
 }
 
 void process_end(struct process *p, const char *end)

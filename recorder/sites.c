@@ -62,7 +62,56 @@ int sites_copy(struct sites *to, const struct sites *from)
 	to->count = from->count;
 	for (size_t i = 1; i < to->count; i++) {
 		to->numbers[i] = SITES_UNDEFINED;
-		to->all[i].walked = false;
+		to->all[i].samples = to->all[i].stack = 0;
+	}
+	return 0;
+}
+
+bool sites_meet(struct sites *s, uint32_t site, uint64_t print)
+{
+	s->all[site].samples++;
+	for (uint32_t i = s->all[site].stack; i; i = s->stacks[i - 1].before)
+		if (s->stacks[i - 1].print == print) {
+			s->stacks[i - 1].samples++;
+			return true;
+		}
+	return false;
+}
+
+bool sites_room(const struct sites *s, uint32_t site)
+{
+	unsigned kept = 0;
+
+	for (uint32_t i = s->all[site].stack; i; i = s->stacks[i - 1].before)
+		kept++;
+	return kept < SITES_STACKS;
+}
+
+int sites_keep(struct sites *s, uint32_t site, uint64_t print, uint32_t number)
+{
+	if (s->n_stacks == s->stacks_room) {
+		size_t room = s->stacks_room ? s->stacks_room * 2 : 256;
+		struct site_stack *stacks = realloc(s->stacks, room * sizeof(*stacks));
+
+		if (!stacks)
+			return -ENOMEM;
+		s->stacks = stacks;
+		s->stacks_room = room;
+	}
+	s->stacks[s->n_stacks++] = (struct site_stack){print, number, 1, site, s->all[site].stack};
+	s->all[site].stack = (uint32_t)s->n_stacks;
+	return 0;
+}
+
+int sites_write_samples(const struct sites *s, struct trace_writer *writer)
+{
+	for (size_t i = 0; i < s->n_stacks; i++) {
+		const struct site_stack *stack = &s->stacks[i];
+		int error = trace_writer_samples(writer, stack->number, stack->samples,
+						 s->all[stack->site].samples);
+
+		if (error)
+			return error;
 	}
 	return 0;
 }
@@ -71,5 +120,6 @@ void sites_fini(struct sites *s)
 {
 	free(s->all);
 	free(s->numbers);
+	free(s->stacks);
 	*s = (struct sites){0};
 }

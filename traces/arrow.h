@@ -90,13 +90,15 @@ TRACE_API int trace_arrow_modules(struct trace *trace, struct ArrowArrayStream *
 
 /*
  * module text (path; null: in no known module), build_id text (null likewise), offset uint64,
- * height uint32, key uint64 (sitekey.h)
+ * height uint32, key uint64 (sitekey.h), stack_samples uint64 (of its stack; 0: not told),
+ * commonest_samples uint64 (of these, with the commonest stack)
  */
 TRACE_API int trace_arrow_sites(struct trace *trace, struct ArrowArrayStream *out);
 
 /*
  * The frames of all stacks: site uint32, depth uint32 (0: the site's own frame), module text
- * (null: in no known module), offset uint64
+ * (null: in no known module), offset uint64, stack uint32 (its number), samples uint64 (of its
+ * site that had this very stack; 0: not told)
  */
 TRACE_API int trace_arrow_stacks(struct trace *trace, struct ArrowArrayStream *out);
 

@@ -2,6 +2,8 @@
 #include "arrowcolumns.h"
 #include "arrowstream.h"
 
+#include <stdlib.h>
+
 #define N(array) (sizeof(array) / sizeof(*(array)))
 
 static const struct arrow_column thread_columns[] = {
@@ -10,14 +12,13 @@ static const struct arrow_column thread_columns[] = {
 static const struct arrow_column module_columns[] = {
 	{"path", "U"}, {"build_id", "U"}, {"base_addr", "L"}, {"size_bytes", "L"}};
 
-static const struct arrow_column site_columns[] = {{"module", "U", true},
-						   {"build_id", "U", true},
-						   {"offset", "L"},
-						   {"height", "I"},
-						   {"key", "L"}};
+static const struct arrow_column site_columns[] = {
+	{"module", "U", true}, {"build_id", "U", true}, {"offset", "L"},           {"height", "I"},
+	{"key", "L"},          {"stack_samples", "L"},  {"commonest_samples", "L"}};
 
-static const struct arrow_column stack_columns[] = {
-	{"site", "I"}, {"depth", "I"}, {"module", "U", true}, {"offset", "L"}};
+static const struct arrow_column stack_columns[] = {{"site", "I"},         {"depth", "I"},
+						    {"module", "U", true}, {"offset", "L"},
+						    {"stack", "I"},        {"samples", "L"}};
 
 static const struct arrow_column fact_columns[] = {{"key", "U"}, {"value", "U"}};
 
@@ -60,6 +61,24 @@ static int next_modules(struct arrow_stream *stream, struct ArrowArray *out)
 	return arrow_columns_finish(&c, out);
 }
 
+/* Columns 5 and 6 of the sites. */
+static void put_samples(struct arrow_columns *c, const struct trace *trace)
+{
+	uint64_t *commonest = calloc(c->rows + 1, sizeof(*commonest));
+	const struct trace_stack *stacks;
+	size_t n = trace_stacks(trace, &stacks);
+
+	c->failed |= !commonest;
+	for (size_t i = 0; commonest && i < n; i++) {
+		uint64_t *most = &commonest[stacks[i].site];
+
+		*most = stacks[i].samples > *most ? stacks[i].samples : *most;
+		arrow_columns_number(c, 5, stacks[i].site, stacks[i].site_samples);
+		arrow_columns_number(c, 6, stacks[i].site, *most);
+	}
+	free(commonest);
+}
+
 static int next_sites(struct arrow_stream *stream, struct ArrowArray *out)
 {
 	const struct trace_module *modules;
@@ -83,6 +102,7 @@ static int next_sites(struct arrow_stream *stream, struct ArrowArray *out)
 		arrow_columns_number(&c, 3, i, sites[i].height);
 		arrow_columns_number(&c, 4, i, trace_site_key(stream->trace, (uint32_t)i));
 	}
+	put_samples(&c, stream->trace);
 	return arrow_columns_finish(&c, out);
 }
 
@@ -110,6 +130,8 @@ static int next_stacks(struct arrow_stream *stream, struct ArrowArray *out)
 			else
 				arrow_columns_null(&c, 2, row);
 			arrow_columns_number(&c, 3, row, frame->offset);
+			arrow_columns_number(&c, 4, row, i);
+			arrow_columns_number(&c, 5, row, stacks[i].samples);
 		}
 	}
 	return arrow_columns_finish(&c, out);

@@ -13,12 +13,16 @@ int callchains_init(struct callchains *c, const struct trace *trace,
 	c->n_modules = trace_modules(trace, &c->modules);
 	c->n_sites = trace_sites(trace, &c->sites);
 	c->n_frames = 0;
-	c->first = calloc(c->n_sites + 1, sizeof(*c->first));
+	c->commonest = calloc(c->n_sites + 1, sizeof(*c->commonest));
 	c->numbers = calloc(c->n_modules + 1, sizeof(*c->numbers));
-	if (symbols_init(&c->symbols, trace, tell) || !c->first || !c->numbers)
+	if (symbols_init(&c->symbols, trace, tell) || !c->commonest || !c->numbers)
 		return -ENOMEM;
-	for (size_t i = n_stacks; i-- > 0;)
-		c->first[c->stacks[i].site] = (uint32_t)i + 1;
+	for (size_t i = 0; i < n_stacks; i++) {
+		uint32_t *best = &c->commonest[c->stacks[i].site];
+
+		if (!*best || c->stacks[i].samples > c->stacks[*best - 1].samples)
+			*best = (uint32_t)i + 1;
+	}
 	return 0;
 }
 
@@ -27,7 +31,7 @@ void callchains_fini(struct callchains *c)
 	for (size_t i = 0; c->numbers && i <= c->n_modules; i++)
 		idmap_fini(&c->numbers[i]);
 	free(c->numbers);
-	free(c->first);
+	free(c->commonest);
 	symbols_fini(&c->symbols);
 }
 
@@ -35,8 +39,8 @@ size_t callchains_frames(struct callchains *c, uint32_t site, const struct trace
 {
 	if (site >= c->n_sites)
 		return 0;
-	if (c->first[site]) {
-		const struct trace_stack *stack = &c->stacks[c->first[site] - 1];
+	if (c->commonest[site]) {
+		const struct trace_stack *stack = &c->stacks[c->commonest[site] - 1];
 
 		*frames = stack->frames;
 		return stack->depth;

@@ -1,6 +1,6 @@
 /*
- * The call chains of a trace's sites, with names and a number for each frame: the first stack that
- * was recorded at a site, else the site alone.
+ * The call chains of a trace's sites, with names and a number for each frame: the stack that was
+ * met most often at a site, else the site alone.
  */
 #ifndef TRACE_CALLCHAIN_H
 #define TRACE_CALLCHAIN_H
@@ -15,7 +15,7 @@ struct callchains {
 	const struct trace_site *sites;
 	const struct trace_stack *stacks;
 	size_t n_modules, n_sites;
-	uint32_t *first; /* of each site: number of its first stack + 1; 0: none */
+	uint32_t *commonest; /* of each site: number of its stack + 1; 0: none */
 	struct symbols symbols;
 	struct idmap
 		*numbers;  /* of frames, by offset + 1; one map a module and one for no module */

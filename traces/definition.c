@@ -109,6 +109,16 @@ int definition_stack(struct bytes *out, const struct trace_stack *stack)
 	return record_end(out, start, DEFINE_STACK);
 }
 
+int definition_samples(struct bytes *out, uint32_t stack, uint64_t samples, uint64_t site_samples)
+{
+	size_t start = record_begin(out);
+
+	bytes_add_number(out, stack);
+	bytes_add_number(out, samples);
+	bytes_add_number(out, site_samples);
+	return record_end(out, start, DEFINE_SAMPLES);
+}
+
 int definition_mark(struct bytes *out, const char *text)
 {
 	size_t start = record_begin(out);
@@ -124,13 +134,13 @@ const char *definition_excess(const struct definition_counts *counts,
 		[DEFINE_FACT] = DEFINITION_FACTS_MAX, [DEFINE_MODULE] = DEFINITION_MODULES_MAX,
 		[DEFINE_SITE] = DEFINITION_SITES_MAX, [DEFINE_THREAD] = DEFINITION_THREADS_MAX,
 		[DEFINE_THREAD_UPDATE] = UINT32_MAX,  [DEFINE_STACK] = DEFINITION_STACKS_MAX,
-		[DEFINE_MARK] = DEFINITION_MARKS_MAX,
+		[DEFINE_MARK] = DEFINITION_MARKS_MAX, [DEFINE_SAMPLES] = UINT32_MAX,
 	};
 	static const char *const excesses[] = {
 		[DEFINE_FACT] = "too many facts",      [DEFINE_MODULE] = "too many modules",
 		[DEFINE_SITE] = "too many sites",      [DEFINE_THREAD] = "too many threads",
 		[DEFINE_THREAD_UPDATE] = "",           [DEFINE_STACK] = "too many stacks",
-		[DEFINE_MARK] = "too many user marks",
+		[DEFINE_MARK] = "too many user marks", [DEFINE_SAMPLES] = "",
 	};
 	struct definition_counts after = *counts;
 
@@ -159,6 +169,7 @@ uint32_t definition_count(struct definition_counts *counts, const struct definit
 	case DEFINE_MARK:
 		return counts->marks++;
 	case DEFINE_THREAD_UPDATE:
+	case DEFINE_SAMPLES:
 		break;
 	}
 	return 0;

@@ -17,6 +17,7 @@ enum definition_tag {
 	DEFINE_THREAD_UPDATE = 5,
 	DEFINE_STACK = 6,
 	DEFINE_MARK = 7,
+	DEFINE_SAMPLES = 8,
 };
 
 /* How many a trace may have of each, and how large a record may be. */
@@ -58,6 +59,7 @@ int definition_site(struct bytes *out, const struct trace_site *site);
 int definition_thread(struct bytes *out, const struct trace_thread *thread);
 int definition_thread_update(struct bytes *out, uint32_t number, const struct trace_thread *thread);
 int definition_stack(struct bytes *out, const struct trace_stack *stack);
+int definition_samples(struct bytes *out, uint32_t stack, uint64_t samples, uint64_t site_samples);
 int definition_mark(struct bytes *out, const char *text);
 
 #endif

@@ -131,6 +131,33 @@ static void add_end(struct json_object *info, const struct trace *trace)
 	json_object_object_add(info, "end", value);
 }
 
+/* Sites with a stack, and how many samples of a stack are its site's commonest one. */
+static void add_stacks(struct json_object *info, const struct trace *trace)
+{
+	const struct trace_stack *stacks;
+	const struct trace_site *sites;
+	size_t n = trace_stacks(trace, &stacks), n_sites = trace_sites(trace, &sites);
+	const struct trace_stack **commonest = calloc(n_sites + 1, sizeof(*commonest));
+	uint64_t with = 0, samples = 0, common = 0;
+
+	for (size_t i = 0; commonest && i < n; i++) {
+		const struct trace_stack **best = &commonest[stacks[i].site];
+
+		if (!*best || stacks[i].samples > (*best)->samples)
+			*best = &stacks[i];
+	}
+	for (size_t i = 0; commonest && i < n_sites; i++) {
+		with += commonest[i] != NULL;
+		if (!commonest[i] || commonest[i]->site_samples < 2)
+			continue;
+		samples += commonest[i]->site_samples;
+		common += commonest[i]->samples;
+	}
+	free(commonest);
+	add_number(info, "stacks", with);
+	add_ratio(info, "stack_purity_ratio", (double)common, (double)samples);
+}
+
 static struct json_object *describe(const struct trace *trace, const struct summary *s,
 				    bool complete)
 {
@@ -146,6 +173,7 @@ static struct json_object *describe(const struct trace *trace, const struct summ
 	add_number(info, "failed_allocs", s->failed_allocs);
 	add_number(info, "threads", trace_threads(trace, &threads));
 	add_number(info, "sites", trace_sites(trace, &sites));
+	add_stacks(info, trace);
 	add_number(info, "objects", s->objects);
 	add_number(info, "remote_frees", s->remote_frees);
 	add_number(info, "peak_live_bytes", s->peak_live_bytes);
@@ -171,7 +199,7 @@ static void print_lines(struct json_object *info)
 {
 	json_object_object_foreach(info, key, value)
 	{
-		printf("%-18s", key);
+		printf("%-19s", key);
 		if (!value)
 			puts("unknown");
 		else if (json_object_is_type(value, json_type_string))

@@ -202,6 +202,18 @@ static int read_stack(struct tables *t, struct window *w)
 	return 0;
 }
 
+static int read_samples(struct tables *t, struct window *w)
+{
+	uint64_t number = window_number(w), samples = window_number(w);
+	uint64_t site_samples = window_number(w);
+
+	if (w->bad || number >= t->n_stacks || !samples || samples > site_samples)
+		return -EBADMSG;
+	t->stacks[number].samples = samples;
+	t->stacks[number].site_samples = site_samples;
+	return 0;
+}
+
 static int read_mark(struct tables *t, struct window *w)
 {
 	const char *text = read_text(t, w);
@@ -233,6 +245,8 @@ static int read_record(struct tables *t, uint64_t tag, struct window *w)
 		return read_stack(t, w);
 	case DEFINE_MARK:
 		return read_mark(t, w);
+	case DEFINE_SAMPLES:
+		return read_samples(t, w);
 	}
 	return 0;
 }
@@ -248,6 +262,7 @@ int tables_read(struct tables *t, struct window *w, const char **why)
 		"a thread's update is damaged",
 		"a stack is damaged",
 		"a mark's text is damaged",
+		"the samples of a stack are damaged",
 	};
 
 	while (w->at < w->end) {
@@ -258,9 +273,9 @@ int tables_read(struct tables *t, struct window *w, const char **why)
 		int err = payload ? read_record(t, tag, &record) : -EBADMSG;
 
 		if (err) {
-			*why = err == -ENOMEM                  ? "out of memory"
-			       : payload && tag <= DEFINE_MARK ? reasons[tag]
-							       : reasons[0];
+			*why = err == -ENOMEM                     ? "out of memory"
+			       : payload && tag <= DEFINE_SAMPLES ? reasons[tag]
+								  : reasons[0];
 			return err;
 		}
 	}

@@ -98,11 +98,13 @@ struct trace_frame {
 	uint64_t offset; /* return address less the module's base_addr */
 };
 
-/* The call stack of one site, innermost frame (the site's own) first. */
+/* A call stack of one site, innermost frame (the site's own) first. */
 struct trace_stack {
 	uint32_t site;
 	uint32_t depth;
 	const struct trace_frame *frames;
+	uint64_t samples;      /* of its site that had this very stack; 0: not told */
+	uint64_t site_samples; /* taken at its site, those of other stacks included; 0: not told */
 };
 
 struct trace_thread {
@@ -153,11 +155,15 @@ TRACE_API int64_t trace_writer_module(struct trace_writer *w, const struct trace
 TRACE_API int64_t trace_writer_site(struct trace_writer *w, const struct trace_site *site);
 TRACE_API int64_t trace_writer_thread(struct trace_writer *w, const struct trace_thread *thread);
 TRACE_API int64_t trace_writer_mark(struct trace_writer *w, const char *text);
+TRACE_API int64_t trace_writer_stack(struct trace_writer *w, const struct trace_stack *stack);
 
 /* Replaces what is known of thread number (its name, its exit). */
 TRACE_API int trace_writer_thread_update(struct trace_writer *w, uint32_t number,
 					 const struct trace_thread *thread);
-TRACE_API int trace_writer_stack(struct trace_writer *w, const struct trace_stack *stack);
+
+/* How often a stack was met when its site's was looked at; the last word counts. */
+TRACE_API int trace_writer_samples(struct trace_writer *w, uint32_t stack, uint64_t samples,
+				   uint64_t site_samples);
 
 /*
  * Appends one row. Numbers of threads and sites must have been defined; object must be the next

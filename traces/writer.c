@@ -327,10 +327,8 @@ int trace_writer_thread_update(struct trace_writer *w, uint32_t number,
 			   DEFINE_THREAD_UPDATE, .text_bytes = text_bytes(thread->name));
 }
 
-int trace_writer_stack(struct trace_writer *w, const struct trace_stack *stack)
+int64_t trace_writer_stack(struct trace_writer *w, const struct trace_stack *stack)
 {
-	int64_t number;
-
 	if (w->status)
 		return w->status;
 	if (stack->site >= w->counts.sites)
@@ -343,9 +341,21 @@ int trace_writer_stack(struct trace_writer *w, const struct trace_stack *stack)
 		if (module != TRACE_NO_MODULE && module >= w->counts.modules)
 			return refuse(w, -EINVAL, "a frame in a module that is not defined");
 	}
-	number = DEFINE(w, definition_stack(&w->pending, stack), DEFINE_STACK,
-			.frames = stack->depth);
-	return number < 0 ? (int)number : 0;
+	return DEFINE(w, definition_stack(&w->pending, stack), DEFINE_STACK,
+		      .frames = stack->depth);
+}
+
+int trace_writer_samples(struct trace_writer *w, uint32_t stack, uint64_t samples,
+			 uint64_t site_samples)
+{
+	if (w->status)
+		return w->status;
+	if (stack >= w->counts.stacks)
+		return refuse(w, -EINVAL, "samples of a stack that is not defined");
+	if (!samples || samples > site_samples)
+		return refuse(w, -EINVAL, "more samples of a stack than of its site, or none");
+	return (int)DEFINE(w, definition_samples(&w->pending, stack, samples, site_samples),
+			   DEFINE_SAMPLES);
 }
 
 static const char *refusal(const struct trace_writer *w, const struct trace_event *event)

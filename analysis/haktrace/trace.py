@@ -148,13 +148,19 @@ class Trace:
     @cached_property
     def sites(self) -> pd.DataFrame:
         """Sites by number: `module` (path, null when in none), `build_id`, `offset` of the return
-        address in the module, `height` of the stack in bytes (0: unknown), `key`."""
-        return self._table("sites", "site")
+        address in the module, `height` of the stack in bytes (0: unknown), `key`,
+        `stack_samples` (how often its stack was looked at) and `stack_purity_ratio`, the share of
+        these that found the commonest stack (NaN: never looked at, or not told)."""
+        frame = self._table("sites", "site")
+        commonest = frame.pop("commonest_samples")
+        frame["stack_purity_ratio"] = commonest / frame["stack_samples"].where(commonest > 0)
+        return frame
 
     @cached_property
     def stacks(self) -> pd.DataFrame:
         """Frames of the stacks of frequent sites: `site`, `depth` (0: the site itself), `module`,
-        `offset`."""
+        `offset`, `stack` (its number: a site may have several), `samples` (how often it was met;
+        0: not told)."""
         return self._table("stacks")
 
     @cached_property

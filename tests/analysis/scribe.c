@@ -4,6 +4,7 @@
  *   fact KEY VALUE...                 thread TID START_NS EXIT_NS NAME...
  *   module BASE SIZE BUILD_ID PATH    stack SITE (MODULE OFFSET)...
  *   site MODULE OFFSET HEIGHT         mark TEXT...
+ *   samples STACK SAMPLES OF_SITE
  *   event TIME_NS THREAD KIND SIZE ALIGN OBJECT OLD_OBJECT SITE FLAGS ADDR
  *   flush                             end DURATION_NS LOST LATE REPAIRED
  *
@@ -84,7 +85,7 @@ static int64_t write_thread(struct trace_writer *w, struct line *line)
 	return trace_writer_thread(w, &thread);
 }
 
-static int write_stack(struct trace_writer *w, struct line *line)
+static int64_t write_stack(struct trace_writer *w, struct line *line)
 {
 	struct trace_frame frames[WORDS];
 	struct trace_stack stack = {.frames = frames};
@@ -95,6 +96,14 @@ static int write_stack(struct trace_writer *w, struct line *line)
 		frames[stack.depth++].offset = number(line);
 	}
 	return trace_writer_stack(w, &stack);
+}
+
+static int write_samples(struct trace_writer *w, struct line *line)
+{
+	uint32_t stack = (uint32_t)number(line);
+	uint64_t samples = number(line), of_site = number(line);
+
+	return trace_writer_samples(w, stack, samples, of_site);
 }
 
 static int write_fact(struct trace_writer *w, struct line *line)
@@ -120,6 +129,8 @@ static int64_t write_line(struct trace_writer *w, const char *verb, struct line 
 		return write_thread(w, line);
 	if (strcmp(verb, "stack") == 0)
 		return write_stack(w, line);
+	if (strcmp(verb, "samples") == 0)
+		return write_samples(w, line);
 	if (strcmp(verb, "mark") == 0)
 		return trace_writer_mark(w, text(line));
 	if (strcmp(verb, "flush") == 0)

@@ -27,6 +27,7 @@ HEAD = [
     "site 1 0x20 0",
     "site -1 0x7fff12345678 8",
     "stack 0 0 0x1234 1 0x40 -1 0x99",
+    "samples 0 3 4",
     "mark half way",
 ]
 ROWS = [
@@ -88,10 +89,12 @@ def test_tables(trace: Trace) -> None:
     assert sites["height"].tolist() == [64, 0, 8]
     assert sites["key"].nunique() == 3
     assert trace.stacks.fillna("?").to_numpy().tolist() == [
-        [0, 0, "/usr/bin/app", 0x1234],
-        [0, 1, "/usr/lib/libz.so.1", 0x40],
-        [0, 2, "?", 0x99],
+        [0, 0, "/usr/bin/app", 0x1234, 0, 3],
+        [0, 1, "/usr/lib/libz.so.1", 0x40, 0, 3],
+        [0, 2, "?", 0x99, 0, 3],
     ]
+    assert sites["stack_samples"].tolist() == [4, 0, 0]
+    assert sites["stack_purity_ratio"].fillna(-1).tolist() == [0.75, -1, -1]
     assert trace.modules.to_numpy().tolist() == [
         ["/usr/bin/app", "ab12", 0x400000, 8192],
         ["/usr/lib/libz.so.1", "", 0x7F0000000000, 4096],

@@ -296,6 +296,7 @@ static void make_lying_heads(void)
 	make_around("update-undefined.zst", &block, FORGE_TEXT("d\x0a\x0a\x02\x0e\x00\x00\x00"));
 	make_around("stack-undefined.zst", &block, FORGE_TEXT("d\x0c\x08\x00\x02\x00\x00"));
 	make_around("mark-cut.zst", &block, FORGE_TEXT("d\x0e\x02\x0e"));
+	make_around("samples-undefined.zst", &block, FORGE_TEXT("d\x10\x06\x00\x02\x02"));
 }
 
 /* A frame whose zstd head claims things. */

@@ -33,7 +33,8 @@ static void write_trace(bool addresses, size_t rows)
 	rowgen_define(&g, w);
 	assert_int_equal(trace_writer_fact(w, "program", "/usr/bin/example"), 0);
 	assert_int_equal(trace_writer_fact(w, "pid", "42"), 0);
-	assert_true(trace_writer_stack(w, &stack) >= 0);
+	assert_int_equal(trace_writer_stack(w, &stack), 0);
+	assert_int_equal(trace_writer_samples(w, 0, 3, 4), 0);
 	assert_int_equal(trace_writer_thread_update(w, 3, &gone), 0);
 	for (size_t i = 0; i < rows; i++) {
 		struct trace_event event = rowgen_next(&g);
@@ -402,7 +403,8 @@ static void test_modules_and_sites(void **state)
 	drop(&stream, &a);
 
 	table(trace, trace_arrow_sites, &stream, &a);
-	assert_schema(&stream, "module:U? build_id:U? offset:L height:I key:L");
+	assert_schema(&stream, "module:U? build_id:U? offset:L height:I key:L stack_samples:L "
+			       "commonest_samples:L");
 	assert_int_equal(a.length, SITES);
 	assert_true(is_null(a.children[0], 5));
 	assert_true(is_null(a.children[1], 5));
@@ -410,6 +412,9 @@ static void test_modules_and_sites(void **state)
 	assert_int_equal(((const uint64_t *)values(&a, 2))[6], 0x1006);
 	assert_int_equal(((const uint32_t *)values(&a, 3))[6], 96);
 	assert_int_equal(((const uint64_t *)values(&a, 4))[6], trace_site_key(trace, 6));
+	assert_int_equal(((const uint64_t *)values(&a, 5))[1], 4);
+	assert_int_equal(((const uint64_t *)values(&a, 6))[1], 3);
+	assert_int_equal(((const uint64_t *)values(&a, 5))[6], 0);
 	drop(&stream, &a);
 	trace_close(trace);
 }
@@ -422,13 +427,15 @@ static void test_stacks_and_facts(void **state)
 
 	(void)state;
 	table(trace, trace_arrow_stacks, &stream, &a);
-	assert_schema(&stream, "site:I depth:I module:U? offset:L");
+	assert_schema(&stream, "site:I depth:I module:U? offset:L stack:I samples:L");
 	assert_int_equal(a.length, 2);
 	assert_int_equal(((const uint32_t *)values(&a, 0))[1], 1);
 	assert_int_equal(((const uint32_t *)values(&a, 1))[1], 1);
 	assert_true(has_text(a.children[2], 0, "/usr/bin/example"));
 	assert_true(is_null(a.children[2], 1));
 	assert_int_equal(((const uint64_t *)values(&a, 3))[1], 0x7fff0000);
+	assert_int_equal(((const uint32_t *)values(&a, 4))[1], 0);
+	assert_int_equal(((const uint64_t *)values(&a, 5))[1], 3);
 	drop(&stream, &a);
 
 	table(trace, trace_arrow_facts, &stream, &a);

@@ -126,6 +126,8 @@ def test_info(sample: Path) -> None:
         "failed_allocs": 2,
         "threads": 2,
         "sites": 3,
+        "stacks": 0,
+        "stack_purity_ratio": None,
         "objects": 5,
         "remote_frees": 1,
         "peak_live_bytes": 472,
@@ -154,7 +156,7 @@ def test_info_as_text(sample: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     lines = dict(re.split(r" +", line, maxsplit=1) for line in done.stdout.splitlines())
     expected = {key: str(value) for key, value in info(sample).items()}
-    expected |= {"complete": "true", "end": "unknown"}
+    expected |= {"complete": "true", "end": "unknown", "stack_purity_ratio": "unknown"}
     expected["bytes_per_event"] = f"{sample.stat().st_size / 10:.4f}"
     assert lines == expected
 

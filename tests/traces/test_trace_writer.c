@@ -97,6 +97,7 @@ static void test_refused_definitions(void **state)
 	assert_int_equal(trace_writer_stack(w, &stack), -EINVAL);
 	stack.depth = 0;
 	assert_int_equal(trace_writer_stack(w, &stack), -EINVAL);
+	assert_int_equal(trace_writer_samples(w, 0, 1, 1), -EINVAL);
 	assert_int_equal(trace_writer_thread_update(w, 1, &thread), -EINVAL);
 	assert_non_null(large);
 	memset(large, 'x', 5 << 20);
@@ -106,6 +107,33 @@ static void test_refused_definitions(void **state)
 	free(large);
 	/* None of it spoils the trace. */
 	assert_int_equal(trace_writer_close(w, &(struct trace_totals){0}), 0);
+}
+
+/* What was said last of a stack's samples is read; nothing was said of the other stack. */
+static void test_samples(void **state)
+{
+	const struct trace_frame frame = {TRACE_NO_MODULE, 1};
+	const struct trace_stack stack = {.depth = 1, .frames = &frame}, *stacks;
+	struct trace_writer *w = open_writer();
+	struct trace *t;
+
+	(void)state;
+	assert_int_equal(trace_writer_site(w, &(struct trace_site){TRACE_NO_MODULE, 0, 1}), 0);
+	assert_int_equal(trace_writer_stack(w, &stack), 0);
+	assert_int_equal(trace_writer_stack(w, &stack), 1);
+	assert_int_equal(trace_writer_samples(w, 1, 2, 3), 0);
+	assert_int_equal(trace_writer_samples(w, 1, 5, 300), 0);
+	assert_int_equal(trace_writer_samples(w, 2, 1, 1), -EINVAL);
+	assert_int_equal(trace_writer_samples(w, 1, 0, 1), -EINVAL);
+	assert_int_equal(trace_writer_samples(w, 1, 2, 1), -EINVAL);
+	assert_int_equal(trace_writer_close(w, &(struct trace_totals){0}), 0);
+	assert_int_equal(trace_open(&t, check_path), 0);
+	assert_int_equal(trace_stacks(t, &stacks), 2);
+	assert_int_equal(stacks[0].samples, 0);
+	assert_int_equal(stacks[0].site_samples, 0);
+	assert_int_equal(stacks[1].samples, 5);
+	assert_int_equal(stacks[1].site_samples, 300);
+	trace_close(t);
 }
 
 /* What a reader would not take, the writer does not write. */
@@ -127,7 +155,7 @@ static void test_too_many_definitions(void **state)
 		frames[i] = frame;
 	assert_int_equal(trace_writer_site(w, &site), 0);
 	for (int i = 0; i < 256; i++)
-		assert_int_equal(trace_writer_stack(w, &stack), 0);
+		assert_int_equal(trace_writer_stack(w, &stack), i);
 	stack.depth = 1;
 	assert_int_equal(trace_writer_stack(w, &stack), -EOVERFLOW);
 	assert_non_null(strstr(trace_writer_error(w), "too many frames"));
@@ -318,15 +346,11 @@ static void test_growing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_refused_definitions),
-		cmocka_unit_test(test_too_many_definitions),
-		cmocka_unit_test(test_cannot_open),
-		cmocka_unit_test(test_full_device),
-		cmocka_unit_test(test_no_room),
-		cmocka_unit_test(test_limit),
-		cmocka_unit_test(test_calls),
-		cmocka_unit_test(test_pipe),
+		cmocka_unit_test(test_refusals),    cmocka_unit_test(test_refused_definitions),
+		cmocka_unit_test(test_samples),     cmocka_unit_test(test_too_many_definitions),
+		cmocka_unit_test(test_cannot_open), cmocka_unit_test(test_full_device),
+		cmocka_unit_test(test_no_room),     cmocka_unit_test(test_limit),
+		cmocka_unit_test(test_calls),       cmocka_unit_test(test_pipe),
 		cmocka_unit_test(test_growing),
 	};
 
