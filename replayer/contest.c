@@ -103,6 +103,7 @@ static int note(struct contestant *c, const struct hall *hall)
 
 	c->check_errors += outcome->check_errors;
 	c->surprises = outcome->surprises;
+	c->stall_ns = outcome->stall_ns;
 	if (outcome->late.p99_ns > c->late.p99_ns)
 		c->late = outcome->late;
 	if (outcome->peak_live_bytes > c->peak_live_bytes)
@@ -201,7 +202,7 @@ int contest_hold(struct contest *contest, const struct allocators *allocators,
 {
 	struct hall hall = {
 		.contest = contest,
-		.dispatcher = {.plan_fd = contest->plan->file.fd,
+		.dispatcher = {.plan = contest->plan,
 			       .cxx = contest->survey->kinds & CXX_KINDS,
 			       .hakmem_options = contest->request->hakmem},
 		.progress = isatty(STDERR_FILENO),

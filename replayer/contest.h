@@ -26,6 +26,7 @@ struct contestant {
 	uint64_t peak_live_bytes;
 	uint64_t check_errors;
 	uint64_t surprises;
+	uint64_t stall_ns;    /* of the latest repeat */
 	struct run_late late; /* paced: of the repeat that was latest */
 	char notes[sizeof(((struct run_outcome *)0)->notes)];
 };
@@ -33,7 +34,7 @@ struct contestant {
 struct contest {
 	const struct request *request;
 	const struct survey *survey;
-	const struct planner_result *plan;
+	struct planner_result *plan;
 	struct contestant *contestants;
 	size_t count;
 	const struct contestant *baseline; /* whom ratios are to; NULL: nobody */

@@ -1,9 +1,12 @@
 #include "dispatch.h"
 
+#include "futex.h"
 #include "image.h"
 #include "memfile.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,7 +104,7 @@ static int spawn(const struct dispatcher *l, const struct allocator *allocator, 
 		return -ENOMEM;
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_adddup2(&actions, run_fd, RUN_FD);
-	posix_spawn_file_actions_adddup2(&actions, l->plan_fd, RUN_PLAN_FD);
+	posix_spawn_file_actions_adddup2(&actions, l->plan->file.fd, RUN_PLAN_FD);
 	posix_spawn_file_actions_adddup2(&actions, l->image_fd, IMAGE_FD);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", IMAGE_FD);
 	error = posix_spawn(pid, path, &actions, NULL, arguments, environment);
@@ -128,6 +131,57 @@ static int explain(struct dispatcher *l, const struct allocator *allocator,
 	return -ECHILD;
 }
 
+/* Makes the plan's next part whenever the runner has done one. */
+struct feeder {
+	struct planner_result *plan;
+	struct run_feed *feed;
+	_Atomic bool over;
+};
+
+static void *feeder_body(void *context)
+{
+	struct feeder *feeder = context;
+	struct run_feed *feed = feeder->feed;
+
+	for (uint32_t made = 0; !atomic_load(&feeder->over);) {
+		if (atomic_load(&feed->wanted) == made) {
+			futex_wait_shared(&feed->wanted, made);
+			continue;
+		}
+		if (atomic_load(&feeder->over))
+			break;
+		if (planner_next(feeder->plan))
+			atomic_store(&feed->failed, true);
+		atomic_store(&feed->made, ++made);
+		futex_wake_shared(&feed->made);
+	}
+	return NULL;
+}
+
+/* Waits for the runner's end, serving it meanwhile; returns its status, or a negative errno. */
+static int attend(struct dispatcher *l, struct run *run, pid_t pid)
+{
+	struct feeder feeder = {.plan = l->plan, .feed = &run->feed};
+	bool fed = l->plan->parts > 1;
+	pthread_t thread;
+	int status;
+	int error = fed ? -pthread_create(&thread, NULL, feeder_body, &feeder) : 0;
+
+	if (error)
+		kill(pid, SIGKILL);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (error)
+		return error;
+	if (fed) {
+		atomic_store(&feeder.over, true);
+		atomic_fetch_add(&run->feed.wanted, 1);
+		futex_wake_shared(&run->feed.wanted);
+		pthread_join(thread, NULL);
+	}
+	return status;
+}
+
 int dispatch_run(struct dispatcher *l, const struct allocator *allocator,
 		 const struct run_order *order, struct run_outcome *outcome)
 {
@@ -144,13 +198,17 @@ int dispatch_run(struct dispatcher *l, const struct allocator *allocator,
 	}
 	run->order = *order;
 	run->order.parent = getpid();
-	error = spawn(l, allocator, fd, &pid);
+	if (l->plan->parts > 1)
+		error = planner_rewind(l->plan);
+	if (!error)
+		error = spawn(l, allocator, fd, &pid);
 	if (error)
 		goto out;
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
+	status = attend(l, run, pid);
 	memcpy(outcome, &run->outcome, sizeof(*outcome));
-	if (status || outcome->state != RUN_DONE)
+	if (status < 0)
+		error = status;
+	else if (status || outcome->state != RUN_DONE)
 		error = explain(l, allocator, outcome, status);
 out:
 	if (error && error != -ECHILD)

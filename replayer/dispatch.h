@@ -3,13 +3,14 @@
 #define REPLAYER_DISPATCH_H
 
 #include "allocators.h"
+#include "planner.h"
 #include "run.h"
 
 #include <stddef.h>
 
 struct dispatcher {
 	int image_fd; /* the runner's program */
-	int plan_fd;
+	struct planner_result *plan;
 	bool cxx;                   /* the plan has C++ calls */
 	const char *hakmem_options; /* NULL: those of the environment */
 	char error[1024];

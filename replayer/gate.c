@@ -94,8 +94,11 @@ bool gate_init(struct gate *gate, const struct plan *plan)
 
 	/* Spinning pays only where the other thread can run meanwhile. */
 	spins = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? 400 : 0;
+	if (gate->n_epochs)
+		munmap(gate->epochs, gate->n_epochs * sizeof(*gate->epochs));
 	gate->window = plan->window;
 	gate->n_epochs = plan->epochs;
+	atomic_store(&gate->done, 0);
 	if (!bytes)
 		return true;
 	gate->epochs = mmap(NULL, bytes, PROT_READ | PROT_WRITE,

@@ -21,7 +21,10 @@ struct gate {
 	alignas(64) _Atomic uint32_t done; /* every epoch below is complete */
 };
 
-/* Before any other call. False when memory lacks. */
+/*
+ * Before any other call, and again for each part of the plan, while nobody waits. False when memory
+ * lacks.
+ */
 bool gate_init(struct gate *gate, const struct plan *plan);
 
 /* Waits until the slot holds that object. */

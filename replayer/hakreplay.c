@@ -2,6 +2,7 @@
 #include "allocators.h"
 #include "contest.h"
 #include "jsonlines.h"
+#include "machine.h"
 #include "planner.h"
 #include "request.h"
 #include "survey.h"
@@ -26,7 +27,7 @@ __attribute__((format(printf, 1, 2))) static int complain(const char *format, ..
 }
 
 static int compare(const struct request *request, const struct survey *survey,
-		   const struct planner_result *plan, const struct allocators *allocators)
+		   struct planner_result *plan, const struct allocators *allocators)
 {
 	struct contest contest = {.request = request, .survey = survey, .plan = plan};
 	struct jsonlines lines;
@@ -58,7 +59,13 @@ static int refuse(const struct trace *trace, const struct survey *survey, int er
 static int replay(const struct request *request, struct trace *trace,
 		  const struct allocators *allocators)
 {
-	struct planner_options options = {request->schedule, request->skew, request->check};
+	struct planner_options options = {
+		.schedule = request->schedule,
+		.skew = request->skew,
+		.survivors = request->check,
+		.memory_bytes = request->memory_bytes ? request->memory_bytes
+						      : machine_available_bytes() / 2,
+	};
 	struct planner_result plan;
 	struct survey survey;
 	int error = survey_make(&survey, trace, request->partial);

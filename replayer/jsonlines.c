@@ -95,6 +95,17 @@ static struct json_object *late(const struct run_late *late)
 	return object;
 }
 
+/* A plan in parts: how many, how long all clocks stood still for them. */
+static struct json_object *streamed(const struct contest_run *run)
+{
+	struct json_object *object = json_object_new_object();
+
+	add(object, "parts", count(run->outcome->parts));
+	add(object, "plan_bytes", count(run->contest->plan->bytes));
+	add(object, "stall_ns", count(run->outcome->stall_ns));
+	return object;
+}
+
 static void add_measures(struct json_object *object, const struct contest_run *run)
 {
 	const struct run_outcome *outcome = run->outcome;
@@ -120,6 +131,7 @@ static void add_measures(struct json_object *object, const struct contest_run *r
 	add(object, "order_digest", lockstep ? digest(outcome->order_digest) : NULL);
 	add(object, "check_errors",
 	    contest->request->check && !run->allocator->null ? count(outcome->check_errors) : NULL);
+	add(object, "streamed", contest->plan->parts > 1 ? streamed(run) : NULL);
 	add(object, "late", contest->request->schedule == RUN_PACED ? late(&outcome->late) : NULL);
 	add(object, "latency", NULL);
 	add(object, "rss_series", NULL);

@@ -5,6 +5,7 @@
 #include "futex.h"
 #include "identity.h"
 #include "meter.h"
+#include "parts.h"
 #include "roster.h"
 #include "setting.h"
 
@@ -179,17 +180,19 @@ static void run_baton(void)
 void lockstep_init(bool baton)
 {
 	setting.spawn = baton ? baton_spawn : stand_in_spawn;
-	relay.turns = roster_array(roster.plan->turns_offset);
-	relay.left = roster.plan->turns;
 	relay.pause = roster.plan->entries / SAMPLES;
 	relay.pause = relay.pause > SAMPLE_PAUSE ? relay.pause : SAMPLE_PAUSE;
 }
 
 uint64_t lockstep_run(void)
 {
-	if (setting.spawn == baton_spawn)
-		run_baton();
-	else
-		run_identities();
+	do {
+		relay.turns = roster_array(roster.plan->turns_offset);
+		relay.left = roster.plan->turns;
+		if (setting.spawn == baton_spawn)
+			run_baton();
+		else
+			run_identities();
+	} while (parts_next());
 	return relay.order;
 }

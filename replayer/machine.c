@@ -25,6 +25,20 @@ static void cpu_read(char *cpu, size_t bytes)
 		fclose(file);
 }
 
+uint64_t machine_available_bytes(void)
+{
+	FILE *file = fopen("/proc/meminfo", "re");
+	unsigned long long kib = UINT64_MAX / 1024;
+	char line[256];
+
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "MemAvailable: %llu", &kib) == 1)
+			break;
+	if (file)
+		fclose(file);
+	return kib * 1024;
+}
+
 void machine_read(struct machine *machine)
 {
 	struct utsname name;

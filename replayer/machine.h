@@ -12,6 +12,9 @@ struct machine {
 	char libc[64];
 };
 
+/* Memory that could be used without others suffering, bytes; UINT64_MAX when unknown. */
+uint64_t machine_available_bytes(void);
+
 void machine_read(struct machine *machine);
 
 #endif

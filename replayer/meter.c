@@ -14,10 +14,12 @@ struct clocks {
 };
 
 static int status_fd = -1;
-static uint64_t own_bytes;     /* anonymous memory of the runner itself */
+static uint64_t own_bytes;     /* anonymous memory of the runner itself ... */
+static uint64_t others_bytes;  /* ... and all of it before it grew */
+static uint64_t peak_bytes;    /* of the heap, in parts of the plan that are over */
 static uint64_t sampled_bytes; /* the most resident memory in any sample; 0: none was taken */
 static struct clocks begin, pause_begin, paused;
-static struct rusage usage;
+static struct rusage usage, part_usage;
 
 static uint64_t field_bytes(const char *text, const char *name)
 {
@@ -77,15 +79,16 @@ static struct clocks clocks_now(void)
 
 void meter_own_begin(void)
 {
-	status_fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
-	own_bytes = memory_walk().anonymous_bytes;
+	if (status_fd < 0)
+		status_fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+	others_bytes = memory_walk().anonymous_bytes;
 }
 
 void meter_own_end(void)
 {
 	int fd = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
 
-	own_bytes = memory_walk().anonymous_bytes - own_bytes;
+	own_bytes += memory_walk().anonymous_bytes - others_bytes;
 	/* Where the kernel cannot do this, the peak includes the start of the process. */
 	if (fd >= 0 && write(fd, "5", 1) == 1)
 		close(fd);
@@ -129,7 +132,7 @@ void meter_sample(void)
  * its peak from the rough sum: where there are exact samples it is believed only when it exceeds
  * them by more than that roughness.
  */
-static uint64_t peak_bytes(void)
+static uint64_t peak_now(void)
 {
 	uint64_t processors = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
 	uint64_t batch = 2 * processors > 32 ? 2 * processors : 32;
@@ -143,6 +146,44 @@ static uint64_t peak_bytes(void)
 	return peak > others ? peak - others : 0;
 }
 
+static void peak_note(void)
+{
+	uint64_t peak = peak_now();
+
+	peak_bytes = peak > peak_bytes ? peak : peak_bytes;
+	sampled_bytes = 0;
+}
+
+/* What the kernel counted since then happened while the clocks stood still. */
+static void usage_leave_out(const struct rusage *since)
+{
+	struct rusage now;
+
+	getrusage(RUSAGE_SELF, &now);
+	usage.ru_minflt += now.ru_minflt - since->ru_minflt;
+	usage.ru_majflt += now.ru_majflt - since->ru_majflt;
+	usage.ru_nvcsw += now.ru_nvcsw - since->ru_nvcsw;
+	usage.ru_nivcsw += now.ru_nivcsw - since->ru_nivcsw;
+}
+
+void meter_part_end(void)
+{
+	meter_pause();
+	getrusage(RUSAGE_SELF, &part_usage);
+	peak_note();
+	meter_own_begin();
+}
+
+uint64_t meter_part_begin(void)
+{
+	uint64_t before = paused.wall_ns;
+
+	meter_own_end();
+	usage_leave_out(&part_usage);
+	meter_resume(false);
+	return paused.wall_ns - before;
+}
+
 void meter_stop(struct run_outcome *outcome)
 {
 	struct clocks end = clocks_now();
@@ -151,7 +192,8 @@ void meter_stop(struct run_outcome *outcome)
 	getrusage(RUSAGE_SELF, &now);
 	outcome->wall_ns = end.wall_ns - begin.wall_ns - paused.wall_ns;
 	outcome->cpu_ns = end.cpu_ns - begin.cpu_ns - paused.cpu_ns;
-	outcome->peak_rss_bytes = peak_bytes();
+	peak_note();
+	outcome->peak_rss_bytes = peak_bytes;
 	outcome->minor_faults = (uint64_t)(now.ru_minflt - usage.ru_minflt);
 	outcome->major_faults = (uint64_t)(now.ru_majflt - usage.ru_majflt);
 	outcome->voluntary_switches = (uint64_t)(now.ru_nvcsw - usage.ru_nvcsw);

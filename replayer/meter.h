@@ -20,6 +20,13 @@ void meter_pause(void);
 void meter_resume(bool work);
 
 /*
+ * The same around the making of another part of the plan, which also may change the runner's own
+ * memory. The second one returns how long the wall clock stood still.
+ */
+void meter_part_end(void);
+uint64_t meter_part_begin(void);
+
+/*
  * Notes how much memory is resident now; the clocks stand still meanwhile. The kernel's own peak is
  * known only to some dozens of pages, samples are exact.
  */

@@ -109,6 +109,11 @@ void metronome_start(void)
 	start_ns = now_ns();
 }
 
+void metronome_shift(uint64_t ns)
+{
+	start_ns += ns;
+}
+
 void metronome_run(struct worker *worker, uint64_t entries)
 {
 	for (; entries; entries--) {

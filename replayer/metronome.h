@@ -15,6 +15,9 @@ void metronome_init(double speed);
 /* The clock of the run starts now. */
 void metronome_start(void);
 
+/* The clock of the run stood still so long. */
+void metronome_shift(uint64_t ns);
+
 /* engine_run(), in time. */
 void metronome_run(struct worker *worker, uint64_t entries);
 

@@ -82,6 +82,11 @@ void pacing_live(struct pacing *p, uint32_t thread, uint64_t died, uint64_t born
 		pacing_fold(p, thread);
 }
 
+static uint32_t epoch_in_part(const struct pacing *p, uint32_t epoch)
+{
+	return epoch == PLAN_NONE ? PLAN_NONE : epoch - p->first_epoch;
+}
+
 void pacing_pass(struct pacing *p, uint32_t thread, uint32_t epoch)
 {
 	struct pacing_thread *t = &p->threads[thread];
@@ -89,9 +94,10 @@ void pacing_pass(struct pacing *p, uint32_t thread, uint32_t epoch)
 	if (!p->window || t->epoch == epoch)
 		return;
 	pacing_fold(p, thread);
-	stream_put(&p->file->streams[thread], t->epoch, epoch, PLAN_EPOCH | PLAN_SPECIAL);
+	stream_put(&p->file->streams[thread], epoch_in_part(p, t->epoch), epoch_in_part(p, epoch),
+		   PLAN_EPOCH | PLAN_SPECIAL);
 	if (epoch != PLAN_NONE)
-		p->file->epochs[epoch]++;
+		p->file->epochs[epoch_in_part(p, epoch)]++;
 	t->epoch = epoch;
 }
 
@@ -103,7 +109,7 @@ static bool surely_born(const struct pacing *p, uint32_t thread, const struct pa
 	unsigned k = place->stream % SEEN;
 
 	return !p->window || place->stream == thread || place->stream >= p->n_threads ||
-	       place->epoch + p->window <= epoch ||
+	       place->epoch < p->first_epoch || place->epoch + p->window <= epoch ||
 	       (t->seen[k].stream == place->stream && t->seen[k].births > place->birth);
 }
 
@@ -120,4 +126,15 @@ void pacing_wait(struct pacing *p, uint32_t thread, const struct pacing_place *p
 		   PLAN_WAIT | PLAN_SPECIAL | place->stream << PLAN_SITE_SHIFT);
 	t->seen[k].stream = place->stream;
 	t->seen[k].births = place->birth + 1;
+}
+
+void pacing_part(struct pacing *p, uint64_t row)
+{
+	uint64_t last = row ? row - 1 : 0;
+
+	p->first_epoch = pacing_epoch(p, last) + 1;
+	p->first_row = row;
+	for (uint32_t i = 0; i < PLAN_STREAMS(p->n_threads); i++)
+		for (unsigned k = 0; k < SEEN; k++)
+			p->threads[i].seen[k].stream = PLAN_NONE;
 }

@@ -3,15 +3,16 @@
 #include "engine.h"
 #include "futex.h"
 #include "metronome.h"
+#include "parts.h"
 #include "roster.h"
 #include "setting.h"
 
 #include <stddef.h>
 
-static _Atomic uint32_t busy;     /* threads whose stream is not done; the process's first counts */
+static _Atomic uint32_t alive;    /* threads; the process's first counts */
+static _Atomic uint32_t busy;     /* of these, whose stream in this part of the plan is not done */
 static _Atomic uint32_t starting; /* copies whose first thread does not stand ready yet */
-static _Atomic uint32_t started;  /* the clock runs */
-static _Atomic uint32_t forever;
+static _Atomic uint32_t part;     /* number of the part under way, from 1; 0: none yet */
 static struct worker *_Atomic ended;
 
 /* Joins the threads that have ended: their exit is the allocator's work and belongs to the run. */
@@ -51,40 +52,47 @@ static void execute(struct worker *worker)
 		engine_run(worker, worker->entries);
 }
 
-static void finish(struct worker *worker)
+static void leave(struct worker *worker)
 {
 	struct worker *head = atomic_load(&ended);
 
 	worker->next_ended = head;
-	while (worker->ended && !atomic_compare_exchange_weak(&ended, &head, worker))
+	while (!atomic_compare_exchange_weak(&ended, &head, worker))
 		worker->next_ended = head;
-	count_down(&busy);
+	atomic_fetch_sub(&alive, 1);
 }
 
+/* Executes part after part; one who is alive at the end waits for ever. */
 static void *body(void *context)
 {
 	struct worker *worker = context;
-	bool ends;
 
-	execute(worker);
-	ends = worker->ended;
-	finish(worker);
-	if (!ends)
-		wait_while(&forever, 0); /* alive when the trace ended */
-	return NULL;
+	for (uint32_t now = atomic_load(&part);; now++) {
+		bool ends;
+
+		execute(worker);
+		ends = worker->ended;
+		if (ends)
+			leave(worker);
+		count_down(&busy);
+		if (ends)
+			return NULL;
+		wait_while(&part, now);
+	}
 }
 
 /* The first thread of a further copy: stands ready before the clock starts. */
 static void *first_body(void *context)
 {
 	count_down(&starting);
-	wait_while(&started, 0);
+	wait_while(&part, 0);
 	return body(context);
 }
 
 static void spawn(struct worker *worker)
 {
 	reap();
+	atomic_fetch_add(&alive, 1);
 	atomic_fetch_add(&busy, 1);
 	roster_create(worker, body);
 }
@@ -92,7 +100,7 @@ static void spawn(struct worker *worker)
 void parallel_init(void)
 {
 	setting.spawn = spawn;
-	atomic_init(&busy, roster.copies);
+	atomic_init(&alive, roster.copies);
 	atomic_init(&starting, roster.copies - 1);
 	for (uint32_t i = 1; i < roster.copies; i++)
 		roster_create(&roster.crews[i].workers[roster.plan->main], first_body);
@@ -101,10 +109,13 @@ void parallel_init(void)
 
 void parallel_run(void)
 {
-	atomic_store(&started, 1);
-	futex_wake_all(&started);
-	execute(roster.first);
-	count_down(&busy);
-	wait_for_none(&busy);
-	reap();
+	do {
+		atomic_store(&busy, alive);
+		atomic_fetch_add(&part, 1);
+		futex_wake_all(&part);
+		execute(roster.first);
+		count_down(&busy);
+		wait_for_none(&busy);
+		reap();
+	} while (parts_next());
 }

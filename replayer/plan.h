@@ -1,7 +1,9 @@
 /*
  * The plan: a trace compiled for execution, the contract between hakreplay, which makes it, and the
  * runner, which executes it. It is one memory file: this head, then arrays at the byte offsets that
- * the head names. Every recorded thread has a *stream* of entries of 12 bytes, one a call.
+ * the head names. A plan that is too large for memory comes in parts, one after the other in the
+ * same file: every thread ends one before any begins the next. Every recorded thread has a *stream*
+ * of entries of 12 bytes, one a call.
  *
  * A *slot* holds a live object's pointer and identity in the runner. It is reused only where no
  * other thread can still need it: by the thread that freed it, or once the skew window lies
@@ -111,6 +113,7 @@ struct plan {
 	uint32_t epochs; /* 0: the order is not bounded */
 	uint32_t window; /* epoch e may be entered when all before e - window + 1 are done */
 	uint32_t sites;
+	uint32_t last;           /* no part comes after this one */
 	uint64_t entries;        /* of all threads */
 	uint64_t kinds;          /* bit k: kind k is called */
 	uint64_t streams_offset; /* struct plan_stream[PLAN_STREAMS(threads)] */

@@ -23,17 +23,33 @@ struct planfile {
 	struct plan *plan; /* the whole file, mapped; holes take no memory */
 	struct stream *streams;
 	uint32_t *turns;
+	uint64_t n_turns;
 	uint32_t *epochs;
 	uint64_t *keys;
 };
 
+/* What there has to be room for, besides what the survey tells. */
+struct planfile_room {
+	uint32_t epochs; /* skew epochs, 0 for none */
+	uint32_t sites;
+	bool gaps;
+	uint64_t memory_bytes; /* a part ends where it has grown to this ... */
+	uint64_t slack_rows;   /* ... at the latest so many rows later */
+};
+
 /*
- * Makes the file, with gaps or without, with room for everything that the survey makes possible.
- * epochs: number of skew epochs, 0 for none. Returns 0 or a negative errno; planfile_close() in any
- * case.
+ * Makes the file with room for everything that the survey makes possible. Returns 0 or a negative
+ * errno; planfile_close() in any case.
  */
-int planfile_open(struct planfile *file, const struct survey *survey, uint32_t epochs,
-		  uint32_t sites, bool gaps);
+int planfile_open(struct planfile *file, const struct survey *survey,
+		  const struct planfile_room *room);
+
+/* Empties it for the next part; the first one of a pass needs a rewind, too. */
+void planfile_clear(struct planfile *file);
+void planfile_rewind(struct planfile *file);
+
+/* Memory that this part's arrays take. */
+uint64_t planfile_bytes(const struct planfile *file);
 
 /* Writes down how long the streams have become. */
 void planfile_finish(struct planfile *file);

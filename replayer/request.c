@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHECK = 256, BATON, PARTIAL, HAKMEM, JSON, SPEED, COPIES };
+enum { CHECK = 256, BATON, PARTIAL, HAKMEM, JSON, SPEED, COPIES, MEMORY };
 
 static const struct argp_option rows[] = {
 	{"alloc", 'a', "NAME[,NAME...]", 0,
@@ -32,6 +32,10 @@ static const struct argp_option rows[] = {
 	 "parallel, paced: no thread runs further ahead of another than N rows of the recorded "
 	 "order "
 	 "(default 4096)",
+	 0},
+	{"memory", MEMORY, "BYTES[K|M|G]", 0,
+	 "Memory for the plan of the replay (default: half of what is available); one that does "
+	 "not fit is streamed in parts",
 	 0},
 	{"check", CHECK, NULL, 0,
 	 "Fill every block and verify it: overlap, alignment, zeroing, realloc's copy", 0},
@@ -89,6 +93,23 @@ static double factor(struct argp_state *state, const char *option, const char *t
 	return value;
 }
 
+/* Bytes, or with a K, M or G as many times 2^10, 2^20, 2^30. */
+static uint64_t size(struct argp_state *state, const char *option, const char *text)
+{
+	static const char units[] = "KMG";
+	char *end;
+	unsigned long long value;
+	unsigned shift = 0;
+
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	if (end != text && *end && strchr(units, *end))
+		shift = 10 * (unsigned)(strchr(units, *end++) - units + 1);
+	if (errno || end == text || *end || *text == '-' || !value || value > UINT64_MAX >> shift)
+		argp_error(state, "--%s: not a number of bytes: %s", option, text);
+	return value << shift;
+}
+
 /* Options that do not go together. */
 static void agreement_check(const struct request *request, struct argp_state *state)
 {
@@ -122,6 +143,9 @@ static error_t parse(int key, char *word, struct argp_state *state)
 		return 0;
 	case 'k':
 		request->skew = number(state, "skew", word);
+		return 0;
+	case MEMORY:
+		request->memory_bytes = size(state, "memory", word);
 		return 0;
 	case SPEED:
 		request->speed = factor(state, "speed", word);

@@ -18,6 +18,7 @@ struct request {
 	uint64_t repeat;
 	uint64_t skew;
 	uint64_t copies;
+	uint64_t memory_bytes; /* that a plan may take; 0: not said */
 	double speed;
 	bool check;
 	bool baton;

@@ -20,27 +20,47 @@ static void *own_memory(size_t bytes, const char *what)
 	return memory;
 }
 
-static void crew_init(struct crew *crew, const struct plan *plan, uint32_t copy)
+/* Gives a crew the streams, the slots and the gate that the plan now has. */
+static void crew_fill(struct crew *crew, const struct plan *plan, uint32_t slots_before)
 {
 	const struct plan_stream *streams =
 		(const void *)((const char *)plan + plan->streams_offset);
+	size_t before = slots_before * sizeof(*crew->slots);
+	size_t after = plan->slots * sizeof(*crew->slots);
+
+	if (after > before && before) {
+		crew->slots = mremap(crew->slots, before, after, MREMAP_MAYMOVE);
+		if (crew->slots == MAP_FAILED)
+			failure("no memory for %u live objects", plan->slots);
+		memset((char *)crew->slots + before, 0, after - before);
+	} else if (after > before) {
+		crew->slots = own_memory(after, "live objects");
+	}
+	if (!gate_init(&crew->gate, plan))
+		failure("no memory for %u epochs", plan->epochs);
+	for (uint32_t i = 0; i < PLAN_STREAMS(plan->threads); i++) {
+		struct worker *worker = &crew->workers[i];
+
+		worker->next = (const void *)((const char *)plan + streams[i].offset);
+		worker->gap = (const void *)((const char *)plan + streams[i].gaps_offset);
+		worker->entries = streams[i].entries;
+		worker->slots = crew->slots;
+	}
+}
+
+static void crew_init(struct crew *crew, const struct plan *plan, uint32_t copy)
+{
 	uint32_t n = PLAN_STREAMS(plan->threads);
 
 	crew->workers = own_memory(n * sizeof(*crew->workers), "threads");
-	crew->slots = own_memory((plan->slots + 1ull) * sizeof(*crew->slots), "live objects");
-	if (!gate_init(&crew->gate, plan))
-		failure("no memory for %u epochs", plan->epochs);
 	for (uint32_t i = 0; i < n; i++)
 		crew->workers[i] = (struct worker){
-			.next = (const void *)((const char *)plan + streams[i].offset),
-			.slots = crew->slots,
 			.identity = plan_identity(i, 0),
 			.copy = (uint64_t)copy << PLAN_COPY_SHIFT,
 			.crew = crew,
 			.number = i,
-			.entries = streams[i].entries,
-			.gap = (const void *)((const char *)plan + streams[i].gaps_offset),
 		};
+	crew_fill(crew, plan, 0);
 }
 
 void roster_init(const struct plan *plan, uint32_t copies)
@@ -49,7 +69,14 @@ void roster_init(const struct plan *plan, uint32_t copies)
 
 	for (uint32_t i = 0; i < copies; i++)
 		crew_init(&crews[i], plan, i);
-	roster = (struct roster){plan, crews, copies, &crews->workers[plan->main]};
+	roster = (struct roster){plan, crews, copies, plan->slots, &crews->workers[plan->main]};
+}
+
+void roster_refill(void)
+{
+	for (uint32_t i = 0; i < roster.copies; i++)
+		crew_fill(&roster.crews[i], roster.plan, roster.slots);
+	roster.slots = roster.plan->slots;
 }
 
 void roster_create(struct worker *worker, void *(*body)(void *worker))

@@ -21,6 +21,7 @@ struct roster {
 	const struct plan *plan;
 	struct crew *crews;
 	uint32_t copies;
+	uint32_t slots;       /* of each copy, so far */
 	struct worker *first; /* the process's first thread */
 };
 
@@ -28,6 +29,9 @@ extern struct roster roster;
 
 /* Sets up the crews, nobody running. Ends the process when memory lacks. */
 void roster_init(const struct plan *plan, uint32_t copies);
+
+/* The plan has a new part: gives everybody the streams of it. Nobody may be running. */
+void roster_refill(void);
 
 /* Creates worker number's thread. Ends the process on failure. */
 void roster_create(struct worker *worker, void *(*body)(void *worker));

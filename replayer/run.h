@@ -79,6 +79,8 @@ struct run_outcome {
 	uint64_t digest;
 	uint64_t order_digest; /* only lockstep */
 	struct run_late late;
+	uint32_t parts;     /* of the plan */
+	uint64_t stall_ns;  /* that the clocks stood still for new parts */
 	uint64_t surprises; /* calls that failed when recorded and did not now */
 	bool stats_known;
 	struct hak_stats stats;
@@ -86,8 +88,16 @@ struct run_outcome {
 	char faults[8][256]; /* the first check errors */
 };
 
+/* A plan in several parts: how many the runner has asked for after the first, how many it got. */
+struct run_feed {
+	_Atomic uint32_t wanted;
+	_Atomic uint32_t made;
+	_Atomic bool failed;
+};
+
 struct run {
 	struct run_order order;
+	struct run_feed feed;
 	struct run_outcome outcome;
 };
 

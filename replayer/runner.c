@@ -12,6 +12,7 @@
 #include "meter.h"
 #include "metronome.h"
 #include "parallel.h"
+#include "parts.h"
 #include "plan.h"
 #include "resolution.h"
 #include "roster.h"
@@ -50,31 +51,6 @@ static const struct plan *plan_map(void)
 		failure("a plan of %llu bytes cannot be mapped", (unsigned long long)head->bytes);
 	munmap((void *)head, PAGE);
 	return plan;
-}
-
-/* Makes an array of the plan resident, so that reading it faults no more. */
-static void plan_fetch(const struct plan *plan, uint64_t offset, uint64_t bytes)
-{
-	const volatile char *at = (const char *)plan + offset / PAGE * PAGE;
-	const volatile char *end = (const char *)plan + offset + bytes;
-
-	for (; at < end; at += PAGE)
-		(void)*at;
-}
-
-static void plan_fetch_all(const struct plan *plan)
-{
-	const struct plan_stream *streams =
-		(const void *)((const char *)plan + plan->streams_offset);
-
-	plan_fetch(plan, plan->streams_offset, PLAN_STREAMS(plan->threads) * sizeof(*streams));
-	plan_fetch(plan, plan->turns_offset, plan->turns * sizeof(uint32_t));
-	plan_fetch(plan, plan->keys_offset, plan->sites * sizeof(uint64_t));
-	for (uint32_t i = 0; i < PLAN_STREAMS(plan->threads); i++) {
-		plan_fetch(plan, streams[i].offset,
-			   (streams[i].cells + PLAN_PADDING) * sizeof(struct plan_op));
-		plan_fetch(plan, streams[i].gaps_offset, streams[i].gaps * sizeof(float));
-	}
 }
 
 static void setting_make(const struct plan *plan, const struct run_order *order)
@@ -127,21 +103,11 @@ static uint64_t digest_all(void)
 	return digest;
 }
 
-/* A stream that is no thread's, of every copy. */
-static void run_apart(uint32_t number)
-{
-	for (uint32_t i = 0; i < roster.copies; i++) {
-		struct worker *worker = &roster.crews[i].workers[number];
-
-		engine_run(worker, worker->entries);
-	}
-}
-
 static void execute(const struct plan *plan, struct run *run)
 {
 	struct run_outcome *outcome = &run->outcome;
 
-	run_apart(PLAN_INHERITED(plan->threads));
+	parts_run_apart(PLAN_INHERITED(plan->threads));
 	if (run->order.schedule == RUN_LOCKSTEP) {
 		outcome->baton = run->order.baton || baton_needed();
 		lockstep_init(outcome->baton);
@@ -175,14 +141,15 @@ int main(void)
 	plan = plan_map();
 	resolution_make(run, plan->kinds);
 	meter_own_begin();
-	plan_fetch_all(plan);
+	parts_init(run, plan);
 	setting_make(plan, &run->order);
 	meter_own_end();
 	atomic_store(&run->outcome.state, RUN_STARTED);
 	execute(plan, run);
 	resolution_stats(run);
 	if (setting.check)
-		run_apart(PLAN_SURVIVORS(plan->threads));
+		parts_run_apart(PLAN_SURVIVORS(plan->threads));
+	run->outcome.parts++;
 	run->outcome.peak_live_bytes = gate_peak_bytes();
 	run->outcome.surprises = setting.surprises;
 	run->outcome.digest = digest_all();

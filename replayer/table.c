@@ -125,6 +125,20 @@ static void late_print(FILE *out, const struct contest *contest)
 	}
 }
 
+/* For how long the clocks stood still while parts of the plan were made. */
+static void stalls_print(FILE *out, const struct contest *contest)
+{
+	char cell[CELL];
+
+	fprintf(out, "the plan (%s) was streamed in %" PRIu32 " parts; the clocks stood still for",
+		cell_bytes(cell, (double)contest->plan->bytes), contest->plan->parts);
+	for (size_t i = 0; i < contest->count; i++)
+		fprintf(out, "%s %.2f s (%s)", i ? "," : "",
+			(double)contest->contestants[i].stall_ns / 1e9,
+			contest->contestants[i].allocator->name);
+	fprintf(out, "\n");
+}
+
 static void foot_print(FILE *out, const struct contest *contest)
 {
 	const struct contestant *c = contest->contestants;
@@ -149,6 +163,8 @@ static void foot_print(FILE *out, const struct contest *contest)
 						     : "the recorded one");
 	if (contest->request->schedule == RUN_PACED)
 		late_print(out, contest);
+	if (contest->plan->parts > 1)
+		stalls_print(out, contest);
 	for (size_t i = 0; i < contest->count; i++)
 		for (const char *line = c[i].notes; *line; line += strcspn(line, "\n") + 1)
 			fprintf(out, "%s: %.*s\n", c[i].allocator->name, (int)strcspn(line, "\n"),

@@ -22,9 +22,9 @@ struct worker {
 	uint32_t number;
 	bool ended;             /* has executed its exit */
 	_Atomic uint32_t state; /* a schedule's own futex word */
-	uint64_t entries;
-	const float *gap; /* paced: ns from the call before to the next one */
-	double time_ns;   /* paced: of the latest call in the recording */
+	uint64_t entries;       /* of its stream in this part of the plan */
+	const float *gap;       /* paced: ns from the call before to the next one */
+	double time_ns;         /* paced: of the latest call in the recording */
 	pthread_t thread;
 	struct worker *next_ended;
 };

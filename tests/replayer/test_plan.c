@@ -31,6 +31,7 @@ struct model {
 	const struct plan *plan;
 	struct model_thread *threads;
 	uint64_t *slots; /* identities */
+	uint32_t n_slots;
 	uint32_t *left;
 	uint32_t done;
 	int64_t live, peak;
@@ -149,28 +150,37 @@ static bool model_step(struct model *m, struct model_thread *t)
 	return true;
 }
 
-static void model_make(struct model *m, const struct planner_result *result)
+/* The plan's new part. */
+static void model_fill(struct model *m)
 {
-	const struct plan *plan = result->file.plan;
+	const struct plan *plan = m->plan;
 	const struct plan_stream *streams = at(plan, plan->streams_offset);
-	uint32_t n = PLAN_STREAMS(plan->threads);
+	struct model_thread *inherited = &m->threads[PLAN_INHERITED(plan->threads)];
 
-	*m = (struct model){
-		.plan = plan,
-		.threads = calloc(n, sizeof(*m->threads)),
-		.slots = calloc(plan->slots + 1, sizeof(*m->slots)),
-		.left = calloc(plan->epochs + 1, sizeof(*m->left)),
-	};
+	assert_in_range(plan->slots, m->n_slots, UINT32_MAX);
+	m->slots = realloc(m->slots, (plan->slots + 1) * sizeof(*m->slots));
+	memset(m->slots + m->n_slots, 0, (plan->slots - m->n_slots) * sizeof(*m->slots));
+	m->n_slots = plan->slots;
+	m->left = realloc(m->left, (plan->epochs + 1) * sizeof(*m->left));
 	memcpy(m->left, at(plan, plan->epochs_offset), plan->epochs * sizeof(*m->left));
-	for (uint32_t i = 0; i < n; i++) {
+	m->done = 0;
+	for (uint32_t i = 0; i < PLAN_STREAMS(plan->threads); i++) {
 		m->threads[i].next = at(plan, streams[i].offset);
 		m->threads[i].left = streams[i].entries;
-		m->threads[i].identity = plan_identity(i, 0);
 	}
+	while (model_step(m, inherited))
+		;
+}
+
+static void model_make(struct model *m, const struct plan *plan)
+{
+	uint32_t n = PLAN_STREAMS(plan->threads);
+
+	*m = (struct model){.plan = plan, .threads = calloc(n, sizeof(*m->threads))};
+	for (uint32_t i = 0; i < n; i++)
+		m->threads[i].identity = plan_identity(i, 0);
 	m->threads[plan->main].started = true;
 	m->threads[PLAN_INHERITED(plan->threads)].started = true;
-	while (model_step(m, &m->threads[PLAN_INHERITED(plan->threads)]))
-		;
 }
 
 static void model_free(struct model *m)
@@ -208,7 +218,6 @@ static void run_turns(struct model *m, uint64_t *order)
 {
 	const uint32_t *turns = at(m->plan, m->plan->turns_offset);
 
-	*order = 0;
 	for (uint64_t i = 0; i < m->plan->turns; i++) {
 		uint32_t thread = turns[i] >> PLAN_TURN_SHIFT;
 
@@ -258,30 +267,44 @@ static const struct randomrows shapes[] = {
 	{5, 12, 8000, 100}, {6, 40, 20000, 400}, {7, 200, 30000, 50}, {8, 200, 2000, 2000},
 };
 
+#define WHOLE  UINT64_MAX
 #define SHAPES (sizeof(shapes) / sizeof(*shapes))
 
+/* How hard it was. */
+struct seen {
+	uint64_t waits;
+	uint64_t parts; /* after the first ones */
+};
+
 /* Compiles, lets the model run, compares; returns the digest. */
-static uint64_t replay(struct fixture *f, enum run_schedule schedule, uint64_t skew, uint64_t seed,
-		       uint64_t *waits)
+static uint64_t replay(struct fixture *f, const struct planner_options *options, uint64_t seed,
+		       struct seen *seen)
 {
-	struct planner_options options = {schedule, skew, false};
 	struct planner_result result;
 	struct model model;
 	uint64_t order = 0;
 
-	assert_int_equal(planner_make(&result, f->trace, &f->survey, &options), 0);
-	model_make(&model, &result);
-	if (schedule == RUN_LOCKSTEP) {
-		run_turns(&model, &order);
-		assert_true(result.order_digest != 0);
-	} else {
-		run_at_random(&model, seed);
-		assert_true(model.peak > 0);
+	assert_int_equal(planner_make(&result, f->trace, &f->survey, options), 0);
+	assert_true(result.parts == 1 || options->memory_bytes < WHOLE);
+	seen->parts += result.parts - 1;
+	if (result.parts > 1)
+		assert_int_equal(planner_rewind(&result), 0);
+	model_make(&model, result.file.plan);
+	for (uint32_t part = 1; part <= result.parts; part++) {
+		model_fill(&model);
+		if (options->schedule == RUN_LOCKSTEP)
+			run_turns(&model, &order);
+		else
+			run_at_random(&model, seed);
+		assert_int_equal(model.plan->last, part == result.parts);
+		if (part < result.parts)
+			assert_int_equal(planner_next(&result), 0);
 	}
+	assert_int_equal(options->schedule == RUN_LOCKSTEP, result.order_digest != 0);
+	assert_true(options->schedule == RUN_LOCKSTEP || model.peak > 0);
 	assert_int_equal(order, result.order_digest);
 	assert_int_equal(digest_of(&model), result.digest);
-	if (waits)
-		*waits += model.waits;
+	seen->waits += model.waits;
 	model_free(&model);
 	planner_fini(&result);
 	return result.digest;
@@ -290,7 +313,7 @@ static uint64_t replay(struct fixture *f, enum run_schedule schedule, uint64_t s
 static void test_any_turns_do_the_same(void **state)
 {
 	static const uint64_t skews[] = {1, 2, 7, 8, 9, 64, 1000, 4096, UINT32_MAX};
-	uint64_t waits = 0;
+	struct seen seen = {0};
 
 	(void)state;
 	for (size_t i = 0; i < SHAPES; i++) {
@@ -298,14 +321,22 @@ static void test_any_turns_do_the_same(void **state)
 		uint64_t digest;
 
 		fixture_make(&f, &shapes[i]);
-		digest = replay(&f, RUN_LOCKSTEP, 1, 0, NULL);
-		for (size_t k = 0; k < sizeof(skews) / sizeof(*skews); k++)
-			for (uint64_t seed = 0; seed < 3; seed++)
-				assert_int_equal(replay(&f, RUN_PARALLEL, skews[k], seed, &waits),
-						 digest);
+		digest = replay(&f, &(struct planner_options){RUN_LOCKSTEP, 1, false, WHOLE}, 0,
+				&seen);
+		assert_int_equal(replay(&f, &(struct planner_options){RUN_LOCKSTEP, 1, false, 100},
+					0, &seen),
+				 digest);
+		for (size_t k = 0; k < sizeof(skews) / sizeof(*skews); k++) {
+			for (uint64_t seed = 0; seed < 4; seed++) {
+				struct planner_options options = {RUN_PARALLEL, skews[k], false,
+								  seed % 2 ? 5000 : WHOLE};
+
+				assert_int_equal(replay(&f, &options, seed, &seen), digest);
+			}
+		}
 		fixture_free(&f);
 	}
-	assert_true(waits > 1000); /* or the traces were too easy */
+	assert_true(seen.waits > 1000 && seen.parts > 1000); /* or the traces were too easy */
 }
 
 /* Slots are reused: their number follows the living, not the trace. */
@@ -317,7 +348,7 @@ static void test_slots_are_few(void **state)
 	(void)state;
 	fixture_make(&f, &how);
 	for (enum run_schedule s = RUN_LOCKSTEP; s <= RUN_PARALLEL; s++) {
-		struct planner_options options = {s, 256, false};
+		struct planner_options options = {s, 256, false, WHOLE};
 		struct planner_result result;
 
 		assert_int_equal(planner_make(&result, f.trace, &f.survey, &options), 0);
@@ -331,7 +362,7 @@ static void test_slots_are_few(void **state)
 static void test_plan_is_small(void **state)
 {
 	struct randomrows how = {10, 3, 60000, 1000};
-	struct planner_options options = {RUN_PARALLEL, 4096, false};
+	struct planner_options options = {RUN_PARALLEL, 4096, false, WHOLE};
 	struct planner_result result;
 	const struct plan_stream *streams;
 	uint64_t cells = 0;

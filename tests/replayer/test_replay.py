@@ -28,8 +28,8 @@ FIELDS = (
     "trace trace_digest allocator allocator_path allocator_build schedule repeat options ops "
     "threads wall_ns cpu_ns ns_per_op loop_ns_per_op again_ns_per_op peak_rss_bytes "
     "recorded_peak_live_bytes replayed_peak_live_bytes minor_faults major_faults "
-    "voluntary_switches involuntary_switches syscalls digest order_digest check_errors late "
-    "latency rss_series allocator_stats machine version"
+    "voluntary_switches involuntary_switches syscalls digest order_digest check_errors "
+    "streamed late latency rss_series allocator_stats machine version"
 ).split()
 
 SMALL = (
@@ -135,8 +135,8 @@ def test_missing_allocators_are_named(small: Path, tmp_path: Path) -> None:
 
 
 def test_wrong_usage(small: Path) -> None:
-    for options in (["--schedule", "paced2"], ["--repeat", "0"], ["--nonsense"], ["--skew", "x"]):
-        assert replay(small, *options).returncode == 2
+    for words in ("--schedule paced2", "--repeat 0", "--nonsense", "--skew x", "--memory 5X"):
+        assert replay(small, *words.split()).returncode == 2
     done = replay(small, "--baton", "--schedule", "parallel")
     assert (done.returncode, done.stdout) == (2, "")
     assert "--baton is for --schedule lockstep" in done.stderr

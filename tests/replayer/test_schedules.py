@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from command import run
-from replaying import HELPERS, SCHEDULES, SCRIBE, make_random, replay, results
+from replaying import HAKREPLAY, HELPERS, SCHEDULES, SCRIBE, make_random, replay, results
 
 
 def test_skew_makes_no_difference_to_what_is_done(tmp_path: Path) -> None:
@@ -67,3 +68,38 @@ def test_copies(tmp_path: Path) -> None:
                   program=HELPERS / "hakreplay-forgetful")  # fmt: skip
     assert done.returncode == 1
     assert "it did not do what was recorded" in done.stderr
+
+
+def test_streamed_plan_does_the_same(tmp_path: Path) -> None:
+    """A plan in many parts: the same calls in the same order, the same memory, nobody's stack."""
+    trace = make_random(tmp_path, 13, threads=12, rows=30000, live=300)
+    options = ("-a", "hakmem,glibc", "-n", "2", "--check")
+    for schedule, *more in (*((s,) for s in SCHEDULES), ("lockstep", "--baton")):
+        whole = results(trace, *options, "-s", schedule, *more)
+        parts = results(trace, *options, "-s", schedule, *more, "--memory", "1K")
+        for one, other in zip(whole, parts, strict=True):
+            assert one["streamed"] is None
+            assert other["streamed"]["parts"] > 10
+            assert other["streamed"]["stall_ns"] > 0
+            assert other["streamed"]["plan_bytes"] > 12 * other["ops"]
+            for same in ("digest", "order_digest", "ops", "threads", "check_errors"):
+                assert other[same] == one[same]
+            if schedule == "lockstep":
+                assert abs(other["peak_rss_bytes"] - one["peak_rss_bytes"]) <= 4 * 4096
+                assert other["allocator_stats"] == one["allocator_stats"]
+    made = results(trace, *options, "--copies", "3", "--memory", "100K")
+    assert {(r["digest"], r["check_errors"]) for r in made} == {(whole[0]["digest"], 0)}
+    done = replay(trace, "-a", "glibc", "-n", "1", "--memory", "1K")
+    assert "was streamed in" in done.stdout
+
+
+def test_streamed_run_that_fails(tmp_path: Path) -> None:
+    """An allocator that fails midway ends its run, not the making of parts for the next one."""
+    trace = make_random(tmp_path, 14, threads=5, rows=30000, live=1000)
+    options = ("--alloc", f"broken={HELPERS / 'libbroken.so'},glibc", "--repeat", "2")
+    done = run(HAKREPLAY, trace, *options, "--memory", "10K", env=os.environ | {"BROKEN": "fail"})
+    assert done.returncode == 1
+    assert "out of memory" in done.stderr
+    rows = [line.split() for line in done.stdout.splitlines()]
+    assert ["broken", "failed"] in rows
+    assert any(row[:1] == ["glibc"] and "failed" not in row for row in rows)
