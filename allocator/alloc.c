@@ -6,7 +6,6 @@
 #include "heap.h"
 #include "keep.h"
 #include "notice.h"
-#include "option.h"
 #include "pool.h"
 #include "route.h"
 #include "shard.h"
@@ -19,7 +18,7 @@
 
 static bool in_pools(size_t size)
 {
-	return size <= (options.l25 ? LARGE_MOST : MID_MOST);
+	return size <= class_most;
 }
 
 static void *with_errno(void *ptr)
@@ -187,7 +186,7 @@ static void *any_aligned(struct heap *heap, size_t align, size_t size)
 
 	if (align > SLOT || rounded < size || !in_pools(size))
 		return region_alloc(size, align, NULL);
-	if (align > GRANULE && options.l25)
+	if (align > GRANULE && class_most > MID_MOST)
 		return span_aligned(heap, align, size);
 	if (!in_pools(rounded))
 		return region_alloc(size, align, NULL);

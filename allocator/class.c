@@ -11,6 +11,7 @@
 #define CLASS_LINEAR_END 17u
 
 struct class_info class_table[CLASS_END];
+size_t class_most = LARGE_MOST;
 static unsigned class_least = 1;
 
 const uint8_t class_by_units[TINY_UNITS] = CLASS_BY_UNITS;
@@ -63,8 +64,9 @@ static struct class_info span_class(unsigned granules)
 	};
 }
 
-void class_init(bool tiny)
+void class_init(bool tiny, bool large)
 {
+	class_most = large ? LARGE_MOST : MID_MOST;
 	class_least = tiny ? 1 : CLASS_TINY_END;
 	for (unsigned cls = 1; cls < CLASS_MID_END; cls++)
 		class_table[cls] = slab_class(cls);

@@ -58,8 +58,11 @@ extern HIDDEN const uint8_t class_by_units[TINY_UNITS];
 
 extern HIDDEN struct class_info class_table[CLASS_END];
 
-/* Fills the table; tiny: whether the Tiny pool serves small sizes. */
-void class_init(bool tiny);
+/* The largest size that has a class in use. */
+extern HIDDEN size_t class_most;
+
+/* Fills the table. tiny: the Tiny pool serves small sizes; large: the L2.5 pool is in use. */
+void class_init(bool tiny, bool large);
 
 /* Class of a span by its granules, 1 to 32. */
 extern const uint8_t class_by_granules[33];

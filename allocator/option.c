@@ -120,3 +120,8 @@ void option_read(void)
 {
 	option_parse(os_environment("HAKMEM_OPTIONS"), os_environment("HKM_WHALE_CAPACITY"));
 }
+
+void option_drop_tls(void)
+{
+	options.tls = 0;
+}

@@ -32,6 +32,9 @@ extern struct options options;
 
 void option_read(void);
 
+/* As tls=0. */
+void option_drop_tls(void);
+
 /* The same from given texts (NULL for unset). */
 void option_parse(const char *text, const char *whale_capacity);
 

@@ -281,12 +281,12 @@ static void fork_child(void)
 static void start_parts(void)
 {
 	option_read();
-	class_init(options.tiny);
+	class_init(options.tiny, options.l25);
 	slab_init(os_secret());
 	shard_init();
 	whale_init(options.whale_capacity);
 	if (pthread_key_create(&key, thread_end) != 0)
-		options.tls = 0; /* Without an end of threads, heaps would be lost. */
+		option_drop_tls(); /* Without an end of threads, heaps would be lost. */
 }
 
 /* Rules decide which way every call goes. */

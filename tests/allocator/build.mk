@@ -19,7 +19,13 @@ $(eval $(call helper,allocator/forks,tests/allocator/forks.c))
 $(eval $(call helper,allocator/closing,tests/allocator/closing.c))
 $(eval $(call helper,allocator/reserve,tests/allocator/reserve.c))
 $(eval $(call helper,allocator/callsites,tests/allocator/callsites.cc))
-PYTESTS += tests/allocator/test_preload.py tests/allocator/test_rules.py
+# The same library without switches, and with every flag of the other.
+HELPERS += $(BUILD)/tests/allocator/libhakmem-unswitched.so
+$(BUILD)/tests/allocator/libhakmem-unswitched.so: tests/allocator/unswitched.h $(BUILD)/libhakmem.so
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(BASE_CFLAGS) $(CFLAGS) $(CFLAGS_allocator) -include $< -shared \
+		$(BASE_LDFLAGS) $(LDFLAGS) -o $@ $(filter-out allocator/option.c,$(ALLOCATOR_CORE) $(ALLOCATOR_NAMES))
+PYTESTS += tests/allocator/test_preload.py tests/allocator/test_rules.py tests/allocator/test_switches.py
 
 # The tests' own code for longer.
 SOAKS += soak-allocator

@@ -10,7 +10,7 @@
 static void every_size_gets_the_least_class_that_holds_it(void **state)
 {
 	(void)state;
-	class_init(true);
+	class_init(true, true);
 	for (size_t size = 1; size <= LARGE_MOST; size++) {
 		unsigned cls = class_in_use(size);
 
@@ -23,7 +23,7 @@ static void every_size_gets_the_least_class_that_holds_it(void **state)
 static void classes_rise(void **state)
 {
 	(void)state;
-	class_init(true);
+	class_init(true, true);
 	for (unsigned cls = 2; cls < CLASS_END; cls++)
 		assert_true(class_table[cls - 1].size < class_table[cls].size);
 	assert_int_equal(class_table[CLASS_TINY_END - 1].size, TINY_MOST);
@@ -34,7 +34,7 @@ static void classes_rise(void **state)
 static void no_small_class_wastes_more_than_an_eighth(void **state)
 {
 	(void)state;
-	class_init(true);
+	class_init(true, true);
 	for (size_t size = 128; size <= MID_MOST; size++)
 		assert_true(class_table[class_of(size)].size - size <= size / 8);
 }
@@ -42,7 +42,7 @@ static void no_small_class_wastes_more_than_an_eighth(void **state)
 static void slabs_hold_whole_granules_of_blocks(void **state)
 {
 	(void)state;
-	class_init(true);
+	class_init(true, true);
 	for (unsigned cls = 1; cls < CLASS_MID_END; cls++) {
 		size_t bytes = (size_t)class_table[cls].granules << GRANULE_SHIFT;
 
@@ -54,7 +54,7 @@ static void slabs_hold_whole_granules_of_blocks(void **state)
 static void aligned_classes_are_multiples(void **state)
 {
 	(void)state;
-	class_init(true);
+	class_init(true, true);
 	for (size_t align = 16; align <= GRANULE; align *= 2)
 		for (size_t size = 1; size <= 100000; size += size / 7 + 1) {
 			unsigned cls = class_aligned(size, align);
@@ -67,11 +67,11 @@ static void aligned_classes_are_multiples(void **state)
 static void without_tiny_mid_serves_small_sizes(void **state)
 {
 	(void)state;
-	class_init(false);
+	class_init(false, true);
 	assert_int_equal(class_in_use(0), CLASS_TINY_END);
 	assert_int_equal(class_in_use(1024), CLASS_TINY_END);
 	assert_int_equal(class_in_use(2000), class_of(2000));
-	class_init(true);
+	class_init(true, true);
 	assert_int_equal(class_in_use(0), 1);
 }
 

@@ -13,7 +13,7 @@
 static int setup(void **state)
 {
 	(void)state;
-	class_init(true);
+	class_init(true, true);
 	return window_init() ? 0 : -1;
 }
 

@@ -18,7 +18,7 @@ static struct slab slab;
 static int setup(void **state)
 {
 	(void)state;
-	class_init(true);
+	class_init(true, true);
 	slab_init(0x123456789abcdef0u);
 	memory = aligned_alloc(GRANULE, RUN);
 	return memory ? 0 : -1;
