@@ -43,6 +43,9 @@ HAK_API int hak_trim(size_t keep);
 /* "0.1.0" */
 HAK_API const char *hak_version(void);
 
+/* Keys of HAKMEM_OPTIONS=key=value,...: X(key). */
+#define HAK_OPTIONS(X) X(tls) X(tiny) X(l25) X(whale) X(rules) X(learn) X(stats)
+
 /*
  * Every counter, in the order of struct hak_stats: X(field, what it counts). Counts since the start
  * of the process, summed over all threads; fields in _bytes named "mapped", "cached" are of this

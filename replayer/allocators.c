@@ -1,6 +1,8 @@
 #include "allocators.h"
 
+#include <elf.h>
 #include <errno.h>
+#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,6 +104,20 @@ static int complain(struct allocators *a, int error, const char *format, const c
 	return error;
 }
 
+/* A file that the dynamic linker can preload. */
+static bool is_library(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	ElfW(Ehdr) head = {0};
+	bool read = file && fread(&head, sizeof(head), 1, file) == 1;
+
+	if (file)
+		fclose(file);
+	return read && !memcmp(head.e_ident, ELFMAG, SELFMAG) &&
+	       head.e_ident[EI_CLASS] == ELFCLASS64 && head.e_machine == EM_X86_64 &&
+	       head.e_type == ET_DYN;
+}
+
 static int path_locate(struct allocators *a, const char *path, struct allocator *allocator)
 {
 	const char *base = strrchr(path, '/');
@@ -112,6 +128,10 @@ static int path_locate(struct allocators *a, const char *path, struct allocator 
 	allocator->hakmem = !strncmp(base, "libhakmem", 9) || !strcmp(allocator->name, "hakmem");
 	if (!realpath(path, allocator->path))
 		return complain(a, -errno, "allocator %s: %s", path, strerror(errno));
+	if (!is_library(allocator->path))
+		return complain(a, -EINVAL,
+				"allocator %s: it is no shared library of this machine%s",
+				allocator->path, "");
 	if (strpbrk(allocator->path, ": "))
 		return complain(a, -EINVAL,
 				"allocator %s: LD_PRELOAD cannot carry a path with a space or a "
@@ -208,4 +228,12 @@ int allocators_find(struct allocators *a, const char *names)
 void allocators_fini(struct allocators *a)
 {
 	free(a->list);
+}
+
+bool allocators_have_hakmem(const struct allocators *a)
+{
+	for (size_t i = 0; i < a->count; i++)
+		if (a->list[i].hakmem)
+			return true;
+	return false;
 }

@@ -25,6 +25,9 @@ struct allocators {
  * with `error` set; allocators_fini() in any case.
  */
 int allocators_find(struct allocators *allocators, const char *names);
+/* Is there one that takes HAKMEM_OPTIONS? */
+bool allocators_have_hakmem(const struct allocators *allocators);
+
 void allocators_fini(struct allocators *allocators);
 
 #endif

@@ -21,6 +21,15 @@ struct hall {
 	bool progress; /* to a terminal */
 };
 
+/* hakmem's options, the user's or the environment's, name a file of site rules. */
+static bool asks_for_rules(const struct request *request)
+{
+	const char *options = request->hakmem ? request->hakmem : getenv("HAKMEM_OPTIONS");
+	const char *rules = options ? strstr(options, "rules=") : NULL;
+
+	return rules && (rules == options || rules[-1] == ',');
+}
+
 static struct run_order order_of(const struct request *request, const struct allocator *allocator)
 {
 	struct run_order order = {
@@ -32,7 +41,7 @@ static struct run_order order_of(const struct request *request, const struct all
 		.baton = request->baton,
 		.null = allocator->null,
 		.hakmem = allocator->hakmem,
-		.sites = allocator->hakmem && request->hakmem && strstr(request->hakmem, "rules="),
+		.sites = allocator->hakmem && asks_for_rules(request),
 	};
 
 	strcpy(order.library, allocator->path);

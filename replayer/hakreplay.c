@@ -106,6 +106,9 @@ int main(int argc, char **argv)
 	request_parse(&request, argc, argv);
 	if (allocators_find(&allocators, request.allocators)) {
 		complain("%s", allocators.error);
+	} else if (request.hakmem && !allocators_have_hakmem(&allocators)) {
+		complain("--hakmem: hakmem is not among the allocators");
+		status = 2;
 	} else if (trace_open(&trace, request.trace)) {
 		complain("%s", trace ? trace_error(trace) : strerror(ENOMEM));
 		trace_close(trace);

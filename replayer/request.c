@@ -110,6 +110,29 @@ static uint64_t size(struct argp_state *state, const char *option, const char *t
 	return value << shift;
 }
 
+/* Every word has a key that hakmem knows, and a value. */
+static void hakmem_check(struct argp_state *state, const char *words)
+{
+#define KEY(key) #key,
+	static const char *const keys[] = {HAK_OPTIONS(KEY) NULL};
+#undef KEY
+	size_t length;
+
+	for (; *words; words += length + (words[length] == ',')) {
+		size_t key = strcspn(words, "=,");
+		unsigned i = 0;
+
+		length = strcspn(words, ",");
+		while (keys[i] && (strlen(keys[i]) != key || strncmp(keys[i], words, key)))
+			i++;
+		if (!keys[i])
+			argp_error(state, "--hakmem: hakmem has no option %.*s", (int)key, words);
+		if (key == length)
+			argp_error(state, "--hakmem: %.*s has no value: %.*s=VALUE", (int)key,
+				   words, (int)key, words);
+	}
+}
+
 /* Options that do not go together. */
 static void agreement_check(const struct request *request, struct argp_state *state)
 {
@@ -163,6 +186,7 @@ static error_t parse(int key, char *word, struct argp_state *state)
 		request->partial = true;
 		return 0;
 	case HAKMEM:
+		hakmem_check(state, word);
 		request->hakmem = word;
 		return 0;
 	case JSON:

@@ -132,6 +132,11 @@ def test_missing_allocators_are_named(small: Path, tmp_path: Path) -> None:
     done = replay(small, "--alloc", "/nowhere/libthing.so")
     assert done.returncode == 1
     assert "/nowhere/libthing.so: No such file" in done.stderr
+    for path in (small, BUILD / "obj" / "replayer" / "runner.o"):
+        done = replay(small, "--alloc", f"glibc,{path}")
+        assert (done.returncode, done.stdout) == (1, "")
+        reason = "it is no shared library of this machine"
+        assert done.stderr == f"hakreplay: allocator {path}: {reason}\n"
 
 
 def test_wrong_usage(small: Path) -> None:
@@ -144,6 +149,14 @@ def test_wrong_usage(small: Path) -> None:
         done = replay(small, option, "2", "--schedule", schedule)
         assert (done.returncode, done.stdout) == (2, "")
         assert f"hakreplay: {option} is for --schedule" in done.stderr
+    for words, reason in (
+        ("hakmem --hakmem tiny=0,tinny=1", "hakmem has no option tinny"),
+        ("hakmem --hakmem tiny", "tiny has no value"),
+        ("glibc --hakmem tiny=0", "hakmem is not among the allocators"),
+    ):
+        done = replay(small, "--alloc", *words.split())
+        assert (done.returncode, done.stdout) == (2, "")
+        assert f"hakreplay: --hakmem: {reason}" in done.stderr
     assert run(HAKREPLAY).returncode == 2
     assert run(HAKREPLAY, small, small).returncode == 2
     assert run(HAKREPLAY, "--version").stdout.startswith("hakreplay ")
