@@ -5,7 +5,7 @@ LIBHAKREC_SOURCES := $(addprefix recorder/,session.c bootstrap.c extent.c real.c
 	callsite.c executable.c loaded.c guest.c hooks.c)
 HAKREC_SOURCES := $(addprefix recorder/,session.c host.c inlet.c notebook.c objects.c ledger.c crew.c \
 	elffile.c executable.c modules.c sites.c streak.c unwinder.c merge.c shellwords.c process.c \
-	outputs.c recording.c drain.c facts.c target.c launch.c options.c report.c hakrec.c) $(EBPF_SOURCES)
+	outputs.c ticker.c recording.c drain.c facts.c target.c launch.c options.c report.c hakrec.c) $(EBPF_SOURCES)
 
 CFLAGS_recorder/hooks := -fno-builtin
 

@@ -367,6 +367,21 @@ static bool all_over(const struct drain *d)
 	       !(uint32_t)atomic_load(&d->session->arrivals.top);
 }
 
+/* Keeps the live line up to date. */
+static void show(struct drain *d)
+{
+	struct ticker *ticker = &d->recording->ticker;
+	struct ticker_figures figures;
+
+	if (!ticker_due(ticker, d->tick))
+		return;
+	figures = recording_figures(d->recording);
+	for (size_t i = 0; i < d->count; i++)
+		if (d->processes[i]->begun)
+			ticker_add(&figures, &d->processes[i]->ledger, d->processes[i]->crew.count);
+	ticker_show(ticker, &figures, d->tick);
+}
+
 void drain_run(struct drain *d)
 {
 	unsigned idle = 0;
@@ -382,6 +397,7 @@ void drain_run(struct drain *d)
 		}
 		if (all_over(d))
 			break;
+		show(d);
 		if (idle >= IDLE_NAPS)
 			sleep_until_called(d);
 		else

@@ -157,6 +157,8 @@ int main(int argc, char **argv)
 	drain.session = host.session;
 	drain.first = launch.pid;
 	recording.max_bytes = options.max_bytes;
+	ticker_open(&recording.ticker, !options.quiet);
+	launch.ticker = &recording.ticker;
 	drain.add_facts = add_facts;
 	drain.recording = &recording;
 	drain.unwinder = unwinder_create();
@@ -165,6 +167,7 @@ int main(int argc, char **argv)
 	if (recording_open(&recording, options.file, target.path, launch.pid))
 		errx(1, "%s", recording.message);
 	record(&drain, &launch, options.command[0]);
+	ticker_hide(&recording.ticker);
 	if (options.json)
 		report_json(stderr, &recording);
 	else if (!options.quiet)

@@ -114,10 +114,11 @@ int launch_begin(struct launch *l)
 }
 
 /* Stops hakrec, with all its threads, as the terminal does with a job. */
-static void suspend(int number)
+static void suspend(const struct launch *l, int number)
 {
 	sigset_t one;
 
+	ticker_hide(l->ticker);
 	sigemptyset(&one);
 	sigaddset(&one, number);
 	raise(number);
@@ -135,7 +136,7 @@ static void stop_along(struct launch *l, int number)
 	l->stopped = true;
 	if (number != SIGTSTP && number != SIGTTIN && number != SIGTTOU)
 		return;
-	suspend(number);
+	suspend(l, number);
 	kill(l->pid, SIGCONT);
 }
 
@@ -167,7 +168,7 @@ int launch_wait(struct launch *l)
 	if (number == SIGCHLD)
 		reap(l);
 	else if (number == SIGTSTP && (l->ended || l->stopped))
-		suspend(number);
+		suspend(l, number);
 	else if (number > 0 && l->ended)
 		return number;
 	/* What the terminal sends it has sent to the program as well. */

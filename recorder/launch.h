@@ -2,6 +2,8 @@
 #ifndef RECORDER_LAUNCH_H
 #define RECORDER_LAUNCH_H
 
+#include "ticker.h"
+
 #include <pthread.h>
 #include <stdbool.h>
 #include <sys/types.h>
@@ -10,8 +12,9 @@ struct launch {
 	pid_t pid;
 	int status; /* as waitpid() tells, when ended */
 	bool ended;
-	bool stopped; /* by a signal */
-	int go;       /* written to let the program begin */
+	bool stopped;          /* by a signal */
+	struct ticker *ticker; /* gives the terminal back while hakrec is stopped */
+	int go;                /* written to let the program begin */
 };
 
 /*

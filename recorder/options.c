@@ -48,7 +48,7 @@ static const struct argp_option table[] = {
 	 "Time to about a millisecond (default), or of each call", 0},
 	{"max-size", OPTION_MAX_SIZE, "BYTES", 0,
 	 "Stop recording before a trace gets larger (K, M, G, T: times 1024)", 0},
-	{"quiet", 'q', NULL, 0, "No summary", 0},
+	{"quiet", 'q', NULL, 0, "No live line on a terminal, no summary", 0},
 	{"json", OPTION_JSON, NULL, 0, "Summary as a JSON object per trace", 0},
 	{0},
 };

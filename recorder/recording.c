@@ -111,6 +111,19 @@ void recording_add(struct recording *r, const char *path, const char *message, u
 	};
 }
 
+struct ticker_figures recording_figures(const struct recording *r)
+{
+	struct ticker_figures f = {0};
+
+	for (size_t i = 0; i < r->count; i++) {
+		f.events += r->traces[i].counts.events;
+		f.lost += r->traces[i].counts.lost;
+		f.threads += r->traces[i].threads;
+		f.file_bytes += r->traces[i].bytes;
+	}
+	return f;
+}
+
 void recording_close(struct recording *r)
 {
 	struct stat status;

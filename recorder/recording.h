@@ -5,6 +5,7 @@
 
 #include "ledger.h"
 #include "outputs.h"
+#include "ticker.h"
 
 /* How one trace came out. */
 struct recording_trace {
@@ -17,6 +18,7 @@ struct recording_trace {
 
 struct recording {
 	uint64_t max_bytes; /* of one trace, 0: any */
+	struct ticker ticker;
 	struct outputs outputs;
 	struct recording_trace *traces; /* that have ended */
 	size_t count;
@@ -41,6 +43,9 @@ void recording_move(struct recording *r, char **path, const char *program, pid_t
 /* A trace has ended. message NULL: it is whole. */
 void recording_add(struct recording *r, const char *path, const char *message, uint32_t threads,
 		   const struct ledger_counts *counts);
+
+/* What the traces that have ended come to, to which those in the making are added. */
+struct ticker_figures recording_figures(const struct recording *r);
 
 /* Why recording failed; the first reason is kept. */
 void recording_fail(struct recording *r, const char *message);

@@ -34,6 +34,11 @@ void report_json(FILE *out, const struct recording *recording)
 		add(line, "events", r->counts.events);
 		add(line, "threads", r->threads);
 		add(line, "file_bytes", r->bytes);
+		json_object_object_add(line, "bytes_per_event",
+				       r->counts.events
+					       ? json_object_new_double((double)r->bytes /
+									(double)r->counts.events)
+					       : NULL);
 		add(line, "lost_events", r->counts.lost);
 		add(line, "late_events", r->counts.late);
 		add(line, "repaired_events", r->counts.repaired);

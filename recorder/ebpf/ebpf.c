@@ -62,6 +62,7 @@ static void open_follow(struct follow *f, struct recording *recording,
 	/* However busy the machine is the ring must be emptied: what does not fit is lost. */
 	setpriority(PRIO_PROCESS, 0, PRIO_MIN);
 	recording->max_bytes = options->max_bytes;
+	ticker_open(&recording->ticker, !options->quiet);
 	if (recording_open(recording, options->file, program, pid))
 		errx(1, "%s", recording->message);
 	*f = (struct follow){
@@ -80,6 +81,7 @@ static bool finish(struct follow *f, const struct options *options)
 	struct recording *recording = f->recording;
 	bool failed = recording->message || !recording->count;
 
+	ticker_hide(&recording->ticker);
 	if (options->json)
 		report_json(stderr, recording);
 	else if (!options->quiet)
@@ -134,6 +136,7 @@ void ebpf_run(const struct options *options, const struct target *target)
 	if (error)
 		errx(1, "cannot make a process: %s", strerror(-error));
 	open_follow(&work.follow, &recording, options, target->path, launch.pid, false);
+	launch.ticker = &recording.ticker;
 	if (follow_start(&work.follow, launch.pid))
 		give_up(&work.follow);
 	thread = start(&work);

@@ -469,6 +469,21 @@ static void settle_lost(struct follow *f)
 		}
 }
 
+/* Keeps the live line up to date. */
+static void show(struct follow *f, uint64_t now)
+{
+	struct ticker *ticker = &f->recording->ticker;
+	struct ticker_figures figures;
+
+	if (!ticker_due(ticker, now - f->start_ns))
+		return;
+	figures = recording_figures(f->recording);
+	for (size_t i = 0; i < f->count; i++)
+		if (f->tracees[i]->begun)
+			ticker_add(&figures, &f->tracees[i]->ledger, f->tracees[i]->threads);
+	ticker_show(ticker, &figures, now - f->start_ns);
+}
+
 void follow_run(struct follow *f)
 {
 	uint64_t checked = monotonic_ns();
@@ -483,6 +498,7 @@ void follow_run(struct follow *f)
 			look_after(f);
 		}
 		check_sizes(f);
+		show(f, now);
 	}
 	tracer_stop(f->tracer);
 	while (tracer_read(f->tracer, 0, take, f) == -EAGAIN)

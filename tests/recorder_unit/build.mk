@@ -10,7 +10,7 @@ $(eval $(call unit,test_notebook,tests/recorder_unit/test_notebook.c \
 $(eval $(call unit,test_ledger,tests/recorder_unit/test_ledger.c \
 	$(call recorder_sources,objects ledger),$(BUILD)/libhaktrace.a -lzstd))
 $(eval $(call unit,test_recording,tests/recorder_unit/test_recording.c \
-	$(call recorder_sources,outputs recording),$(BUILD)/libhaktrace.a -lzstd))
+	$(call recorder_sources,outputs ledger objects ticker recording),$(BUILD)/libhaktrace.a -lzstd))
 $(eval $(call unit,test_unwinder,tests/recorder_unit/test_unwinder.c \
 	$(call recorder_sources,elffile modules unwinder),$(BUILD)/libhaktrace.a -lzstd -ldw -lelf))
 $(eval $(call unit,test_stackbase,tests/recorder_unit/test_stackbase.c))
