@@ -1,6 +1,7 @@
 /* haktrace export: writes a trace in the format of another tool. */
+#include "exports.h"
+
 #include "command.h"
-#include "exporter.h"
 #include "product.h"
 
 #include <argp.h>
@@ -123,45 +124,50 @@ static int run(const struct exporter *exporter, struct exporter_job *job)
 	return 0;
 }
 
-static int export(struct trace *trace, const struct request *request)
+static int export(const struct exporter *exporter, struct exporter_job *job)
 {
-	bool standard = !strcmp(request->output, "-");
-	struct exporter_job job = {trace, request->path, request->output};
+	bool standard = !strcmp(job->output, "-");
 	int status;
 
-	if (product_is_source(request->output, request->path)) {
-		warnx("%s: this is the trace itself", request->output);
+	if (product_is_source(job->output, job->path)) {
+		warnx("%s: this is the trace itself", job->output);
 		return 1;
 	}
 	if (standard)
-		job.stream = stdout;
-	else if (!request->exporter->opens)
-		job.stream = fopen(request->output, "we");
-	if (!job.stream && !request->exporter->opens) {
-		warn("%s", request->output);
+		job->stream = stdout;
+	else if (!exporter->opens)
+		job->stream = fopen(job->output, "we");
+	if (!job->stream && !exporter->opens) {
+		warn("%s", job->output);
 		return 1;
 	}
-	status = run(request->exporter, &job);
-	if (job.stream && !standard && fclose(job.stream) && !status) {
-		warn("%s", request->output);
+	status = run(exporter, job);
+	if (job->stream && !standard && fclose(job->stream) && !status) {
+		warn("%s", job->output);
 		status = 1;
 	}
 	if (status && !standard)
-		product_discard(request->output);
+		product_discard(job->output);
+	return status;
+}
+
+int exports_write(const struct exporter *exporter, const char *path, const char *output)
+{
+	struct trace *trace = command_open(path);
+	struct exporter_job job = {trace, path, output};
+	int status;
+
+	if (!trace)
+		return 1;
+	status = export(exporter, &job);
+	trace_close(trace);
 	return status;
 }
 
 int exports_run(int argc, char **argv)
 {
 	struct request request = {0};
-	struct trace *trace;
-	int status;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &request);
-	trace = command_open(request.path);
-	if (!trace)
-		return 1;
-	status = export(trace, &request);
-	trace_close(trace);
-	return status;
+	return exports_write(request.exporter, request.path, request.output);
 }

@@ -19,6 +19,7 @@ static const struct command commands[] = {
 	{"verify", "check that traces are whole and legal", verify_run},
 	{"import", "make a trace from another tool's log", import_run},
 	{"export", "write a trace in another tool's format", exports_run},
+	{"rules", "write rules for hakmem's call sites", rules_run},
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(*commands))
