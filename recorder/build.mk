@@ -7,7 +7,7 @@ HAKREC_SOURCES := $(addprefix recorder/,session.c host.c inlet.c notebook.c obje
 	elffile.c executable.c modules.c sites.c streak.c unwinder.c merge.c shellwords.c process.c \
 	outputs.c ticker.c recording.c drain.c facts.c target.c launch.c options.c report.c hakrec.c) $(EBPF_SOURCES)
 
-CFLAGS_recorder/hooks := -fno-builtin
+CFLAGS_recorder/hooks := -fno-builtin -mprfchw
 
 $(eval $(call shared,hakrec,$(LIBHAKREC_SOURCES)))
 $(eval $(call program,hakrec,$(HAKREC_SOURCES),$(BUILD)/libhaktrace.a -lzstd -ljson-c -ldw $(EBPF_LIBRARIES)))

@@ -15,6 +15,7 @@
 #define LEFT_OVER  4       /* further copies of a site keep to that part of the budget */
 
 struct callsite_table *_Atomic callsite_table;
+int64_t callsite_else = -1;
 
 static enum { NONE, ADDRESS, CONTEXT } mode;
 static uint32_t sites;      /* numbers given */
@@ -40,6 +41,7 @@ bool callsite_open(const struct session *s)
 	if (!table)
 		return false;
 	mode = s->mode & SESSION_CONTEXT ? CONTEXT : s->mode & SESSION_ADDRESS ? ADDRESS : NONE;
+	callsite_else = mode == NONE ? 0 : -1;
 	started = session_now(s);
 	atomic_store(&callsite_table, table);
 	return true;

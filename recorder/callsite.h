@@ -29,6 +29,7 @@ struct callsite_table {
 };
 
 extern struct callsite_table *_Atomic callsite_table __attribute__((visibility("hidden")));
+extern int64_t callsite_else __attribute__((visibility("hidden"))); /* of one not known */
 
 /* Readies the table for sites of the session's mode. False: no memory. */
 bool callsite_open(const struct session *s);
@@ -55,7 +56,7 @@ static inline struct callsite *callsite_place(struct callsite_table *table, uint
 
 /*
  * The site of a hook's caller, when it is at its first place in the table and walked: the fast
- * path. Negative: callsite_find() is to be asked.
+ * path. Negative: callsite_find() is to be asked; it never is where no sites are wanted.
  */
 static inline int64_t callsite_known(uintptr_t begin, const uintptr_t *base)
 {
@@ -71,7 +72,7 @@ static inline int64_t callsite_known(uintptr_t begin, const uintptr_t *base)
 	table = atomic_load_explicit(&callsite_table, memory_order_relaxed);
 	site = callsite_place(table, print);
 	if (__builtin_expect(atomic_load_explicit(&site->print, memory_order_acquire) != print, 0))
-		return -1;
+		return callsite_else;
 	return site->number;
 }
 

@@ -9,7 +9,8 @@
 #include "record.h"
 #include "track.h"
 
-#define PEN_DEPTH 4 /* a thread, a signal handler that interrupts a hook, one that ... */
+#define PEN_AHEAD 16 /* records */
+#define PEN_DEPTH 4  /* a thread, a signal handler that interrupts a hook, one that ... */
 
 /* A call that obtains memory. */
 struct pen_birth {
@@ -89,6 +90,8 @@ static inline bool pen_try(struct pen *p, uint64_t word0, uint64_t word1)
 		return false;
 	place->word[0] = word0;
 	place->word[1] = word1;
+	/* hakrec's processor had this memory last: ask for it before the stores wait for it. */
+	__builtin_prefetch(place + PEN_AHEAD, 1);
 	/* Release: pairs with hakrec's acquire; what it sees counted it sees written, and what was
 	 * published before by whoever handed us the block it sees too. */
 	atomic_store_explicit(&lane->count, count + 1, memory_order_release);
