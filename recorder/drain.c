@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #define NAP_NS    500000
+#define CALM_NS   1000000 /* a nap where little comes ... */
+#define CALM      8192    /* ... fewer records than these in a round */
 #define SLEEP_NS  100000000
 #define CHECK_NS  20000000
 #define FLUSH_NS  1000000000 /* a reader of the growing file lags no more */
@@ -291,14 +293,6 @@ static void show_tick(struct process *p)
 	}
 }
 
-static void feed_starving(struct session *s)
-{
-	if (!atomic_load(&s->starving))
-		return;
-	atomic_fetch_add(&s->freed, 1);
-	doze_wake(&s->freed, INT32_MAX);
-}
-
 /* Nothing more can be written to one trace: recording ends, and every trace says why. */
 static void stop(struct drain *d, const struct process *p)
 {
@@ -323,7 +317,7 @@ static uint64_t run_round(struct drain *d)
 			continue;
 		show_tick(p);
 		dealt += process_drain(p, clock);
-		feed_starving(d->session);
+		session_feed(d->session);
 		if (p->ledger.error)
 			stop(d, p);
 	}
@@ -388,7 +382,7 @@ void drain_run(struct drain *d)
 
 	while (!all_over(d) && !atomic_load(&d->session->closed)) {
 		uint64_t dealt = run_round(d);
-		struct timespec nap = {0, NAP_NS};
+		struct timespec nap = {0, dealt < CALM ? CALM_NS : NAP_NS};
 
 		idle = dealt ? 0 : idle + 1;
 		if (d->tick - d->checked > CHECK_NS || atomic_load(&d->first_ended)) {
@@ -404,7 +398,7 @@ void drain_run(struct drain *d)
 			nanosleep(&nap, NULL);
 	}
 	atomic_store(&d->session->closed, 1);
-	feed_starving(d->session);
+	session_feed(d->session);
 	while (d->count)
 		end_process(d, 0, false);
 	recording_close(d->recording);

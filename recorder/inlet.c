@@ -1,5 +1,7 @@
 #include "inlet.h"
 
+#define FEED_CHUNKS 64 /* given back before those that wait for one are woken */
+
 void inlet_open(struct inlet *in, struct session *s, uint32_t lane)
 {
 	*in = (struct inlet){
@@ -21,6 +23,19 @@ static uint32_t following(const struct inlet *in)
 	return next < in->session->chunks ? next : SESSION_NONE;
 }
 
+/* Asks for the beginning of the chunk behind, which the producer's processor wrote last. */
+static void look_ahead(const struct inlet *in)
+{
+	uint32_t next = following(in);
+	const struct record *records;
+
+	if (next == SESSION_NONE)
+		return;
+	records = session_chunk(in->session, next);
+	for (unsigned i = 0; i < INLET_AHEAD; i += 64 / sizeof(*records))
+		__builtin_prefetch(records + i);
+}
+
 bool inlet_turn(struct inlet *in)
 {
 	uint32_t next = following(in);
@@ -33,6 +48,9 @@ bool inlet_turn(struct inlet *in)
 		session_give_chunk(in->session, in->chunk);
 	in->chunk = next;
 	in->until += CHUNK_RECORDS;
+	look_ahead(in);
+	if (in->until / CHUNK_RECORDS % FEED_CHUNKS == 0)
+		session_feed(in->session);
 	return true;
 }
 

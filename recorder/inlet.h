@@ -7,6 +7,8 @@
 
 #include "record.h"
 
+#define INLET_AHEAD 48 /* records that are asked for before they are read */
+
 struct inlet {
 	struct session *session;
 	struct session_lane *lane;

@@ -7,6 +7,7 @@
 
 #define FIRST_REGION_BITS 4
 #define FIRST_NODES       ((size_t)128)
+#define SWEEP_NODES       ((size_t)1024) /* a region */
 #define NODE_BYTES        (OBJECTS_NODE_WORDS * sizeof(uint64_t))
 #define TABLE_BYTES       (OBJECTS_SPANS * sizeof(uint32_t))
 #define ALIGN_SHIFT       (OBJECTS_NUMBER_BITS + 16)
@@ -175,7 +176,8 @@ static int grow_nodes(struct objects *o)
 	return 0;
 }
 
-/* Makes room for a node; sweeping now and then keeps it as large as what is alive. */
+/* Makes room for a node; sweeping now and then keeps it as large as what is alive. A sweep goes
+ * through all spans: it waits until as many nodes are there as will pay for it. */
 static int make_room(struct objects *o)
 {
 	size_t taken;
@@ -184,7 +186,9 @@ static int make_room(struct objects *o)
 		return 0;
 	if (sweep(o, &taken))
 		return -ENOMEM;
-	return taken < o->nodes_room / 2 ? grow_nodes(o) : 0;
+	return taken < o->nodes_room / 2 || o->nodes_room < o->regions_used * SWEEP_NODES
+		       ? grow_nodes(o)
+		       : 0;
 }
 
 static uint32_t node_take(struct objects *o)

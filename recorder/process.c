@@ -350,11 +350,17 @@ static inline bool deal_head(struct process *p, struct inlet *in, bool force)
 static uint64_t deal_streak(struct process *p, struct inlet *in, uint64_t clock, uint64_t most)
 {
 	uint64_t seen = (in->end < in->until ? in->end : in->until) - in->at;
-	struct streak streak = {in->head, seen, seen, in->clock, in->number};
+	struct streak streak = {
+		.records = in->head,
+		.seen = seen,
+		.clock = in->clock,
+		.thread = in->number,
+		.fresh = in->at % CHUNK_RECORDS == 0 || in->at == in->settled,
+	};
 
 	if (in->thread == SESSION_NONE || in->waited || in->wide)
 		return 0;
-	streak.count = most < streak.count ? most : streak.count;
+	streak.count = most < seen ? most : seen;
 	streak.count = clock - in->clock < streak.count ? clock - in->clock + 1 : streak.count;
 	return streak_take(&streak, &p->ledger, &p->sites);
 }

@@ -149,6 +149,14 @@ uint32_t session_arrived_before(const struct session *s, uint32_t process)
 	return session_process(s, process)->next - 1;
 }
 
+void session_feed(struct session *s)
+{
+	if (!atomic_load(&s->starving))
+		return;
+	atomic_fetch_add(&s->freed, 1);
+	doze_wake(&s->freed, INT32_MAX);
+}
+
 void session_ring(struct session *s)
 {
 	/* Sequentially consistent: pairs with hakrec, which sets asleep before it looks again. */

@@ -167,6 +167,9 @@ void session_arrive(struct session *s, uint32_t process);
 uint32_t session_take_arrivals(struct session *s);
 uint32_t session_arrived_before(const struct session *s, uint32_t process);
 
+/* Wakes the producers that wait for a chunk. */
+void session_feed(struct session *s);
+
 /* Wakes hakrec when it sleeps. */
 void session_ring(struct session *s);
 

@@ -2,8 +2,7 @@
 
 #include "traces/encoder.h"
 
-#define AHEAD     16 /* so many records ahead blocks are brought near, ... */
-#define FAR_AHEAD 32 /* ... and so many further, records */
+#define AHEAD 16 /* so many records ahead blocks are brought near */
 
 /* By a record's upper 16 bits, when there are no flags and no alignment in them. */
 enum plain { OTHER, BIRTH, DEATH };
@@ -72,9 +71,18 @@ static inline void look_ahead(const struct streak *streak, const struct objects 
 {
 	uint64_t last = streak->seen - 1;
 	uint64_t ahead = i + AHEAD < last ? i + AHEAD : last;
+	uint64_t far = i + INLET_AHEAD < last ? i + INLET_AHEAD : last;
 
 	objects_prefetch(objects, record_addr(streak->records + ahead));
-	__builtin_prefetch(streak->records + (ahead + FAR_AHEAD < last ? ahead + FAR_AHEAD : last));
+	__builtin_prefetch(streak->records + far);
+}
+
+/* The same for the first records. */
+__attribute__((noinline)) static void look_first(const struct streak *streak,
+						 const struct objects *objects)
+{
+	for (uint64_t i = 0; i < AHEAD && i < streak->seen; i++)
+		objects_prefetch(objects, record_addr(streak->records + i));
 }
 
 uint64_t streak_take(const struct streak *streak, struct ledger *l, const struct sites *sites)
@@ -94,6 +102,8 @@ uint64_t streak_take(const struct streak *streak, struct ledger *l, const struct
 
 	if (l->error || l->next_object >> (OBJECTS_NUMBER_BITS - 1))
 		return 0;
+	if (here.fresh)
+		look_first(streak, &l->objects);
 	for (i = 0; i < count; i++) {
 		const struct record *r = here.records + i;
 		uint64_t head = r->word[0] >> RECORD_ADDR_BITS;

@@ -6,8 +6,8 @@
 #ifndef RECORDER_STREAK_H
 #define RECORDER_STREAK_H
 
+#include "inlet.h"
 #include "ledger.h"
-#include "record.h"
 #include "sites.h"
 
 struct streak {
@@ -16,6 +16,7 @@ struct streak {
 	uint64_t seen;   /* records that may be looked at, count or more */
 	uint64_t clock;  /* the first one's */
 	uint32_t thread; /* in the trace */
+	bool fresh;      /* none of the records was looked at before */
 };
 
 /* Deals with the plain records from the first one on. Returns how many: the one behind has to be
