@@ -101,7 +101,6 @@ static struct json_object *streamed(const struct contest_run *run)
 	struct json_object *object = json_object_new_object();
 
 	add(object, "parts", count(run->outcome->parts));
-	add(object, "plan_bytes", count(run->contest->plan->bytes));
 	add(object, "stall_ns", count(run->outcome->stall_ns));
 	return object;
 }
@@ -131,6 +130,7 @@ static void add_measures(struct json_object *object, const struct contest_run *r
 	add(object, "order_digest", lockstep ? digest(outcome->order_digest) : NULL);
 	add(object, "check_errors",
 	    contest->request->check && !run->allocator->null ? count(outcome->check_errors) : NULL);
+	add(object, "plan_bytes", count(contest->plan->bytes));
 	add(object, "streamed", contest->plan->parts > 1 ? streamed(run) : NULL);
 	add(object, "late", contest->request->schedule == RUN_PACED ? late(&outcome->late) : NULL);
 	add(object, "latency", NULL);

@@ -92,14 +92,14 @@ static uint64_t crew_digest(const struct crew *crew)
 	return digest;
 }
 
-/* That of every copy, or one that differs from the first one's. */
+/* That of every copy; when they are not all equal, another one than any of them. */
 static uint64_t digest_all(void)
 {
-	uint64_t first = crew_digest(&roster.crews[0]);
-	uint64_t digest = first;
+	uint64_t digest = crew_digest(&roster.crews[0]);
 
-	for (uint32_t i = 1; i < roster.copies && digest == first; i++)
-		digest = crew_digest(&roster.crews[i]);
+	for (uint32_t i = 1; i < roster.copies; i++)
+		if (crew_digest(&roster.crews[i]) != digest)
+			return digest_join(digest, i, crew_digest(&roster.crews[i]));
 	return digest;
 }
 

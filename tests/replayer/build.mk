@@ -32,5 +32,11 @@ bench-replay: ## the replay loop's own cost by schedule, against a naive replaye
 
 SOAKS += soak-replay
 soak-replay: export HAK_SCALE := 50
-soak-replay: ## random legal traces, 50 times as many; a trace of 100 million events
+soak-replay: ## random legal traces, 50 times as many; a trace of a billion events in 256 MB
 	$(Q)$(PYTHON) -m pytest -q -p no:cacheprovider tests/replayer
+	$(Q)$(PYTHON) tests/replayer/fuzz_schedules.py --seconds 3600
+
+FUZZERS += fuzz-schedules
+fuzz-schedules: export HAK_BUILD := $(abspath $(BUILD))
+fuzz-schedules: test-programs ## random traces of up to 200 threads in every schedule: no hang, one digest
+	$(Q)$(PYTHON) tests/replayer/fuzz_schedules.py --seconds $(FUZZ_SECONDS)

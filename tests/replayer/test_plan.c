@@ -358,7 +358,10 @@ static void test_slots_are_few(void **state)
 	fixture_free(&f);
 }
 
-/* 16 bytes a call at most, waits included, where one free in many is another thread's. */
+/*
+ * 24 bytes a call at most, waits included, where half of the calls have an operand and one free in
+ * many is another thread's. Real programs: test_schedules.py.
+ */
 static void test_plan_is_small(void **state)
 {
 	struct randomrows how = {10, 3, 60000, 1000};

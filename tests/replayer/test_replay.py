@@ -29,7 +29,7 @@ FIELDS = (
     "threads wall_ns cpu_ns ns_per_op loop_ns_per_op again_ns_per_op peak_rss_bytes "
     "recorded_peak_live_bytes replayed_peak_live_bytes minor_faults major_faults "
     "voluntary_switches involuntary_switches syscalls digest order_digest check_errors "
-    "streamed late latency rss_series allocator_stats machine version"
+    "plan_bytes streamed late latency rss_series allocator_stats machine version"
 ).split()
 
 SMALL = (
@@ -410,19 +410,21 @@ def test_baton_under_valgrind(small: Path) -> None:
 
 
 def test_long_trace_takes_bounded_memory(tmp_path: Path) -> None:
-    """16 bytes a call and what any trace takes; 100 million calls when soaking."""
-    events = 2_000_000 * SCALE if SCALE > 1 else 500_000
+    """The plan in parts, and what any trace takes; a billion calls when soaking."""
+    events, part = (20_000_000 * SCALE, 256 << 20) if SCALE > 1 else (500_000, 2 << 20)
     trace = tmp_path / "long.zst"
     generate = BUILD / "tests" / "traces" / "generate"
-    done = run(generate, f"--events={events}", "--threads=4", "--live=100000", trace)
-    assert done.returncode == 0, done.stderr
+    command = [generate, f"--events={events}", "--threads=4", "--live=100000", trace]
+    assert run(*command, timeout=None).returncode == 0
     digests = set()
     for schedule in SCHEDULES:
         lines = tmp_path / f"{schedule}.jsonl"
         command = [HAKREPLAY, trace, "-a", "hakmem", "-n", "1", "-s", schedule, "--json", lines]
-        _, memory = measured(*command)
-        assert memory < 200_000_000 + 16 * events
-        digests.add(json.loads(lines.read_text())["digest"])
+        _, memory = measured(*command, "--memory", part)
+        assert memory < 250_000_000 + part
+        result = json.loads(lines.read_text())
+        assert result["streamed"]["parts"] >= 3
+        digests.add(result["digest"])
     assert len(digests) == 1
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from command import run
+import pytest
+from command import ROOT, run
 from replaying import HAKREPLAY, HELPERS, SCHEDULES, SCRIBE, make_random, replay, results
 
 
@@ -81,7 +82,7 @@ def test_streamed_plan_does_the_same(tmp_path: Path) -> None:
             assert one["streamed"] is None
             assert other["streamed"]["parts"] > 10
             assert other["streamed"]["stall_ns"] > 0
-            assert other["streamed"]["plan_bytes"] > 12 * other["ops"]
+            assert other["plan_bytes"] > 12 * other["ops"]
             for same in ("digest", "order_digest", "ops", "threads", "check_errors"):
                 assert other[same] == one[same]
             if schedule == "lockstep":
@@ -103,3 +104,13 @@ def test_streamed_run_that_fails(tmp_path: Path) -> None:
     rows = [line.split() for line in done.stdout.splitlines()]
     assert ["broken", "failed"] in rows
     assert any(row[:1] == ["glibc"] and "failed" not in row for row in rows)
+
+
+@pytest.mark.parametrize("name", ["compiler", "git", "python", "redis", "sqlite"])
+def test_plan_is_small(name: str, tmp_path: Path) -> None:
+    """16 bytes a call at most, on real programs; paced has 4 more for each gap."""
+    trace = tmp_path / f"{name}.zst"
+    trace.symlink_to(ROOT / "traces" / "samples" / trace.name)
+    for schedule, most in zip(SCHEDULES, (16, 16, 20), strict=True):
+        (result,) = results(trace, "-a", "null", "-n", "1", "-s", schedule)
+        assert 12 * result["ops"] < result["plan_bytes"] <= most * result["ops"]
