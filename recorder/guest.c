@@ -391,7 +391,7 @@ static bool abandoned(const struct pen *p, const uintptr_t *base)
 {
 	stack_t signals;
 
-	if (base < p->base || !p->begin || (uintptr_t)base > p->begin)
+	if (base < p->base || (p->begin && (uintptr_t)base > p->begin))
 		return false;
 	return sigaltstack(NULL, &signals) == 0 && !(signals.ss_flags & SS_ONSTACK);
 }

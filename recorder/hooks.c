@@ -188,6 +188,8 @@ INLINE size_t product(size_t count, size_t size)
 		if (!p)                                                                            \
 			return result;                                                             \
 		p->throwing.kind = 0;                                                              \
+		if (p->site) /* only birth_slowly() takes it */                                    \
+			return birth_slowly(p, result, number, size, align);                       \
 		return record_birth(p, result, number, size, align, BASE);                         \
 	}
 

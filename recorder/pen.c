@@ -201,6 +201,7 @@ void pen_fail(struct pen *p)
 	struct pen_birth birth = p->throwing;
 
 	p->throwing.kind = 0;
+	p->site = 0;
 	if (birth.kind)
 		pen_write_birth(p, NULL, &birth, RECORD_FAILED);
 }
