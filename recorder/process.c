@@ -2,14 +2,14 @@
 
 #include "shellwords.h"
 #include "traces/sitekey.h"
+#include "walked.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define DEPTH_MAX 512   /* frames of a stack */
-#define GRAIN_NS  10000 /* of coarse times, which are good to some 100 us at best */
+#define GRAIN_NS 10000 /* of coarse times, which are good to some 100 us at best */
 
 /* ---- what a fork passes on ---- */
 
@@ -141,57 +141,24 @@ static struct module *find_frame(void *context, uint64_t addr)
 	return find_module(context, addr);
 }
 
-/* What equal stacks have in common. */
-static uint64_t stack_print(const uint64_t *addrs, size_t depth)
-{
-	uint64_t print = depth;
-
-	for (size_t i = 0; i < depth; i++)
-		print = site_mix(print + addrs[i]);
-	return print;
-}
-
-/* A stack of a site that was not met there before. */
-static void write_stack(struct process *p, uint32_t number, const uint64_t *addrs, uint32_t depth)
-{
-	struct trace_frame frames[DEPTH_MAX];
-	struct trace_stack stack = {.depth = depth, .frames = frames};
-	int64_t written;
-
-	for (uint32_t i = 0; i < depth; i++) {
-		struct module *module = find_module(p, addrs[i]);
-		int64_t in = module ? modules_number(module, p->ledger.writer)
-				    : (int64_t)TRACE_NO_MODULE;
-
-		if (in < 0)
-			return;
-		frames[i] = (struct trace_frame){(uint32_t)in,
-						 addrs[i] - (module ? module->base_addr : 0)};
-	}
-	stack.site = site_number(p, number);
-	if (stack.site == TRACE_NO_SITE)
-		return;
-	written = trace_writer_stack(p->ledger.writer, &stack);
-	if (written < 0)
-		p->ledger.error = (int)written;
-	else
-		sites_keep(&p->sites, number, stack_print(addrs, depth), (uint32_t)written);
-}
-
 /* A sample of a frequent site's stack: walked, and written when it is new. */
 static void take_stack(struct process *p, const struct note_stack *note, size_t bytes)
 {
 	const struct unwinder_space space = {find_frame, p};
-	uint64_t addrs[DEPTH_MAX];
-	size_t depth;
+	struct walked walked;
+	uint32_t number;
+	int error;
 
 	if (note->bytes > bytes - sizeof(*note) || note->site >= p->sites.count ||
 	    !p->sites.all[note->site].addr || !p->begun || p->ledger.error)
 		return;
-	depth = unwinder_walk(p->unwinder, note, &space, addrs, DEPTH_MAX);
-	if (!sites_meet(&p->sites, note->site, stack_print(addrs, depth)) &&
-	    sites_room(&p->sites, note->site))
-		write_stack(p, note->site, addrs, (uint32_t)depth);
+	walked.depth = unwinder_walk(p->unwinder, note, &space, walked.addrs, WALKED_DEPTH_MAX);
+	number = site_number(p, note->site);
+	if (number == TRACE_NO_SITE)
+		return;
+	error = walked_keep(&walked, &p->sites, note->site, number, &space, p->ledger.writer);
+	if (error && !p->ledger.error)
+		p->ledger.error = error;
 }
 
 static void take_note(struct process *p, const struct note_head *head, const void *payload)

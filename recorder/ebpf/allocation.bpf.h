@@ -194,6 +194,7 @@ static __always_inline bool enter_alloc(struct thread *t, const struct entry *e)
 	}
 	f = frame_at(t, depth);
 	f->sp = e->frame;
+	f->back = e->caller;
 	f->kind = COOKIE_KIND(e->cookie);
 	f->shape = COOKIE_SHAPE(e->cookie);
 	frame_describe(f, e);
@@ -250,6 +251,50 @@ static __always_inline void alloc_tell(struct thread *t, const struct frame *f, 
 	bpf_ringbuf_submit(m, BPF_RB_NO_WAKEUP);
 }
 
+static __always_inline bool is_throwing(uint8_t kind)
+{
+	return kind == KIND_NEW || kind == KIND_NEW_ARRAY || kind == KIND_NEW_ALIGNED ||
+	       kind == KIND_NEW_ARRAY_ALIGNED;
+}
+
+/*
+ * An exception is raised inside an operator new whose return is caught: where its return address
+ * was the unwinder would find the kernel's, and end the program. The process waits until hakrec has
+ * put the address back, and the call has failed. (One whose new handler raises and handles an
+ * exception of its own may still succeed, unseen: its block is foreign when it is freed.)
+ */
+static __noinline void abandon(struct thread *t, uint64_t sp)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	uint32_t depth = t->depth;
+	uint64_t found = 0;
+	struct ring_raise *m;
+	struct frame *f;
+
+	if (depth <= t->barrier || depth > FRAMES)
+		return;
+	f = frame_at(t, depth - 1);
+	if (!is_throwing(f->kind) || f->sp <= sp)
+		return;
+	bpf_probe_read_user(&found, sizeof(found), (void *)(f->sp - 8));
+	if (found != BPF_CORE_READ(task, mm, uprobes_state.xol_area, vaddr))
+		return;
+	t->depth = depth - 1;
+	alloc_tell(t, f, 0);
+	m = bpf_ringbuf_reserve(&ring, sizeof(*m), 0);
+	if (!m)
+		return;
+	head_fill(&m->head, current_tid(), RING_RAISE);
+	m->head.flags = RING_STOPPED;
+	m->pid = current_pid();
+	m->unused = 0;
+	m->slot = f->sp - 8;
+	m->back = f->back;
+	/* In this order: hakrec's SIGCONT must not come first. */
+	bpf_send_signal(SIGSTOP);
+	bpf_ringbuf_submit(m, BPF_RB_FORCE_WAKEUP);
+}
+
 /* Another call than that of an operator new that got nothing: it has thrown, or asks for help. */
 static __noinline void outer_settle(struct thread *t, const struct entry *e)
 {
@@ -290,6 +335,67 @@ static __always_inline bool is_internal(const struct entry *e)
 	       is_direct(e->caller, e->body);
 }
 
+/* ---- stacks ---- */
+
+static __always_inline void stack_copy(struct ring_stack *m, uint64_t end, int pages)
+{
+	uint64_t page = m->frame & ~(uint64_t)(RING_PAGE - 1);
+
+	for (int i = 0; i < pages; i++, page += RING_PAGE) {
+		if (page >= end ||
+		    bpf_probe_read_user((char *)(m + 1) + i * RING_PAGE, RING_PAGE, (void *)page))
+			break;
+		m->bytes += RING_PAGE;
+	}
+}
+
+static __always_inline void stack_describe(struct ring_stack *m, const struct entry *e,
+					   uint64_t base)
+{
+	head_fill(&m->head, current_tid(), RING_STACK);
+	m->caller = e->caller;
+	m->frame = e->frame;
+	m->base = base;
+	m->bytes = 0;
+}
+
+/* Most stacks fit a small message. */
+static __noinline void stack_tell(struct thread *t, const struct entry *e, uint64_t base)
+{
+	uint64_t end = t->stack_begin > e->frame ? t->stack_begin : ~0ull;
+	struct ring_stack *m;
+
+	if (end - e->frame <= RING_PAGE) {
+		m = call_reserve(sizeof(*m) + 2 * RING_PAGE);
+		if (!m)
+			return;
+		stack_describe(m, e, base);
+		stack_copy(m, end, 2);
+	} else {
+		m = call_reserve(sizeof(*m) + RING_STACK_PAGES * RING_PAGE);
+		if (!m)
+			return;
+		stack_describe(m, e, base);
+		stack_copy(m, end, RING_STACK_PAGES);
+	}
+	m->cost_ns = (uint32_t)(bpf_ktime_get_ns() - m->head.time_ns);
+	bpf_ringbuf_submit(m, BPF_RB_NO_WAKEUP);
+}
+
+/* Tells the stack of a call from a place whose stack is wanted. */
+static __always_inline void stack_offer(struct thread *t, const struct entry *e, uint64_t base)
+{
+	uint32_t bit = RING_WANTED(e->caller, t->stack_begin - e->frame);
+	uint32_t *word = &wanted[bit / 32], mask = 1u << bit % 32;
+
+	if (__builtin_expect(*word & mask, 0)) {
+		__sync_fetch_and_and(word, ~mask);
+		stack_tell(t, e, base);
+	}
+}
+
+/* ---- probes ---- */
+
 static __always_inline bool enter(struct probe_registers *regs)
 {
 	struct thread *t;
@@ -302,6 +408,10 @@ static __always_inline bool enter(struct probe_registers *regs)
 	if (!t)
 		return false;
 	e.cookie = bpf_get_attach_cookie(regs);
+	if (COOKIE_SHAPE(e.cookie) == SHAPE_RAISE) {
+		abandon(t, regs->sp);
+		return false;
+	}
 	sp = regs->sp + COOKIE_STACK(e.cookie);
 	e.frame = sp + 8;
 	if (t->depth && is_nested(t, &e))
@@ -311,6 +421,7 @@ static __always_inline bool enter(struct probe_registers *regs)
 	bpf_probe_read_user(&e.caller, sizeof(e.caller), (void *)sp);
 	if (is_internal(&e))
 		return false;
+	stack_offer(t, &e, regs->bp);
 	e.args[0] = regs->di;
 	e.args[1] = regs->si;
 	e.args[2] = regs->dx;

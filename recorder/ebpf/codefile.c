@@ -43,7 +43,7 @@ static void codefile_read(struct codefile *file)
 	}
 	file->is_elf = true;
 	if (entrances_find(&file->entrances, &file->symbols))
-		file->entrances.count = 0;
+		file->entrances = (struct entrances){0};
 }
 
 static void note_aliases(struct codefiles *files, const struct entrances *entrances)

@@ -61,6 +61,8 @@ static const struct callee callees[] = {
 	{#symbol, number, SHAPE_##shape, ARGUMENTS_##shape, THROWS_##shape},
 	TRACE_CALLS(CALLEE)
 #undef CALLEE
+		{"__cxa_allocate_exception", ENTRANCE_RAISE, SHAPE_RAISE, 0, false},
+	{"_Unwind_RaiseException", ENTRANCE_RAISE, SHAPE_RAISE, 0, false},
 };
 
 #define CALLEES (sizeof(callees) / sizeof(callees[0]))
@@ -70,6 +72,9 @@ static const struct callee callees[] = {
 
 static const struct callee *callee_named(const char *symbol)
 {
+	/* Spares most names of a C++ program the search. */
+	if (symbol[0] == '_' && symbol[1] == 'Z' && symbol[2] != 'n' && symbol[2] != 'd')
+		return NULL;
 	for (size_t i = 0; i < CALLEES; i++)
 		if (strcmp(callees[i].symbol, symbol) == 0)
 			return &callees[i];
@@ -84,9 +89,10 @@ static const struct callee *callee_of(unsigned kind)
 	return NULL;
 }
 
-static bool frees(const struct callee *c)
+/* Does its result matter? */
+static bool allocates(const struct callee *c)
 {
-	return c->shape == SHAPE_FREE || c->shape == SHAPE_DELETE;
+	return c->shape < SHAPE_FREE;
 }
 
 struct search {
@@ -102,7 +108,12 @@ static int add_function(void *context, const struct symbols_function *found)
 	struct entrances *t = search->target;
 	struct entrance *f = t->all;
 
-	if (!callee || found->local)
+	if (strcmp(found->name, THREAD_END) == 0) {
+		t->thread_end = found->addr;
+		t->thread_end_bytes = found->size;
+	}
+	/* These may be local where they were linked into a program. */
+	if (!callee || (found->local && callee->kind != ENTRANCE_RAISE))
 		return 0;
 	while (f < t->all + t->count && f->addr != found->addr)
 		f++;
@@ -146,7 +157,7 @@ static int read_branch(void *context, const struct spot_branch *branch)
 	const char *symbol = branch_symbol(body->search, branch->target);
 	const struct callee *callee = symbol ? callee_named(symbol) : NULL;
 
-	if (callee && !frees(callee)) {
+	if (callee && allocates(callee)) {
 		body->allocates = true;
 		if (branch->straight && !branch->call)
 			body->forwards = true;
@@ -168,7 +179,7 @@ static bool is_wrapper(const struct search *search, const struct callee *callee,
 {
 	struct body body = {.search = search};
 
-	if (callee->kind < TRACE_NEW || frees(callee) || !f->size)
+	if (callee->kind < TRACE_NEW || !allocates(callee) || !f->size)
 		return false;
 	spot_branches(search->finder, code, f->size, f->addr, read_branch, &body);
 	return body.forwards || (body.passes && !callee->throws) ||
@@ -199,7 +210,7 @@ static int place_probe(const struct search *search, struct entrance *f)
 	if (f->size > bytes)
 		f->size = bytes;
 	wrapper = is_wrapper(search, callee, code, f);
-	f->returns = !frees(callee) && !wrapper;
+	f->returns = allocates(callee) && !wrapper;
 	/* A symbol without a size (assembler): look at its beginning. */
 	if (f->size)
 		bytes = f->size;
@@ -211,6 +222,7 @@ static int place_probe(const struct search *search, struct entrance *f)
 	f->offset = symbols_offset(search->file, f->addr + f->spot.offset);
 	f->cookie = cookie_of(f, callee, search->file->library, wrapper);
 	search->target->slow += !f->spot.emulated;
+	search->target->functions += callee->kind != ENTRANCE_RAISE;
 	return 0;
 }
 
@@ -255,7 +267,7 @@ unsigned entrances_called(const struct entrances *t, const struct symbols *f, ui
 	if (code[0] == 0xff && code[1] == 0x15) /* call *displacement(%rip) */
 		symbol = symbols_slot_symbol(f, target);
 	else if (code[1] == 0xe8) { /* call displacement */
-		if (is_entrance(t, target) && symbols_within(f, addr, THREAD_END))
+		if (is_entrance(t, target) && addr - t->thread_end < t->thread_end_bytes)
 			return ENTRANCES_INTERNAL;
 		symbol = symbols_stub_symbol(f, target);
 	}

@@ -20,10 +20,15 @@ struct entrance {
 	uint64_t cookie; /* ring.h */
 };
 
+/* Where an exception begins is probed, too: it is no function of an allocator. */
+#define ENTRANCE_RAISE 63
+
 struct entrances {
 	struct entrance all[ENTRANCES_MAX];
 	size_t count;
-	unsigned slow; /* probes on instructions that the kernel must single-step */
+	unsigned functions; /* of them, the allocator's */
+	unsigned slow;      /* probes on instructions that the kernel must single-step */
+	uint64_t thread_end, thread_end_bytes; /* code that empties the cache of a thread */
 };
 
 /* Looks for them. Returns 0 or a negative errno; none found is no error. */

@@ -2,18 +2,17 @@
 
 #include "threadstack.h"
 
-#include "recorder/elffile.h"
 #include "recorder/facts.h"
 #include "recorder/session.h"
 
 #include <err.h>
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -60,7 +59,7 @@ static struct tracee *add(struct follow *f, struct tracee *t)
 
 static struct tracee *make(struct follow *f, pid_t pid)
 {
-	struct tracee *t = tracee_create(pid, &f->files);
+	struct tracee *t = tracee_create(pid, &f->files, &f->stacks);
 
 	if (t) {
 		t->sites = f->mode & (SESSION_CONTEXT | SESSION_ADDRESS);
@@ -92,33 +91,16 @@ static void begin(struct follow *f, struct tracee *t)
 	tracee_begin(t, writer, f->clock);
 }
 
-/* Why a program left no trace. */
-static void explain(struct follow *f, const struct tracee *t)
-{
-	struct elffile file;
-	bool is_static = false;
-
-	f->unfound++;
-	if (elffile_open(&file, t->program) == 0) {
-		is_static = !elffile_interpreter(&file);
-		elffile_close(&file);
-	}
-	if (is_static)
-		warnx("%s is statically linked and stripped: without symbols its allocator cannot "
-		      "be found; record a build that has its symbol table",
-		      t->program);
-	else
-		warnx("%s uses no library that has an allocator's functions", t->program);
-}
-
 /* The process is gone, has become another image (replaced), or is let go (end says so). */
 static void end(struct follow *f, struct tracee *t, bool replaced, const char *reason)
 {
 	tids_remove_process(&f->tids, (uint32_t)t->pid);
-	if (!t->begun && !replaced && *t->program && !t->functions)
-		explain(f, t);
-	else if (!t->begun && !replaced && t->first)
+	if (!t->begun && !replaced && *t->program && !t->functions) {
+		f->unfound++;
+		tracee_explain(t);
+	} else if (!t->begun && !replaced && t->first) {
 		begin(f, t);
+	}
 	if (t->begun) {
 		tracee_end(t, reason);
 		if (replaced)
@@ -174,7 +156,7 @@ static void take_thread(struct follow *f, const struct ring_thread *m)
 	thread = tids_add(&f->tids, m->head.tid, m->pid, t);
 	if (!thread)
 		return;
-	thread->stack_begin = m->stack_begin;
+	thread->stack_begin = thread->told_begin = m->stack_begin;
 	if (!m->stack_begin && !m->parent && m->thread_pointer)
 		thread->stack_begin = threadstack_begin((pid_t)m->pid, m->thread_pointer);
 	memcpy(thread->name, m->name, sizeof(thread->name) - 1);
@@ -195,7 +177,7 @@ static void take_fork(struct follow *f, const struct ring_thread *m)
 	child = t ? tids_add(&f->tids, m->head.tid, m->pid, t) : NULL;
 	if (!child)
 		return;
-	child->stack_begin = m->stack_begin;
+	child->stack_begin = child->told_begin = m->stack_begin;
 	memcpy(child->name, m->name, sizeof(child->name) - 1);
 	if (m->head.flags & RING_SHARED) {
 		child->host = parent;
@@ -220,7 +202,7 @@ static void take_exec(struct follow *f, const struct ring_exec *m)
 
 		t->image = image;
 		t->first = first;
-		thread->stack_begin = m->stack_begin;
+		thread->stack_begin = thread->told_begin = m->stack_begin;
 		memcpy(thread->name, m->name, sizeof(thread->name) - 1);
 		tracee_identify(t);
 		codefiles_scan(t->pid, visit_mapping, &look);
@@ -296,13 +278,33 @@ static void take_call(struct follow *f, const struct ring_head *m)
 		atomic_store(&f->stop, true);
 }
 
+static void take_stack(struct follow *f, const struct ring_stack *m, size_t bytes)
+{
+	struct tracee_thread *thread = tids_find(&f->tids, m->head.tid);
+
+	if (thread && thread->host)
+		thread = thread->host;
+	if (thread && thread->tracee->begun)
+		tracee_stack(thread->tracee, thread, m, bytes);
+}
+
+/* Puts a return address back that the kernel had exchanged for its own. */
+static void take_raise(const struct ring_raise *m)
+{
+	struct iovec from = {(void *)(uintptr_t)&m->back, sizeof(m->back)};
+	struct iovec to = {(void *)(uintptr_t)m->slot, sizeof(m->back)};
+
+	if (process_vm_writev((pid_t)m->pid, &from, 1, &to, 1, 0) < 0)
+		warn("process %u: an exception cannot pass", m->pid);
+	kill((pid_t)m->pid, SIGCONT);
+}
+
 /* Also leaves the ring now and then, so that signals and limits are looked at. */
 static int take(void *context, const struct ring_head *m, size_t bytes)
 {
 	struct follow *f = context;
 	uint64_t clock = m->time_ns > f->start_ns ? m->time_ns - f->start_ns : 0;
 
-	(void)bytes;
 	/* Coarse times repeat, which takes no room in the trace. */
 	if (!(f->mode & SESSION_EXACT))
 		clock &= ~(uint64_t)(COARSE_NS - 1);
@@ -324,6 +326,12 @@ static int take(void *context, const struct ring_head *m, size_t bytes)
 		break;
 	case RING_MAP:
 		take_map(f, (const struct ring_map *)m);
+		break;
+	case RING_STACK:
+		take_stack(f, (const struct ring_stack *)m, bytes);
+		break;
+	case RING_RAISE:
+		take_raise((const struct ring_raise *)m);
 		break;
 	case RING_EXIT:
 		take_exit(f, (const struct ring_exit *)m);
@@ -366,6 +374,8 @@ int follow_open(struct follow *f, pid_t pid)
 	f->start_ns = monotonic_ns();
 	if (error)
 		snprintf(f->error, sizeof(f->error), "%s", tracer_error(f->tracer));
+	else if ((error = stacks_init(&f->stacks, tracer_wanted(f->tracer))))
+		snprintf(f->error, sizeof(f->error), "%s", strerror(-error));
 	return error;
 }
 
@@ -418,15 +428,6 @@ int follow_attach(struct follow *f, pid_t pid)
 	return begin_following(f, pid);
 }
 
-static bool is_dead(const struct tracee *t)
-{
-	struct pollfd poll_fd = {.fd = t->pidfd, .events = POLLIN};
-
-	if (t->pidfd < 0)
-		return kill(t->pid, 0) != 0 && errno == ESRCH;
-	return poll(&poll_fd, 1, 0) > 0;
-}
-
 /* Processes whose end was not told: for want of room in the ring, or it came before all else. */
 static void look_after(struct follow *f)
 {
@@ -436,7 +437,7 @@ static void look_after(struct follow *f)
 		if (t->gone)
 			end(f, t, false, NULL);
 		else
-			t->gone = is_dead(t);
+			t->gone = tracee_is_dead(t);
 	}
 }
 
@@ -512,6 +513,7 @@ void follow_run(struct follow *f)
 
 void follow_close(struct follow *f)
 {
+	stacks_fini(&f->stacks);
 	tracer_close(f->tracer);
 	codefiles_fini(&f->files);
 	free(f->tracees);

@@ -23,6 +23,7 @@ struct follow {
 
 	struct tracer *tracer;
 	struct codefiles files;
+	struct stacks stacks;
 	struct tracee **tracees;
 	size_t count, room;
 	struct tids tids;

@@ -68,7 +68,12 @@ struct origin *origins_place(struct origins *c, uint64_t addr, uint32_t height)
 			return NULL;
 		place = find(c, addr, height);
 	}
-	*place = (struct origin){.addr = addr, .height = height, .site = TRACE_NO_SITE};
+	*place = (struct origin){
+		.addr = addr,
+		.height = height,
+		.site = TRACE_NO_SITE,
+		.patience = ORIGIN_PATIENCE,
+	};
 	c->count++;
 	return place;
 }

@@ -9,10 +9,14 @@
 struct origin {
 	uint64_t addr; /* 0: an empty place */
 	uint32_t height;
-	uint32_t site;  /* of the trace, TRACE_NO_SITE: not defined yet */
-	uint8_t called; /* what entrances_called() says of it */
-	bool asked;     /* it was asked */
+	uint32_t site;     /* of the trace, TRACE_NO_SITE: not defined yet */
+	uint32_t patience; /* calls until its stack is asked for */
+	uint8_t called;    /* what entrances_called() says of it */
+	bool asked;        /* it was asked */
+	uint8_t samples;   /* of its stack, as far as they matter */
 };
+
+#define ORIGIN_PATIENCE 16
 
 struct origins {
 	struct origin *places; /* open addressing, linear probing; a power of two of them */

@@ -18,6 +18,10 @@ enum ring_kind {
 	RING_EXIT = 67,   /* struct ring_exit */
 	RING_EXEC = 68,   /* struct ring_exec */
 	RING_MAP = 69,    /* struct ring_map: code was mapped */
+	RING_STACK =
+		70, /* struct ring_stack: a call from a place whose stack is wanted; it follows */
+	RING_RAISE =
+		71, /* struct ring_raise: an exception is to leave a call whose return is caught */
 };
 
 enum ring_flag {
@@ -25,7 +29,7 @@ enum ring_flag {
 	RING_SHARED = 2,  /* fork: the child runs in its parent's memory (vfork) */
 	RING_LAST = 4,    /* exit: the process ends with this thread */
 	RING_GROUP = 16,  /* exit: the whole process ends, not the thread by itself */
-	RING_STOPPED = 8, /* exec, map: the process waits for SIGCONT */
+	RING_STOPPED = 8, /* exec, map, raise: the process waits for SIGCONT */
 };
 
 struct ring_head {
@@ -83,6 +87,33 @@ struct ring_map {
 	uint64_t begin, end, offset; /* addresses, place in the file */
 };
 
+#define RING_PAGE        4096
+#define RING_STACK_PAGES 8 /* of a stack, at most */
+
+/* Followed by a copy of the stack, from the beginning of the page of the frame on. */
+struct ring_stack {
+	struct ring_head head;
+	uint64_t caller, frame;
+	uint64_t base;    /* the caller's frame pointer */
+	uint32_t bytes;   /* copied: whole pages */
+	uint32_t cost_ns; /* that took the program */
+};
+
+/* A place to call from, among those whose stack is wanted: its bit. height: as the kernel part
+ * knows it, from a stack that begins at 0 when it does not know better. */
+#define RING_WANTED_BITS 16
+#define RING_WANTED(caller, height)                                                                \
+	((uint32_t)(((caller) ^ (uint64_t)(uint32_t)(height) << 32) * 0x9e3779b97f4a7c15ull >>     \
+		    (64 - RING_WANTED_BITS)))
+
+struct ring_raise {
+	struct ring_head head;
+	uint32_t pid;
+	uint32_t unused;
+	uint64_t slot; /* where the call's return address was, and the kernel's own is now */
+	uint64_t back; /* the return address */
+};
+
 /* Identity of a file, the key of the map of files that were looked at. */
 struct ring_file {
 	uint64_t inode;
@@ -122,6 +153,7 @@ enum ring_shape {
 	SHAPE_NEW_ALIGNED = 7, /* with or without a tag */
 	SHAPE_FREE = 8,
 	SHAPE_DELETE = 9, /* every form */
+	SHAPE_RAISE = 10, /* no call: an exception is made, or begins to unwind the stack */
 	SHAPE_NEW = SHAPE_ALLOC,
 	SHAPE_NEW_NOTHROW = SHAPE_ALLOC,
 	SHAPE_NEW_ALIGNED_NOTHROW = SHAPE_NEW_ALIGNED,

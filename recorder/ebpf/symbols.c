@@ -177,26 +177,6 @@ int symbols_functions(const struct symbols *f,
 	return result;
 }
 
-struct within {
-	uint64_t addr;
-	const char *name;
-};
-
-static int is_within(void *context, const struct symbols_function *function)
-{
-	const struct within *within = context;
-
-	return within->addr - function->addr < function->size &&
-	       strcmp(function->name, within->name) == 0;
-}
-
-bool symbols_within(const struct symbols *f, uint64_t addr, const char *name)
-{
-	struct within within = {addr, name};
-
-	return symbols_functions(f, is_within, &within);
-}
-
 static const struct symbols_segment *segment_of(const struct symbols *f, uint64_t addr)
 {
 	for (size_t i = 0; i < f->n_segments; i++) {

@@ -52,9 +52,6 @@ int symbols_functions(const struct symbols *f,
 		      int (*visit)(void *context, const struct symbols_function *function),
 		      void *context);
 
-/* Is the code at addr part of a function of this name, of whatever binding? */
-bool symbols_within(const struct symbols *f, uint64_t addr, const char *name);
-
 /* Code at an address up to the end of its segment, NULL when there is none. */
 const unsigned char *symbols_code(const struct symbols *f, uint64_t addr, size_t *bytes);
 

@@ -23,9 +23,11 @@ const volatile bool lossless = false;
 uint64_t lost_calls = 0; /* all threads */
 uint32_t stops = 0;      /* processes that were stopped because the ring was filling up */
 bool closing = false;
+uint32_t wanted[(1 << RING_WANTED_BITS) / 32]; /* places whose next call's stack is to be told */
 
 struct frame {
 	uint64_t sp;     /* at the return: the canonical frame address of the function itself */
+	uint64_t back;   /* where it returns to */
 	uint64_t caller; /* what the event tells */
 	uint64_t frame;
 	uint64_t size;

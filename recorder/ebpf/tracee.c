@@ -5,16 +5,21 @@
 #include "traces/sitekey.h"
 
 #include <elf.h>
+#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-struct tracee *tracee_create(pid_t pid, struct codefiles *files)
+#define PATIENCE_BITS 20 /* how often the number of calls between samples is doubled */
+
+struct tracee *tracee_create(pid_t pid, struct codefiles *files, struct stacks *stacks)
 {
 	struct tracee *t = calloc(1, sizeof(*t));
 
@@ -23,6 +28,7 @@ struct tracee *tracee_create(pid_t pid, struct codefiles *files)
 	t->pid = pid;
 	t->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	t->files = files;
+	t->stacks = stacks;
 	t->program = strdup("");
 	t->command = strdup("");
 	if (!t->program || !t->command || origins_init(&t->origins)) {
@@ -34,7 +40,7 @@ struct tracee *tracee_create(pid_t pid, struct codefiles *files)
 
 struct tracee *tracee_fork(const struct tracee *parent, pid_t pid)
 {
-	struct tracee *t = tracee_create(pid, parent->files);
+	struct tracee *t = tracee_create(pid, parent->files, parent->stacks);
 	const struct objects *alive = parent->begun ? &parent->ledger.objects : &parent->inherited;
 
 	if (!t)
@@ -149,7 +155,7 @@ void tracee_map(struct tracee *t, const struct codefile *file, uint64_t begin, u
 	size_t id_bytes = 0;
 	uint64_t addr;
 
-	t->functions += (uint32_t)file->entrances.count;
+	t->functions += (uint32_t)file->entrances.functions;
 	if (origins_forget(&t->origins, begin, end) && !t->ledger.error)
 		t->ledger.error = -ENOMEM;
 	if (!file->is_elf || !elffile_addr(&file->elf, offset, &addr))
@@ -167,6 +173,8 @@ void tracee_begin(struct tracee *t, struct trace_writer *writer, uint64_t clock)
 {
 	int error = ledger_init(&t->ledger, writer, clock);
 
+	if (!error)
+		error = sites_init(&t->told);
 	t->begun = true;
 	t->ledger.error = error;
 }
@@ -238,6 +246,7 @@ __attribute__((noinline, cold)) static uint32_t site_define(struct tracee *t, st
 	struct module *module = modules_find(&t->modules, origin->addr);
 	struct trace_site site = {
 		.module = TRACE_NO_MODULE, .height = origin->height, .offset = origin->addr};
+	struct site known = {.addr = origin->addr, .height = origin->height};
 	int64_t number;
 
 	if (!module && modules_refresh(&t->modules, t->pid) == 0)
@@ -254,6 +263,8 @@ __attribute__((noinline, cold)) static uint32_t site_define(struct tracee *t, st
 		t->ledger.error = t->ledger.error ? t->ledger.error : (int)number;
 		return TRACE_NO_SITE;
 	}
+	if (sites_tell(&t->told, (uint32_t)number + 1, &known) && !t->ledger.error)
+		t->ledger.error = -ENOMEM;
 	return origin->site = (uint32_t)number;
 }
 
@@ -271,17 +282,32 @@ __attribute__((noinline, cold)) static void origin_ask(struct tracee *t, struct 
 
 /* NULL: not known. */
 static struct origin *origin_of(struct tracee *t, const struct tracee_thread *thread,
-				const struct ring_free *told)
+				uint64_t caller, uint64_t frame)
 {
-	uint32_t height = t->heights && thread->stack_begin
-				  ? site_height(thread->stack_begin, told->frame)
-				  : 0;
-	struct origin *origin =
-		told->caller ? origins_place(&t->origins, told->caller, height) : NULL;
+	uint32_t height =
+		t->heights && thread->stack_begin ? site_height(thread->stack_begin, frame) : 0;
+	struct origin *origin = caller ? origins_place(&t->origins, caller, height) : NULL;
 
 	if (origin && __builtin_expect(!origin->asked, 0))
 		origin_ask(t, origin);
 	return origin;
+}
+
+/*
+ * A frequent site. Its stack may not be told, because of its cost: then it is asked for again; and
+ * after each sample, at twice the number of calls.
+ */
+__attribute__((noinline, cold)) static void stack_want(struct tracee *t,
+						       const struct tracee_thread *thread,
+						       struct origin *origin,
+						       const struct ring_free *told, uint64_t clock)
+{
+	unsigned samples = origin->samples < PATIENCE_BITS ? origin->samples : PATIENCE_BITS;
+
+	origin->patience = ORIGIN_PATIENCE << samples;
+	if (t->heights)
+		stacks_want(t->stacks, told->caller, (uint32_t)(thread->told_begin - told->frame),
+			    clock, !samples);
 }
 
 static struct trace_event row_of(struct tracee *t, const struct tracee_thread *thread,
@@ -314,7 +340,7 @@ void tracee_call(struct tracee *t, struct tracee_thread *thread, const struct ri
 		 uint64_t clock)
 {
 	const struct ring_alloc *alloc = (const struct ring_alloc *)m;
-	struct origin *origin = origin_of(t, thread, &alloc->call);
+	struct origin *origin = origin_of(t, thread, alloc->call.caller, alloc->call.frame);
 	struct trace_event row;
 
 	if (origin && origin->called == ENTRANCES_INTERNAL)
@@ -326,6 +352,8 @@ void tracee_call(struct tracee *t, struct tracee_thread *thread, const struct ri
 		thread->resizing = true;
 		return;
 	}
+	if (origin && __builtin_expect(!--origin->patience, 0))
+		stack_want(t, thread, origin, &alloc->call, clock);
 	row = row_of(t, thread, origin, m);
 	switch (trace_class(m->kind)) {
 	case TRACE_CLASS_FREE:
@@ -347,10 +375,41 @@ void tracee_call(struct tracee *t, struct tracee_thread *thread, const struct ri
 	}
 }
 
+static struct module *find_module(void *context, uint64_t addr)
+{
+	struct tracee *t = context;
+
+	return modules_find(&t->modules, addr);
+}
+
+void tracee_stack(struct tracee *t, struct tracee_thread *thread, const struct ring_stack *m,
+		  size_t bytes)
+{
+	const struct unwinder_space space = {find_module, t};
+	struct origin *origin = origin_of(t, thread, m->caller, m->frame);
+	struct walked walked;
+	int error;
+
+	if (!origin || t->ledger.error)
+		return;
+	walked.depth = stacks_walk(t->stacks, m, bytes, &space, walked.addrs, WALKED_DEPTH_MAX);
+	if (origin->site == TRACE_NO_SITE)
+		site_define(t, origin);
+	if (!walked.depth || origin->site == TRACE_NO_SITE)
+		return;
+	origin->samples += origin->samples < UINT8_MAX;
+	error = walked_keep(&walked, &t->told, origin->site + 1, origin->site, &space,
+			    t->ledger.writer);
+	if (error && !t->ledger.error)
+		t->ledger.error = error;
+}
+
 /* ---- the end ---- */
 
 void tracee_end(struct tracee *t, const char *end)
 {
+	if (!t->ledger.error)
+		t->ledger.error = sites_write_samples(&t->told, t->ledger.writer);
 	t->message = ledger_end(&t->ledger, t->path, end);
 }
 
@@ -362,9 +421,36 @@ void tracee_destroy(struct tracee *t)
 	objects_fini(&t->inherited);
 	modules_fini(&t->modules);
 	origins_fini(&t->origins);
+	sites_fini(&t->told);
 	free(t->program);
 	free(t->command);
 	free(t->path);
 	free(t->message);
 	free(t);
+}
+
+bool tracee_is_dead(const struct tracee *t)
+{
+	struct pollfd poll_fd = {.fd = t->pidfd, .events = POLLIN};
+
+	if (t->pidfd < 0)
+		return kill(t->pid, 0) != 0 && errno == ESRCH;
+	return poll(&poll_fd, 1, 0) > 0;
+}
+
+void tracee_explain(const struct tracee *t)
+{
+	struct elffile file;
+	bool is_static = false;
+
+	if (elffile_open(&file, t->program) == 0) {
+		is_static = !elffile_interpreter(&file);
+		elffile_close(&file);
+	}
+	if (is_static)
+		warnx("%s is statically linked and stripped: without symbols its allocator cannot "
+		      "be found; record a build that has its symbol table",
+		      t->program);
+	else
+		warnx("%s uses no library that has an allocator's functions", t->program);
 }

@@ -8,9 +8,11 @@
 #include "codefile.h"
 #include "origins.h"
 #include "ring.h"
+#include "stacks.h"
 
 #include "recorder/ledger.h"
 #include "recorder/modules.h"
+#include "recorder/walked.h"
 
 struct tracee {
 	pid_t pid, parent_pid;
@@ -26,10 +28,13 @@ struct tracee {
 	bool heights; /* sites are return address and stack height */
 	bool sites;
 	struct codefiles *files;
+	struct stacks *stacks;
 	struct ledger ledger;
 	struct objects inherited; /* alive at the fork, until their rows are written */
 	struct modules modules;
 	struct origins origins;
+	struct sites
+		told; /* the trace's sites by their numbers plus one, for samples of their stacks */
 	uint32_t threads;   /* in the trace */
 	uint32_t functions; /* of an allocator, in the files that it has mapped */
 };
@@ -41,6 +46,7 @@ struct tracee_thread {
 	struct tracee_thread *host; /* not NULL: shares the memory of this one's process (vfork) */
 	uint32_t guests;            /* threads whose host this is */
 	uint64_t stack_begin;       /* 0: not known */
+	uint64_t told_begin;        /* the same as the kernel part knows it */
 	uint32_t number;            /* in the trace, when begun */
 	bool begun;
 	bool resizing;
@@ -51,7 +57,7 @@ struct tracee_thread {
 };
 
 /* NULL: no memory. */
-struct tracee *tracee_create(pid_t pid, struct codefiles *files);
+struct tracee *tracee_create(pid_t pid, struct codefiles *files, struct stacks *stacks);
 
 /* A process forked from another: it has all that the parent has now. NULL: no memory. */
 struct tracee *tracee_fork(const struct tracee *parent, pid_t pid);
@@ -70,6 +76,10 @@ void tracee_begin(struct tracee *t, struct trace_writer *writer, uint64_t clock)
 void tracee_call(struct tracee *t, struct tracee_thread *thread, const struct ring_head *message,
 		 uint64_t clock);
 
+/* The stack of a thread's next call, a message of so many bytes. */
+void tracee_stack(struct tracee *t, struct tracee_thread *thread, const struct ring_stack *m,
+		  size_t bytes);
+
 /* Calls of a thread are missing here. */
 void tracee_lost(struct tracee *t, struct tracee_thread *thread, uint64_t count, uint64_t clock);
 
@@ -79,5 +89,10 @@ void tracee_exit(struct tracee *t, struct tracee_thread *thread, const char *nam
 /* Ends the trace; sets message when it failed. end: why, when the program goes on, else NULL. */
 void tracee_end(struct tracee *t, const char *end);
 void tracee_destroy(struct tracee *t);
+
+bool tracee_is_dead(const struct tracee *t);
+
+/* Says why the program, in which no allocator was found, leaves no trace. */
+void tracee_explain(const struct tracee *t);
 
 #endif

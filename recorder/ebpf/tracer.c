@@ -221,6 +221,11 @@ void tracer_stop(struct tracer *t)
 	continue_stopped(t);
 }
 
+uint32_t *tracer_wanted(struct tracer *t)
+{
+	return t->skeleton->bss->wanted;
+}
+
 uint64_t tracer_lost(const struct tracer *t)
 {
 	return t->skeleton->bss->lost_calls;

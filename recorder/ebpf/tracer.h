@@ -50,6 +50,9 @@ int tracer_read(struct tracer *t, int timeout_ms,
 /* Stops recording and takes the probes out; what is in the ring stays to be read. */
 void tracer_stop(struct tracer *t);
 
+/* The bits of the places whose next call's stack is to be told: see RING_WANTED(). */
+uint32_t *tracer_wanted(struct tracer *t);
+
 /* Calls dropped so far for want of room. */
 uint64_t tracer_lost(const struct tracer *t);
 
