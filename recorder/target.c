@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #define SCRIPT_DEPTH 4 /* scripts that interpret scripts, as the kernel allows */
@@ -89,6 +90,10 @@ static int check_elf(struct target *t, const struct elffile *file)
 	    (geteuid() != status.st_uid || status.st_mode & S_ISGID))
 		return refuse(t, -ENOTSUP,
 			      "%s is setuid or setgid, so nothing can be preloaded into it",
+			      t->image);
+	if (geteuid() != 0 && getxattr(t->image, "security.capability", NULL, 0) > 0)
+		return refuse(t, -ENOTSUP,
+			      "%s has file capabilities, so nothing can be preloaded into it",
 			      t->image);
 	if (!interpreter)
 		return refuse(t, -ENOTSUP,

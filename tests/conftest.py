@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from command import BUILD, ROOT, info, run
-from recording import RealRecordings
+from recording import HAKREC, RealRecordings
 from terminal import Terminal
 
 __all__ = ["BUILD", "ROOT", "info", "run"]
@@ -44,3 +44,22 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
 def real_recordings(tmp_path_factory: pytest.TempPathFactory) -> RealRecordings:
     """Records real programs, each once for all tests."""
     return RealRecordings(tmp_path_factory.mktemp("real"))
+
+
+def cannot_use_ebpf() -> str | None:
+    """Why eBPF cannot be used here."""
+    if os.geteuid() != 0:
+        return "eBPF needs root"
+    if not Path("/sys/kernel/btf/vmlinux").exists():
+        return "the kernel has no type information"
+    done = run(HAKREC, "--quiet", "--backend", "ebpf", "-o", "/dev/null", "/bin/true")
+    refused = "the kernel refuses" in done.stderr
+    return f"eBPF does not work here: {done.stderr}" if refused else None
+
+
+@pytest.fixture(scope="session")
+def ebpf() -> None:
+    """Skips where eBPF cannot be used."""
+    reason = cannot_use_ebpf()
+    if reason:
+        pytest.skip(reason)

@@ -8,4 +8,4 @@ $(eval $(call unit,test_tracer,tests/ebpf/test_tracer.c recorder/elffile.c $(PRO
 	$(addprefix recorder/ebpf/,uprobes.c warden.c tracer.c codefile.c),$(BUILD)/libhaktrace.a \
 	$(EBPF_LIBRARIES) -lzstd))
 CFLAGS_tests/ebpf/test_tracer := -fno-builtin
-PYTESTS += tests/ebpf/test_ebpf.py
+PYTESTS += $(addprefix tests/ebpf/,test_ebpf.py test_choice.py)
