@@ -5,6 +5,7 @@
 
 #include "heap.h"
 #include "keep.h"
+#include "learn.h"
 #include "notice.h"
 #include "pool.h"
 #include "route.h"
@@ -91,6 +92,8 @@ void *alloc_plain(size_t size)
 	struct heap *heap = cache_self.heap;
 	void *ptr = NULL;
 
+	if (__builtin_expect(!--cache_self.left, 0))
+		learn_step();
 	if (size <= TINY_MOST) {
 		unsigned cls = class_by_units[(size + 15) >> TINY_SHIFT];
 		void **top = cache_self.top[cls];
@@ -132,6 +135,9 @@ static void *usual_aligned_at(size_t align, size_t size, const uintptr_t *base)
 
 const struct route route_usual = {usual_alloc,  usual_fresh,    alloc_zeroed,    alloc_aligned,
 				  alloc_resize, usual_alloc_at, usual_aligned_at};
+
+const struct route route_counted = {alloc_plain,  usual_fresh,    alloc_zeroed,    alloc_aligned,
+				    alloc_resize, usual_alloc_at, usual_aligned_at};
 
 /* The process's first call may not know yet which routes it takes. */
 

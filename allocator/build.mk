@@ -1,11 +1,12 @@
 # libhakmem: the pools and the library's own functions, and the names of the C library and of C++.
 ALLOCATOR_CORE := $(addprefix allocator/,os.c lock.c notice.c option.c class.c stat.c meta.c window.c \
 	slab.c shard.c cache.c outbox.c heap.c whale.c keep.c rule.c site.c thread.c pool.c alloc.c shortage.c \
-	obey.c sited.c totals.c hak.c)
+	obey.c sited.c totals.c bandit.c learn.c hak.c)
 ALLOCATOR_NAMES := allocator/export.c allocator/operator.c
 
-# Leaf functions of a dozen instructions: a frame pointer would be a quarter of them.
-CFLAGS_allocator := -fomit-frame-pointer
+# Leaf functions of a dozen instructions: a frame pointer would be a quarter of them. A square root
+# without errno is one instruction and needs no other library.
+CFLAGS_allocator := -fomit-frame-pointer -fno-math-errno
 
 HEADERS += allocator/hakmem.h
 # Never unloaded: threads that have used it run its code at their end.

@@ -19,6 +19,7 @@ struct cache {
 	uint8_t cls[TINY_UNITS];      /* class_by_units, near at hand */
 	uint32_t tag;                 /* of the heap, in place for the window's map */
 	bool exited;   /* the thread is past its allocator's end: it gets no heap again */
+	uint64_t left; /* allocations to the next step of learning; runs on when there is none */
 	size_t direct; /* so many sizes above Tiny are looked for on the heap's stacks; 0: none */
 	struct heap *heap; /* NULL: none yet */
 };
@@ -43,7 +44,7 @@ extern HIDDEN void *cache_none[2];
  * Once, before the first heap. routed: no call may be served before its route (route.h) was asked,
  * so every size has the class whose stack is always empty.
  */
-void cache_init(bool routed);
+void cache_init(bool routed, unsigned left);
 
 extern HIDDEN __thread struct cache cache_self __attribute__((tls_model("initial-exec")));
 

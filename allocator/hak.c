@@ -39,7 +39,7 @@ void *hak_memalign(size_t align, size_t size)
 /* What the fast path does not serve, of a site: all of it when rules are loaded. */
 static __attribute__((noinline)) void *malloc_at_slow(size_t size, uint64_t site)
 {
-	const struct rule *rule = rule_find(site);
+	const struct rule *rule = rule_for(site);
 
 	if (rules.count && !rule)
 		return alloc_plain(size);
@@ -55,7 +55,7 @@ void *hak_malloc_at(size_t size, uint64_t site)
 
 void *hak_calloc_at(size_t count, size_t size, uint64_t site)
 {
-	const struct rule *rule = rule_find(site);
+	const struct rule *rule = rule_for(site);
 	size_t bytes;
 
 	if (__builtin_mul_overflow(count, size, &bytes))
@@ -65,7 +65,7 @@ void *hak_calloc_at(size_t count, size_t size, uint64_t site)
 
 void *hak_realloc_at(void *ptr, size_t size, uint64_t site)
 {
-	const struct rule *rule = rule_find(site);
+	const struct rule *rule = rule_for(site);
 
 	if (!ptr)
 		return hak_malloc_at(size, site);
@@ -74,7 +74,7 @@ void *hak_realloc_at(void *ptr, size_t size, uint64_t site)
 
 void *hak_memalign_at(size_t align, size_t size, uint64_t site)
 {
-	const struct rule *rule = align > 16 ? rule_find(site) : NULL;
+	const struct rule *rule = align > 16 ? rule_for(site) : NULL;
 
 	if (align <= 16)
 		return hak_malloc_at(size, site);

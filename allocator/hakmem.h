@@ -87,6 +87,9 @@ HAK_API const char *hak_version(void);
 	X(lock_waits,           "times a thread slept or spun for a lock")                          \
 	X(atomic_retries,       "compare-and-swaps that had to be repeated")                        \
 	X(shards_used,          "shards that own a segment")                                         \
+	X(unmapped_bytes,       "bytes of address space given back, in all")                        \
+	X(learn_epochs,         "epochs of learning that have ended")                               \
+	X(learn_setting,        "number of the setting that learning took most often")              \
 	X(rules_loaded,         "site rules read from rules=FILE")                                  \
 	X(rule_calls,           "calls of sites that have a rule")                                  \
 	X(rule_keep_hits,       "large blocks that a site's rule had kept for it")                  \

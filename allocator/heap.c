@@ -6,6 +6,7 @@
 #include "meta.h"
 #include "notice.h"
 #include "shard.h"
+#include "tune.h"
 
 /*
  * A stack starts with room for few blocks. Refills alone make it grow to so many bytes; further it
@@ -140,12 +141,13 @@ static void **slots_take(struct heap *heap, size_t count)
 static bool stack_grow(struct heap *heap, unsigned cls)
 {
 	void ***top = heap_top(heap, cls);
+	unsigned most = (unsigned)class_table[cls].cached << tune.cached_shift;
 	unsigned room = heap->room[cls] ? 2u * heap->room[cls] : class_table[cls].first;
 	size_t count = 0;
 	void **bottom;
 
-	if (room > class_table[cls].cached)
-		room = class_table[cls].cached;
+	if (room > most)
+		room = most;
 	if (room <= heap->room[cls])
 		return false;
 	bottom = slots_take(heap, room + 1);
@@ -349,7 +351,7 @@ void heap_send(struct heap *heap, struct slab *slab, void *ptr)
 static bool stack_refill(struct heap *heap, unsigned cls)
 {
 	struct slab *slab;
-	unsigned count, room;
+	unsigned count, room, batch;
 	void ***top;
 
 	room = heap->room[cls];
@@ -367,7 +369,8 @@ static bool stack_refill(struct heap *heap, unsigned cls)
 		return false;
 	room = heap->room[cls];
 	top = heap_top(heap, cls);
-	count = slab_take(slab, *top, room > 1 ? room / 2 : 1);
+	batch = room >> tune.refill_shift;
+	count = slab_take(slab, *top, batch ? batch : 1);
 	*top += count;
 	if (!slab->free_blocks) {
 		slablist_remove(&heap->avail[cls], slab);

@@ -61,6 +61,13 @@ static void rules_set(const char *value)
 		strcpy(options.rules, value);
 }
 
+static void learn_set(const char *value)
+{
+	options.learn = strcmp(value, "ucb1") == 0;
+	if (!options.learn && strcmp(value, "off") != 0)
+		notice_warning("HAKMEM_OPTIONS has a value that is not off or ucb1 for", "learn");
+}
+
 /* One "key=value". */
 static void word_parse(char *word)
 {
@@ -73,6 +80,10 @@ static void word_parse(char *word)
 	*value++ = 0;
 	if (strcmp(word, "stats") == 0) {
 		stats_set(value);
+		return;
+	}
+	if (strcmp(word, "learn") == 0) {
+		learn_set(value);
 		return;
 	}
 	if (strcmp(word, "rules") == 0) {

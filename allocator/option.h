@@ -23,6 +23,7 @@ struct options {
 	OPTIONS(OPTION_FIELD)
 #undef OPTION_FIELD
 	uint32_t whale_capacity; /* most regions kept */
+	bool learn;              /* learn=ucb1 */
 	char rules[256];         /* file of site rules; "" for none */
 	bool stats;              /* print counters at exit */
 	char stats_file[256];    /* write them there as JSON; "" for none */

@@ -25,8 +25,9 @@ struct route {
 
 extern HIDDEN struct route route;
 
-/* Both kinds; thread_start takes the one that the options ask for. */
-extern HIDDEN const struct route route_usual, route_sited;
+/* The kinds; thread_start takes the one that the options ask for. Counted: every allocation passes
+ * alloc_plain, which counts. */
+extern HIDDEN const struct route route_usual, route_counted, route_sited;
 
 /*
  * The frame of the function that uses it: there lies the caller's frame pointer, above it the

@@ -71,6 +71,7 @@ static const char *rule_add(const struct rule *rule, uint64_t offset)
 	if (at->keep != RULE_NO_KEEP)
 		at->keep = keeps++;
 	rules.count++;
+	rules.keys[rule->key % 4096 / 64] |= (uint64_t)1 << (rule->key % 64);
 	rules.pages[offset % 4096 / 64] |= (uint64_t)1 << (offset % 64);
 	return NULL;
 }

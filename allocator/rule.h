@@ -30,6 +30,8 @@ struct rules {
 	/* A bit for each place in a page where some rule's return address lies. Modules lie at page
 	 * boundaries, so this passes over nearly every other call, wherever modules are. */
 	uint64_t pages[4096 / 64];
+	/* The same for keys, by their lowest bits. */
+	uint64_t keys[4096 / 64];
 };
 
 extern HIDDEN struct rules rules;
@@ -39,6 +41,12 @@ void rule_read(const char *file);
 
 /* The rule for a site key; NULL: none. */
 const struct rule *rule_find(uint64_t key);
+
+/* The same, quick to say that there is none. */
+static inline const struct rule *rule_for(uint64_t key)
+{
+	return rules.keys[key % 4096 / 64] >> (key % 64) & 1 ? rule_find(key) : NULL;
+}
 
 /* False: no rule is about a call that returns to addr. */
 static inline bool rule_possible(uintptr_t addr)

@@ -12,10 +12,8 @@
 #include "rule.h"
 #include "shard.h"
 #include "site.h"
+#include "tune.h"
 #include "whale.h"
-
-/* A shard's decay takes a step at every so manieth tick of a heap. */
-#define DECAY_TICKS 4
 
 struct heap_list {
 	struct heap *first, *last;
@@ -187,7 +185,7 @@ static void idle_drain(void)
 static void thread_tick(struct heap *heap)
 {
 	heap_tick(heap);
-	if (atomic_fetch_add_explicit(&decay_ticks, 1, memory_order_relaxed) % DECAY_TICKS)
+	if (atomic_fetch_add_explicit(&decay_ticks, 1, memory_order_relaxed) % tune.decay_ticks)
 		return;
 	idle_drain();
 	whale_tick(false);
@@ -289,13 +287,13 @@ static void start_parts(void)
 		option_drop_tls(); /* Without an end of threads, heaps would be lost. */
 }
 
-/* Rules decide which way every call goes. */
-static void start_rules(void)
+/* Rules and learning decide which way every call goes. */
+static void start_routes(void)
 {
 	rule_read(options.rules);
 	stat_add_shared(&stat_shared.rules_loaded, rules.count);
-	cache_init(rules.count > 0);
-	route = rules.count ? route_sited : route_usual;
+	cache_init(rules.count || options.learn, options.learn ? TUNE_STEP : 0);
+	route = rules.count ? route_sited : options.learn ? route_counted : route_usual;
 }
 
 bool thread_start(void)
@@ -313,7 +311,7 @@ bool thread_start(void)
 		parts_started = true;
 		first = window_init(); /* Tried again by the next call when there is no memory. */
 		if (first)
-			start_rules();
+			start_routes();
 		atomic_store_explicit(&started, first, memory_order_release);
 	}
 	lock_drop(&start_lock);

@@ -5,13 +5,13 @@
 #include "notice.h"
 #include "os.h"
 #include "stat.h"
+#include "tune.h"
 #include "window.h"
 
 /*
  * Bytes kept: at least, at most where a program shows that it would reuse them, and as a share of
  * what is in use. The most that a reused region may exceed the request by, as a divisor.
  */
-#define KEPT_LEAST ((size_t)8 << 20)
 #define KEPT_MOST  ((size_t)256 << 20)
 #define KEPT_SHARE 2
 #define SLACK      4
@@ -36,8 +36,8 @@ static struct whale *newest, *oldest; /* kept regions */
 static struct whale *records;         /* unused */
 static unsigned kept_most, kept;
 static size_t kept_bytes, live_bytes;
-static size_t kept_least = KEPT_LEAST; /* bytes that may be kept whatever is in use */
-static size_t lost;                    /* the largest region let go since the last miss */
+static size_t kept_least; /* bytes that may be kept whatever is in use, where learnt */
+static size_t lost;       /* the largest region let go since the last miss */
 static uint64_t clock;
 
 void whale_init(unsigned most)
@@ -63,8 +63,9 @@ static struct whale *whale_of(const void *ptr)
 static size_t kept_limit(void)
 {
 	size_t share = live_bytes / KEPT_SHARE;
+	size_t least = kept_least > tune.whale_bytes ? kept_least : tune.whale_bytes;
 
-	return share > kept_least ? share : kept_least;
+	return share > least ? share : least;
 }
 
 static void kept_add(struct whale *whale)

@@ -200,6 +200,8 @@ void window_count(int64_t bytes)
 		       (uint64_t)bytes;
 	uint64_t peak = atomic_load_explicit(&stat_shared.mapped_peak_bytes, memory_order_relaxed);
 
+	if (bytes < 0)
+		stat_add_shared(&stat_shared.unmapped_bytes, (uint64_t)-bytes);
 	while (now > peak && bytes > 0 &&
 	       !atomic_compare_exchange_weak_explicit(&stat_shared.mapped_peak_bytes, &peak, now,
 						      memory_order_relaxed, memory_order_relaxed))

@@ -6,6 +6,7 @@ $(eval $(call unit,allocator/test_slab,tests/allocator/test_slab.c tests/allocat
 $(eval $(call unit,allocator/test_shard,tests/allocator/test_shard.c tests/allocator/trap.c $(ALLOCATOR_CORE),,$(trapped)))
 $(eval $(call unit,allocator/test_whale,tests/allocator/test_whale.c tests/allocator/trap.c $(ALLOCATOR_CORE),,$(trapped)))
 $(eval $(call unit,allocator/test_option,tests/allocator/test_option.c $(ALLOCATOR_CORE),,-Wl$(comma)--wrap=notice_warning))
+$(eval $(call unit,allocator/test_bandit,tests/allocator/test_bandit.c $(ALLOCATOR_CORE)))
 $(eval $(call unit,allocator/test_rule,tests/allocator/test_rule.c $(ALLOCATOR_CORE)))
 $(eval $(call unit,allocator/test_standard,tests/allocator/test_standard.c $(ALLOCATOR_CORE)))
 $(eval $(call unit,allocator/test_scarcity,tests/allocator/test_scarcity.c $(ALLOCATOR_CORE),,$(refusing)))
@@ -25,7 +26,7 @@ $(BUILD)/tests/allocator/libhakmem-unswitched.so: tests/allocator/unswitched.h $
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(BASE_CFLAGS) $(CFLAGS) $(CFLAGS_allocator) -include $< -shared \
 		$(BASE_LDFLAGS) $(LDFLAGS) -o $@ $(filter-out allocator/option.c,$(ALLOCATOR_CORE) $(ALLOCATOR_NAMES))
-PYTESTS += tests/allocator/test_preload.py tests/allocator/test_rules.py tests/allocator/test_switches.py
+PYTESTS += tests/allocator/test_preload.py tests/allocator/test_rules.py tests/allocator/test_switches.py tests/allocator/test_learning.py
 
 # The tests' own code for longer.
 SOAKS += soak-allocator

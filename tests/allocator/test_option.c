@@ -57,6 +57,14 @@ static void switches_are_read(void **state)
 	assert_int_equal(options.tls, 1);
 	assert_false(options.stats);
 	assert_string_equal(options.stats_file, "/some/file.json");
+	assert_false(options.learn);
+	assert_string_equal(options.rules, "");
+	option_parse("rules=/some/app.rules,learn=ucb1", NULL);
+	assert_true(options.learn);
+	assert_string_equal(options.rules, "/some/app.rules");
+	option_parse("learn=off,rules=", NULL);
+	assert_false(options.learn);
+	assert_string_equal(options.rules, "");
 	assert_int_equal(warnings, 0);
 }
 

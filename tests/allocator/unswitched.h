@@ -12,9 +12,9 @@
 
 static const struct {
 	uint32_t tls, tiny, l25, whale, whale_capacity;
-	bool stats;
+	bool stats, learn;
 	char rules[1], stats_file[1];
-} options = {1, 1, 1, 1, OPTION_WHALE_CAPACITY_MOST, false, "", ""};
+} options = {1, 1, 1, 1, OPTION_WHALE_CAPACITY_MOST, false, false, "", ""};
 
 static inline void option_read(void)
 {

@@ -7,6 +7,12 @@ $(foreach name,$(bench_cxx),$(eval $(call helper,bench/allocator/$(name),tests/b
 CFLAGS_tests/bench/allocator/pair := -fno-builtin
 CFLAGS_tests/bench/allocator/large := -fno-builtin
 
-BENCHES += bench-allocator
+BENCHES += bench-allocator bench-learning bench-rules
 bench-allocator:
 	$(PYTHON) tests/bench/allocator/rivals.py
+
+bench-learning:
+	$(PYTHON) tests/bench/allocator/learning.py
+
+bench-rules:
+	$(PYTHON) tests/bench/allocator/rules.py
