@@ -5,6 +5,7 @@
 #include "loaded.h"
 #include "notepad.h"
 #include "real.h"
+#include "residency.h"
 #include "traces/stackbase.h"
 
 #include <errno.h>
@@ -34,6 +35,7 @@ static __thread unsigned char exit_rounds __attribute__((tls_model("initial-exec
 static pthread_key_t exit_key;
 static uint32_t child = SESSION_NONE;   /* number reserved for the process being forked */
 static bool fork_locked;                /* the notepad, while a fork is in progress */
+static bool large_locked;               /* and the large blocks */
 static size_t stack_below;              /* see stackbase.h */
 static void *main_thread;               /* thread pointer of the one that runs on the main stack */
 static struct session_lane *first_lane; /* of the process's first thread */
@@ -219,6 +221,7 @@ static bool attach(void)
 		complain("no memory", 0);
 		return false;
 	}
+	residency_open();
 	if (member.session->mode & SESSION_ALONE)
 		leave_environ();
 	return present(number, SESSION_NONE, false);
@@ -326,13 +329,16 @@ static void before_fork(void)
 	}
 	p->ready = 1;
 	fork_locked = notepad_lock();
+	large_locked = residency_lock();
 }
 
 static void unlock_after_fork(void)
 {
+	if (large_locked)
+		residency_unlock();
 	if (fork_locked)
 		notepad_unlock();
-	fork_locked = false;
+	fork_locked = large_locked = false;
 }
 
 static void after_fork_parent(void)
@@ -371,6 +377,14 @@ static bool renew(void)
 		atomic_store(&session_process(member.session, number)->announced, 0);
 	}
 	return present(number, parent, true);
+}
+
+/* ---- ends ---- */
+
+__attribute__((destructor)) void guest_ended(void)
+{
+	if (member.process && !member.off)
+		residency_end();
 }
 
 /* ---- modules that go ---- */

@@ -21,4 +21,7 @@ struct pen *guest_enter(const uintptr_t *base);
 /* The program closed a module, which may be gone. */
 void guest_closed(void);
 
+/* The process is about to end. */
+void guest_ended(void);
+
 #endif

@@ -7,11 +7,17 @@
 #include "callsite.h"
 #include "guest.h"
 #include "real.h"
+#include "residency.h"
 
 #include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
+#include <linux/seccomp.h>
+#include <stdarg.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #define INLINE   static inline __attribute__((always_inline))
 #define NOINLINE __attribute__((noinline))
@@ -61,20 +67,22 @@ COLD static void *birth_slowly(struct pen *p, void *ptr, unsigned kind, size_t s
 	if (!birth.site)
 		birth.site = callsite_find(p->begin, p->base);
 	p->site = 0;
+	if (ptr && size >= TRACE_LARGE_BYTES)
+		pen_write_pages(p, ptr, residency_born(ptr, size));
 	pen_write_birth(p, ptr, &birth, ptr || frees(kind, size) ? 0 : RECORD_FAILED);
 	errno = saved;
 	leave(p);
 	return ptr;
 }
 
-/* All that fits into one record, of a known site. */
+/* All that fits into one record, of a known site; a large block takes more than a record. */
 INLINE bool birth_try(struct pen *p, void *ptr, unsigned kind, size_t size, size_t align,
 		      const uintptr_t *base)
 {
 	int64_t site = callsite_known(p->begin, base);
 	uint64_t head = record_head(kind, (uintptr_t)ptr) | record_align_bits(align);
 
-	return __builtin_expect(ptr && site >= 0 && size <= RECORD_SIZE_MAX &&
+	return __builtin_expect(ptr && site >= 0 && size < TRACE_LARGE_BYTES &&
 					!(align & (align - 1)) &&
 					pen_try(p, head, size | (uint64_t)site << RECORD_SIZE_BITS),
 				1);
@@ -137,8 +145,16 @@ NOINLINE static void death_among_threads(struct pen *p, void *ptr, unsigned kind
 		death_slowly(p, ptr, kind);
 }
 
+/* A large block may be given back. */
+COLD static void tell_pages(struct pen *p, void *ptr)
+{
+	pen_write_pages(p, ptr, residency_died(ptr));
+}
+
 INLINE void record_death(struct pen *p, void *ptr, unsigned kind, const uintptr_t *base)
 {
+	if (__builtin_expect(residency_maybe(ptr), 0))
+		tell_pages(p, ptr);
 	if (__builtin_expect(!clock_alone(), 0))
 		death_among_threads(p, ptr, kind);
 	else if (!death_try(p, ptr, kind, base))
@@ -150,6 +166,8 @@ INLINE void record_old(struct pen *p, void *ptr)
 {
 	uint64_t head = record_head(RECORD_OLD, (uintptr_t)ptr);
 
+	if (__builtin_expect(residency_maybe(ptr), 0))
+		tell_pages(p, ptr);
 	if (__builtin_expect(
 		    (!clock_alone() && !pen_pass(p, (uintptr_t)ptr)) || !pen_try(p, head, 0), 0))
 		pen_write(p, (uintptr_t)ptr, head, 0);
@@ -271,4 +289,69 @@ HOOK int dlclose(void *handle)
 	if (!status)
 		guest_closed();
 	return status;
+}
+
+/*
+ * Neither are these. A filter of system calls is about to come into force, or the process ends, by
+ * ways that no destructor sees. The next one's address is looked up early: they are called from
+ * signal handlers too.
+ */
+static struct {
+	long (*syscall)(long, ...);
+	int (*prctl)(int, ...);
+	void (*exit)(int);
+} next;
+
+__attribute__((constructor)) static void find_next(void)
+{
+	next.syscall = (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
+	next.prctl = (int (*)(int, ...))dlsym(RTLD_NEXT, "prctl");
+	next.exit = (void (*)(int))dlsym(RTLD_NEXT, "_exit");
+}
+
+#define NEXT(name)                                                                                 \
+	({                                                                                         \
+		if (__builtin_expect(!next.name, 0))                                               \
+			find_next();                                                               \
+		next.name;                                                                         \
+	})
+
+HOOK long syscall(long number, ...)
+{
+	long a[6];
+	va_list list;
+
+	va_start(list, number);
+	for (int i = 0; i < 6; i++)
+		a[i] = va_arg(list, long);
+	va_end(list);
+	if (number == SYS_seccomp || (number == SYS_prctl && a[0] == PR_SET_SECCOMP))
+		residency_confine();
+	return NEXT(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+HOOK int prctl(int option, ...)
+{
+	unsigned long a[4];
+	va_list list;
+
+	va_start(list, option);
+	for (int i = 0; i < 4; i++)
+		a[i] = va_arg(list, unsigned long);
+	va_end(list);
+	if (option == PR_SET_SECCOMP)
+		residency_confine();
+	return NEXT(prctl)(option, a[0], a[1], a[2], a[3]);
+}
+
+HOOK void _exit(int status)
+{
+	guest_ended();
+	NEXT(exit)(status);
+	__builtin_unreachable();
+}
+
+HOOK void _Exit(int status)
+{
+	_exit(status);
 }

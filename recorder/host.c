@@ -1,5 +1,7 @@
 #include "host.h"
 
+#include "filters.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -93,6 +95,7 @@ static void calibrate(struct session *s)
 	uint64_t ns = monotonic_ns();
 
 	s->start_ns = ns;
+	s->filters = filters_count();
 	if (!(s->mode & SESSION_EXACT) || !counter_is_clock())
 		return;
 	s->tsc_start = __rdtsc();

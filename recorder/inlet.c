@@ -9,6 +9,7 @@ void inlet_open(struct inlet *in, struct session *s, uint32_t lane)
 		.lane = session_lane(s, lane),
 		.chunk = SESSION_NONE,
 		.thread = SESSION_NONE,
+		.old_pages = TRACE_NONE,
 	};
 }
 
@@ -74,6 +75,13 @@ void inlet_prefix(struct inlet *in, const struct record *r)
 		/* Clocks of a lane only rise. */
 		if (r->word[1] > in->clock)
 			in->clock = r->word[1];
+		return;
+	}
+	if (record_kind(r) == RECORD_PAGES) {
+		in->paged = true;
+		in->pages_addr = record_addr(r);
+		in->pages = r->word[1];
+		inlet_advance(in, 1);
 		return;
 	}
 	in->wide = true;

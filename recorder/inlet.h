@@ -30,6 +30,9 @@ struct inlet {
 	bool resizing;   /* a realloc's first half was read; the rest is the ledger's */
 	uint64_t old_addr, old_object, old_size, old_align;
 	bool waited; /* the next record had to wait */
+	bool paged;  /* of the next call's block the resident pages are known */
+	uint64_t pages_addr, pages;
+	uint64_t old_pages; /* of a realloc's old block; TRACE_NONE: not known */
 };
 
 void inlet_open(struct inlet *in, struct session *s, uint32_t lane);
@@ -69,7 +72,8 @@ static inline bool inlet_ready(struct inlet *in)
 		if (!in->head)
 			return false;
 		kind = record_kind(in->head);
-		if (__builtin_expect(kind != RECORD_JUMP && kind != RECORD_WIDE, 1))
+		if (__builtin_expect(
+			    kind != RECORD_JUMP && kind != RECORD_WIDE && kind != RECORD_PAGES, 1))
 			return true;
 		inlet_prefix(in, in->head);
 	}

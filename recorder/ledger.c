@@ -15,6 +15,17 @@ void ledger_fini(struct ledger *l)
 	objects_fini(&l->objects);
 }
 
+int ledger_write_pages(struct ledger *l, const struct trace_event *row)
+{
+	struct trace_pages pages = *l->pages;
+
+	if (row->object == TRACE_NONE || row->size < TRACE_LARGE_BYTES)
+		pages.born = TRACE_NONE;
+	if (row->old_object == TRACE_NONE || row->flags & TRACE_FAILED)
+		pages.died = TRACE_NONE;
+	return trace_writer_event_pages(l->writer, row, &pages);
+}
+
 enum ledger_verdict ledger_resize(struct ledger *l, uint64_t addr, struct ledger_old *old,
 				  bool force)
 {

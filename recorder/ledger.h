@@ -28,7 +28,8 @@ struct ledger_counts {
 
 struct ledger {
 	struct trace_writer *writer;
-	int error; /* the writer's first: nothing more is written */
+	const struct trace_pages *pages; /* of the call's blocks; NULL: not known */
+	int error;                       /* the writer's first: nothing more is written */
 	uint64_t start_clock;
 	uint64_t last_ns;
 	uint64_t grain_ns; /* rows have the time of one before them that is not longer ago */
@@ -68,13 +69,17 @@ static inline void ledger_skip(struct ledger *l, uint64_t rows)
 	l->last_ns += rows;
 }
 
+/* A row of which the resident pages are told: of large blocks alone. */
+int ledger_write_pages(struct ledger *l, const struct trace_event *row);
+
 static inline void ledger_write(struct ledger *l, struct trace_event *row, uint64_t clock)
 {
 	l->counts.events++;
 	row->time_ns = ledger_time(l, clock);
 	row->addr = 0;
 	if (__builtin_expect(!l->error, 1))
-		l->error = trace_writer_event(l->writer, row);
+		l->error =
+			l->pages ? ledger_write_pages(l, row) : trace_writer_event(l->writer, row);
 }
 
 /* Enters the block of a row that is born. False: one is alive at its address, and not forced. */

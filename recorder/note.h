@@ -14,6 +14,7 @@ enum note_kind {
 	NOTE_MODULE = 3, /* struct note_module */
 	NOTE_STACK = 4,  /* struct note_stack */
 	NOTE_UNMAP = 5,  /* struct note_unmap */
+	NOTE_LEFT = 6,   /* struct note_left */
 };
 
 struct note_head {
@@ -58,6 +59,13 @@ struct note_stack {
 	uint64_t frame; /* canonical frame address: the stack pointer after the return */
 	uint64_t base;  /* the caller's frame pointer register */
 	char stack[];
+};
+
+/* A large block that is alive at the end of the image. */
+struct note_left {
+	uint64_t addr;
+	uint64_t size;
+	uint64_t pages; /* of it that are resident */
 };
 
 #endif

@@ -183,6 +183,17 @@ static void widen(struct pen *p, uint64_t size, uint64_t align)
 	track_publish(&p->track);
 }
 
+void pen_write_pages(struct pen *p, const void *ptr, uint64_t pages)
+{
+	struct record *place = pages == TRACE_NONE ? NULL : pen_place(p);
+
+	if (!place)
+		return;
+	place->word[0] = record_head(RECORD_PAGES, (uintptr_t)ptr);
+	place->word[1] = pages;
+	track_publish(&p->track);
+}
+
 void pen_write_birth(struct pen *p, const void *ptr, const struct pen_birth *birth, uint64_t flags)
 {
 	uint64_t head = record_head(birth->kind, (uintptr_t)ptr) | flags;

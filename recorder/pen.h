@@ -76,6 +76,9 @@ static inline struct record *pen_place(struct pen *p)
 /* Writes a record about addr, whatever it takes. */
 void pen_write(struct pen *p, uint64_t addr, uint64_t word0, uint64_t word1);
 
+/* Tells the resident pages of the block of the next call; TRACE_NONE: nothing is told. */
+void pen_write_pages(struct pen *p, const void *ptr, uint64_t pages);
+
 /* Writes the record of a call that obtained memory at ptr; flags: RECORD_FAILED or 0. */
 void pen_write_birth(struct pen *p, const void *ptr, const struct pen_birth *birth, uint64_t flags);
 

@@ -161,6 +161,28 @@ static void take_stack(struct process *p, const struct note_stack *note, size_t 
 		p->ledger.error = error;
 }
 
+static void take_left(struct process *p, const struct note_left *note)
+{
+	struct note_left *lefts = realloc(p->lefts, (p->n_lefts + 1) * sizeof(*lefts));
+
+	if (!lefts)
+		return;
+	p->lefts = lefts;
+	lefts[p->n_lefts++] = *note;
+}
+
+/* When all is dealt with it is known which of them are left indeed. */
+static void write_lefts(struct process *p)
+{
+	struct ledger *l = &p->ledger;
+	struct object object;
+
+	for (size_t i = 0; i < p->n_lefts && !l->error; i++)
+		if (objects_take(&l->objects, p->lefts[i].addr, &object) &&
+		    object.size == p->lefts[i].size)
+			l->error = trace_writer_left(l->writer, object.number, p->lefts[i].pages);
+}
+
 static void take_note(struct process *p, const struct note_head *head, const void *payload)
 {
 	if (head->kind == NOTE_IMAGE && head->bytes >= sizeof(struct note_image)) {
@@ -172,6 +194,8 @@ static void take_note(struct process *p, const struct note_head *head, const voi
 		take_site(p, payload);
 	} else if (head->kind == NOTE_STACK && head->bytes >= sizeof(struct note_stack)) {
 		take_stack(p, payload, head->bytes);
+	} else if (head->kind == NOTE_LEFT && head->bytes >= sizeof(struct note_left)) {
+		take_left(p, payload);
 	} else if (head->kind == NOTE_UNMAP && head->bytes >= sizeof(struct note_unmap)) {
 		modules_unmap(&p->modules, ((const struct note_unmap *)payload)->first_addr);
 	}
@@ -243,8 +267,10 @@ static enum ledger_verdict deal_resized(struct process *p, struct inlet *in,
 		old = (struct ledger_old){in->old_addr, in->old_object, in->old_size,
 					  in->old_align};
 	verdict = ledger_resized(&p->ledger, row, in->clock, &old, force);
-	if (verdict == LEDGER_TAKEN)
+	if (verdict == LEDGER_TAKEN) {
 		in->resizing = false;
+		in->old_pages = TRACE_NONE;
+	}
 	return verdict;
 }
 
@@ -274,8 +300,21 @@ static enum ledger_verdict deal_old(struct process *p, struct inlet *in, bool fo
 		in->old_object = old.number;
 		in->old_size = old.size;
 		in->old_align = old.align;
+		in->old_pages = p->ledger.pages && old.size >= TRACE_LARGE_BYTES
+					? p->ledger.pages->died
+					: TRACE_NONE;
 	}
 	return verdict;
+}
+
+/* What is known of the resident pages of the head's blocks. */
+static struct trace_pages pages_of(const struct inlet *in, enum deed deed)
+{
+	bool told = in->paged && in->pages_addr == record_addr(in->head);
+	uint64_t pages = told ? in->pages : TRACE_NONE;
+	bool dies = deed == DEED_DEATH || deed == DEED_OLD;
+
+	return (struct trace_pages){dies ? TRACE_NONE : pages, dies ? pages : in->old_pages};
 }
 
 /* Deals with the head. False: it has to wait. */
@@ -286,6 +325,7 @@ static inline bool deal_head(struct process *p, struct inlet *in, bool force)
 	enum deed deed = deeds[kind];
 	enum ledger_verdict verdict;
 	struct trace_event row;
+	struct trace_pages pages;
 
 	if (__builtin_expect(deed == DEED_ASIDE, 0)) {
 		deal_aside(p, in, kind);
@@ -300,15 +340,20 @@ static inline bool deal_head(struct process *p, struct inlet *in, bool force)
 	row.site = site_number(p, record_site(r));
 	row.kind = (uint8_t)kind;
 	row.flags = record_failed(r) ? TRACE_FAILED : 0;
+	if (__builtin_expect(in->paged | (in->old_pages != TRACE_NONE), 0)) {
+		pages = pages_of(in, deed);
+		p->ledger.pages = &pages;
+	}
 	verdict = deed == DEED_BIRTH   ? ledger_birth(&p->ledger, &row, in->clock, force)
 		  : deed == DEED_DEATH ? ledger_death(&p->ledger, &row, in->clock, force)
 		  : deed == DEED_OLD   ? deal_old(p, in, force)
 				       : deal_resized(p, in, &row, force);
+	p->ledger.pages = NULL;
 	if (__builtin_expect(verdict == LEDGER_UNFIT, 0))
 		return false;
-	if (__builtin_expect(in->waited | in->wide, 0)) {
+	if (__builtin_expect(in->waited | in->wide | in->paged, 0)) {
 		p->ledger.counts.late += in->waited;
-		in->waited = in->wide = false;
+		in->waited = in->wide = in->paged = false;
 	}
 	return true;
 }
@@ -325,7 +370,8 @@ static uint64_t deal_streak(struct process *p, struct inlet *in, uint64_t clock,
 		.fresh = in->at % CHUNK_RECORDS == 0 || in->at == in->settled,
 	};
 
-	if (in->thread == SESSION_NONE || in->waited || in->wide)
+	if (in->thread == SESSION_NONE || in->waited || in->wide || in->paged ||
+	    in->old_pages != TRACE_NONE)
 		return 0;
 	streak.count = most < seen ? most : seen;
 	streak.count = clock - in->clock < streak.count ? clock - in->clock + 1 : streak.count;
@@ -453,6 +499,7 @@ void process_settle(struct process *p)
 	crew_end(&p->crew, &p->ledger);
 	if (!p->ledger.error)
 		p->ledger.error = sites_write_samples(&p->sites, p->ledger.writer);
+	write_lefts(p);
 }
 
 void process_end(struct process *p, const char *end)
@@ -473,6 +520,7 @@ void process_destroy(struct process *p)
 		close(p->pidfd);
 	atomic_store(&p->shared->state, PROCESS_FREE);
 	session_give_process(p->session, p->number);
+	free(p->lefts);
 	free(p->program);
 	free(p->command);
 	free(p->path);

@@ -44,7 +44,9 @@ struct process {
 	struct modules modules;
 	struct sites sites;
 	struct unwinder *unwinder; /* all processes' */
-	struct legacy **forks;     /* where to put what children take along */
+	struct note_left *lefts;   /* large blocks of which the process told at its end */
+	size_t n_lefts;
+	struct legacy **forks; /* where to put what children take along */
 	uint64_t start_clock;
 	uint64_t flushed; /* clock at which the trace's last block was ended in time */
 	bool told;        /* its image note was read */

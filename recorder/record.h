@@ -33,6 +33,7 @@ enum record_kind {
 	RECORD_THREAD = 131, /* the lane is now this thread's: address its number, word 1 its tid */
 	RECORD_EXIT = 132,   /* the lane's thread ends */
 	RECORD_FORK = 133,   /* address: the child's number in the session */
+	RECORD_PAGES = 135,  /* word 1: resident pages of the next call's block, at this address */
 	RECORD_LOST = 134,   /* word 1: calls of this thread dropped here */
 };
 

@@ -84,6 +84,7 @@ struct session {
 	uint64_t processes_at, lanes_at, links_at, chunks_at; /* offsets */
 	uint64_t start_ns;                                    /* CLOCK_MONOTONIC of clock 0 */
 	uint64_t tsc_start, tsc_scale; /* clock = (tsc - tsc_start) * tsc_scale >> 32 */
+	int32_t filters;               /* of system calls that hakrec lives under; -1: not known */
 
 	/* Read at every call. */
 	_Alignas(128) _Atomic uint64_t tick; /* a recent clock */

@@ -82,6 +82,12 @@ TRACE_API int trace_arrow_events(struct trace *trace, const struct trace_range *
  */
 TRACE_API int trace_arrow_marks(struct trace *trace, struct ArrowArrayStream *out);
 
+/*
+ * Resident pages of large objects, where they are known; reads the whole trace.
+ *   object int64, moment text (birth; death; end: alive then), pages uint64
+ */
+TRACE_API int trace_arrow_resident(struct trace *trace, struct ArrowArrayStream *out);
+
 /* tid uint64, name text, start_ns int64, exit_ns int64 (null: did not exit) */
 TRACE_API int trace_arrow_threads(struct trace *trace, struct ArrowArrayStream *out);
 

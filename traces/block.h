@@ -18,7 +18,9 @@ enum block_column {
 	COLUMN_ALIGN = 8,  /* row with an alignment */
 	COLUMN_AGE = 9,    /* row with an old object: objects born since, itself included */
 	COLUMN_ADDR = 10,  /* row with an address: zigzag difference to the one before */
-	COLUMNS = 11,
+	COLUMN_BORN = 11, /* row whose new block's residency is known: rows since the last, pages */
+	COLUMN_DIED = 12, /* row whose old block's residency is known: likewise */
+	COLUMNS = 13,
 };
 
 #endif

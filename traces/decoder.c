@@ -24,6 +24,8 @@ struct block {
 void rows_fini(struct rows *rows)
 {
 	free(rows->memory);
+	free(rows->born);
+	free(rows->died);
 	*rows = (struct rows){0};
 }
 
@@ -200,7 +202,8 @@ static const struct {
 } complaints[COLUMNS] = {
 	[COLUMN_SITE] = COMPLAINTS("site"),   [COLUMN_SIZE] = COMPLAINTS("size"),
 	[COLUMN_ALIGN] = COMPLAINTS("align"), [COLUMN_AGE] = COMPLAINTS("old_object"),
-	[COLUMN_ADDR] = COMPLAINTS("addr"),
+	[COLUMN_ADDR] = COMPLAINTS("addr"),   [COLUMN_BORN] = COMPLAINTS("born"),
+	[COLUMN_DIED] = COMPLAINTS("died"),
 };
 
 /* Where a column of one number for each row with a field is read. */
@@ -312,6 +315,49 @@ static bool read_addrs(struct block *b, struct rows *rows)
 	return numbers_end(b, &addr, COLUMN_ADDR);
 }
 
+/* Pairs of rows since the last such row and of pages; object is the column that such rows have. */
+static bool read_pages(struct block *b, enum block_column column, const uint64_t *object,
+		       struct trace_resident **list, size_t *room, size_t *n)
+{
+	struct window *w = &b->columns[column];
+	uint64_t row = 0;
+
+	*n = 0;
+	while (w->at && window_left(w)) {
+		uint64_t gap = window_number(w), pages = window_number(w);
+
+		row += gap;
+		if (w->bad || gap >= b->head.rows || row >= b->head.rows || (*n && !gap) ||
+		    object[row] == TRACE_NONE)
+			return fail(b, complaints[column].range);
+		if (*n == *room) {
+			size_t larger = *room ? 2 * *room : 64;
+			struct trace_resident *all = reallocarray(*list, larger, sizeof(*all));
+
+			if (!all)
+				return fail(b, "out of memory");
+			*list = all;
+			*room = larger;
+		}
+		(*list)[(*n)++] = (struct trace_resident){(uint32_t)row, pages};
+	}
+	return true;
+}
+
+static bool read_residency(struct block *b, struct rows *rows)
+{
+	struct trace_batch *batch = &rows->batch;
+
+	if (!read_pages(b, COLUMN_BORN, batch->object, &rows->born, &rows->born_room,
+			&batch->n_born) ||
+	    !read_pages(b, COLUMN_DIED, batch->old_object, &rows->died, &rows->died_room,
+			&batch->n_died))
+		return false;
+	batch->born = rows->born;
+	batch->died = rows->died;
+	return true;
+}
+
 /* A user mark's size is the number of its text. */
 static bool check_marks(struct block *b, const struct rows *rows, size_t marks)
 {
@@ -342,11 +388,33 @@ int decoder_block(struct window w, const struct decoder_limits *limits, struct r
 	if (!read_operations(&b, &w) || !read_directory(&b, &w) || !read_ops(&b, rows) ||
 	    !read_threads(&b, rows, limits->threads) || !read_times(&b, rows) ||
 	    !read_fields(&b, rows, limits->sites) || !read_aligns(&b, rows) ||
-	    !read_addrs(&b, rows) || !check_marks(&b, rows, limits->marks)) {
+	    !read_addrs(&b, rows) || !check_marks(&b, rows, limits->marks) ||
+	    !read_residency(&b, rows)) {
 		*why = b.why;
 		return -EBADMSG;
 	}
 	*head = b.head;
 	rows->batch.addr = b.any & FIELD_ADDR ? rows->addr : NULL;
 	return 0;
+}
+
+static uint64_t pages_of(const struct trace_resident *list, size_t n, size_t row)
+{
+	size_t low = 0, high = n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (list[middle].row < row)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < n && list[low].row == row ? list[low].pages : TRACE_NONE;
+}
+
+struct trace_pages trace_batch_pages(const struct trace_batch *b, size_t row)
+{
+	return (struct trace_pages){pages_of(b->born, b->n_born, row),
+				    pages_of(b->died, b->n_died, row)};
 }

@@ -21,6 +21,8 @@ struct rows {
 	struct trace_batch batch; /* points into memory */
 	size_t room;
 	void *memory;
+	struct trace_resident *born, *died; /* batch.born and died */
+	size_t born_room, died_room;
 	void *addr; /* the column's place in memory: batch.addr is NULL for blocks without it */
 };
 

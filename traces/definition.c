@@ -119,6 +119,15 @@ int definition_samples(struct bytes *out, uint32_t stack, uint64_t samples, uint
 	return record_end(out, start, DEFINE_SAMPLES);
 }
 
+int definition_left(struct bytes *out, uint64_t object, uint64_t pages)
+{
+	size_t start = record_begin(out);
+
+	bytes_add_number(out, object);
+	bytes_add_number(out, pages);
+	return record_end(out, start, DEFINE_LEFT);
+}
+
 int definition_mark(struct bytes *out, const char *text)
 {
 	size_t start = record_begin(out);
@@ -135,12 +144,18 @@ const char *definition_excess(const struct definition_counts *counts,
 		[DEFINE_SITE] = DEFINITION_SITES_MAX, [DEFINE_THREAD] = DEFINITION_THREADS_MAX,
 		[DEFINE_THREAD_UPDATE] = UINT32_MAX,  [DEFINE_STACK] = DEFINITION_STACKS_MAX,
 		[DEFINE_MARK] = DEFINITION_MARKS_MAX, [DEFINE_SAMPLES] = UINT32_MAX,
+		[DEFINE_LEFT] = DEFINITION_LEFT_MAX,
 	};
 	static const char *const excesses[] = {
-		[DEFINE_FACT] = "too many facts",      [DEFINE_MODULE] = "too many modules",
-		[DEFINE_SITE] = "too many sites",      [DEFINE_THREAD] = "too many threads",
-		[DEFINE_THREAD_UPDATE] = "",           [DEFINE_STACK] = "too many stacks",
-		[DEFINE_MARK] = "too many user marks", [DEFINE_SAMPLES] = "",
+		[DEFINE_FACT] = "too many facts",
+		[DEFINE_MODULE] = "too many modules",
+		[DEFINE_SITE] = "too many sites",
+		[DEFINE_THREAD] = "too many threads",
+		[DEFINE_THREAD_UPDATE] = "",
+		[DEFINE_STACK] = "too many stacks",
+		[DEFINE_MARK] = "too many user marks",
+		[DEFINE_SAMPLES] = "",
+		[DEFINE_LEFT] = "too many objects with resident pages",
 	};
 	struct definition_counts after = *counts;
 
@@ -168,6 +183,8 @@ uint32_t definition_count(struct definition_counts *counts, const struct definit
 		return counts->stacks++;
 	case DEFINE_MARK:
 		return counts->marks++;
+	case DEFINE_LEFT:
+		return counts->lefts++;
 	case DEFINE_THREAD_UPDATE:
 	case DEFINE_SAMPLES:
 		break;

@@ -18,6 +18,7 @@ enum definition_tag {
 	DEFINE_STACK = 6,
 	DEFINE_MARK = 7,
 	DEFINE_SAMPLES = 8,
+	DEFINE_LEFT = 9,
 };
 
 /* How many a trace may have of each, and how large a record may be. */
@@ -27,6 +28,7 @@ enum definition_tag {
 #define DEFINITION_STACKS_MAX  (1u << 24)
 #define DEFINITION_THREADS_MAX (1u << 22)
 #define DEFINITION_MARKS_MAX   (1u << 20)
+#define DEFINITION_LEFT_MAX    (1u << 24)
 #define DEFINITION_FRAMES_MAX  (1u << 24) /* of all stacks together */
 #define DEFINITION_DEPTH_MAX   (1u << 16) /* of one stack; at least 1 */
 #define DEFINITION_TEXT_MAX    (1u << 27) /* bytes of all texts together */
@@ -34,7 +36,7 @@ enum definition_tag {
 
 /* What a trace has of each so far, and what one more record adds. */
 struct definition_counts {
-	uint32_t facts, modules, sites, threads, stacks, marks;
+	uint32_t facts, modules, sites, threads, stacks, marks, lefts;
 	uint64_t frames;
 	uint64_t text_bytes;
 };
@@ -60,6 +62,7 @@ int definition_thread(struct bytes *out, const struct trace_thread *thread);
 int definition_thread_update(struct bytes *out, uint32_t number, const struct trace_thread *thread);
 int definition_stack(struct bytes *out, const struct trace_stack *stack);
 int definition_samples(struct bytes *out, uint32_t stack, uint64_t samples, uint64_t site_samples);
+int definition_left(struct bytes *out, uint64_t object, uint64_t pages);
 int definition_mark(struct bytes *out, const char *text);
 
 #endif

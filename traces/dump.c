@@ -94,19 +94,21 @@ static bool is_wanted(const struct request *request, const struct trace_batch *b
 static int print_rows(struct printer *printer, struct names *names, const struct request *request,
 		      struct trace_cursor *cursor)
 {
-	void (*print)(struct printer *, struct names *, const struct trace_event *) =
-		request->json ? listing_json : listing_text;
+	void (*print)(struct printer *, struct names *, const struct trace_event *,
+		      const struct trace_pages *) = request->json ? listing_json : listing_text;
 	const struct trace_batch *batch;
 	int more;
 
 	while ((more = trace_cursor_next(cursor, &batch)) > 0) {
 		for (size_t row = 0; row < batch->rows; row++) {
 			struct trace_event event;
+			struct trace_pages pages;
 
 			if (!is_wanted(request, batch, row))
 				continue;
 			event = trace_batch_event(batch, row);
-			print(printer, names, &event);
+			pages = trace_batch_pages(batch, row);
+			print(printer, names, &event, &pages);
 		}
 		if (printer->error)
 			return 0;

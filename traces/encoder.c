@@ -8,7 +8,11 @@
 /* Columns are laid out for the worst case; pages that no row reaches are never touched. */
 static size_t column_room(enum block_column column)
 {
-	return column == COLUMN_OP ? BLOCK_ROWS : (BLOCK_ROWS + 1) * (size_t)VARINT_MAX;
+	size_t room = (BLOCK_ROWS + 1) * (size_t)VARINT_MAX;
+
+	if (column == COLUMN_OP)
+		return BLOCK_ROWS;
+	return column == COLUMN_BORN || column == COLUMN_DIED ? 2 * room : room;
 }
 
 static void encoder_begin(struct encoder *e)
@@ -27,6 +31,7 @@ static void encoder_begin(struct encoder *e)
 	e->operations = 0;
 	e->run_row = 0;
 	e->step_row = 0;
+	e->born_row = e->died_row = 0;
 	e->last_addr = 0;
 }
 
@@ -80,6 +85,23 @@ int encoder_operation(struct encoder *e, unsigned kind, unsigned flags, unsigned
 		*number = (uint16_t)++e->operations;
 	}
 	return *number - 1;
+}
+
+static void put_pages(struct encoder *e, enum block_column column, uint32_t *last, uint64_t pages)
+{
+	uint32_t row = e->rows - 1;
+
+	if (pages == TRACE_NONE)
+		return;
+	encoder_put(e, column, row - *last);
+	encoder_put(e, column, pages);
+	*last = row;
+}
+
+void encoder_pages(struct encoder *e, const struct trace_pages *pages)
+{
+	put_pages(e, COLUMN_BORN, &e->born_row, pages->born);
+	put_pages(e, COLUMN_DIED, &e->died_row, pages->died);
 }
 
 uint32_t encoder_calls(const struct encoder *e)

@@ -21,6 +21,8 @@ struct encoder {
 	uint32_t thread;     /* of the last row */
 	uint32_t run_row;    /* row where this thread's run began */
 	uint32_t step_row;   /* row of the last time step */
+	uint32_t born_row;   /* last row whose new block's residency is known */
+	uint32_t died_row;   /* ... whose old block's */
 	uint64_t first_row;  /* number of this block's first row in the trace */
 	uint64_t first_object;
 	uint64_t first_ns;
@@ -42,6 +44,9 @@ void encoder_fini(struct encoder *e);
  */
 int encoder_operation(struct encoder *e, unsigned kind, unsigned flags, unsigned fields,
 		      const char **why);
+
+/* The resident pages of the row that was appended last. */
+void encoder_pages(struct encoder *e, const struct trace_pages *pages);
 
 /* The rows of this block that are calls. */
 uint32_t encoder_calls(const struct encoder *e);

@@ -158,6 +158,27 @@ static void add_stacks(struct json_object *info, const struct trace *trace)
 	add_ratio(info, "stack_purity_ratio", (double)common, (double)samples);
 }
 
+/* What is known of how much large blocks were touched. */
+static void add_pages(struct json_object *info, const struct summary *s)
+{
+	const struct {
+		const char *key;
+		uint64_t number;
+	} figures[] = {
+		{"measured_pages", s->measured_pages},
+		{"touched_pages_low", s->touched_pages_low},
+		{"touched_pages_high", s->touched_pages_high},
+	};
+
+	add_number(info, "measured_objects", s->measured_objects);
+	for (size_t i = 0; i < sizeof(figures) / sizeof(*figures); i++) {
+		if (s->measured_objects)
+			add_number(info, figures[i].key, figures[i].number);
+		else
+			json_object_object_add(info, figures[i].key, NULL);
+	}
+}
+
 static struct json_object *describe(const struct trace *trace, const struct summary *s,
 				    bool complete)
 {
@@ -180,6 +201,7 @@ static struct json_object *describe(const struct trace *trace, const struct summ
 	add_number(info, "peak_live_objects", s->peak_live_objects);
 	add_number(info, "leaked_objects", s->leaked_objects);
 	add_number(info, "leaked_bytes", s->leaked_bytes);
+	add_pages(info, s);
 	add_totals(info, totals);
 	add_number(info, "foreign_frees", s->foreign_frees);
 	add_duration(info, trace, totals, s);

@@ -1,6 +1,6 @@
 #include "listing.h"
 
-static void print_object(struct printer *p, uint64_t object, uint64_t addr)
+static void print_object(struct printer *p, uint64_t object, uint64_t addr, uint64_t pages)
 {
 	printer_char(p, '#');
 	printer_decimal(p, object);
@@ -8,13 +8,19 @@ static void print_object(struct printer *p, uint64_t object, uint64_t addr)
 		printer_text(p, " at ");
 		printer_hex(p, addr);
 	}
+	if (pages != TRACE_NONE) {
+		printer_text(p, " [");
+		printer_decimal(p, pages);
+		printer_text(p, pages == 1 ? " page]" : " pages]");
+	}
 }
 
-static void print_born(struct printer *p, const struct trace_event *row)
+static void print_born(struct printer *p, const struct trace_event *row,
+		       const struct trace_pages *pages)
 {
 	printer_text(p, ") = ");
 	if (row->object != TRACE_NONE)
-		print_object(p, row->object, row->addr);
+		print_object(p, row->object, row->addr, pages->born);
 	else if (row->flags & TRACE_FAILED)
 		printer_text(p, "failed");
 	else
@@ -30,15 +36,17 @@ static void print_size(struct printer *p, const struct trace_event *row)
 	}
 }
 
-static void print_old(struct printer *p, const struct trace_event *row, uint64_t addr)
+static void print_old(struct printer *p, const struct trace_event *row, uint64_t addr,
+		      uint64_t pages)
 {
 	if (row->old_object != TRACE_NONE)
-		print_object(p, row->old_object, addr);
+		print_object(p, row->old_object, addr, pages);
 	else
 		printer_text(p, row->flags & TRACE_FOREIGN ? "foreign" : "null");
 }
 
-static void print_mark(struct printer *p, const struct names *names, const struct trace_event *row)
+static void print_mark(struct printer *p, const struct names *names, const struct trace_event *row,
+		       const struct trace_pages *pages)
 {
 	if (row->kind == TRACE_THREAD_START && row->thread < names->n_threads) {
 		printer_decimal(p, names->threads[row->thread].tid);
@@ -50,21 +58,22 @@ static void print_mark(struct printer *p, const struct names *names, const struc
 		printer_json(p, names_mark(names, row->size));
 	} else if (row->kind == TRACE_INHERITED) {
 		print_size(p, row);
-		print_born(p, row);
+		print_born(p, row, pages);
 		return;
 	}
 	printer_char(p, ')');
 }
 
-static void print_call(struct printer *p, const struct names *names, const struct trace_event *row)
+static void print_call(struct printer *p, const struct names *names, const struct trace_event *row,
+		       const struct trace_pages *pages)
 {
 	switch (trace_class(row->kind)) {
 	case TRACE_CLASS_ALLOC:
 		print_size(p, row);
-		print_born(p, row);
+		print_born(p, row, pages);
 		break;
 	case TRACE_CLASS_FREE:
-		print_old(p, row, row->addr);
+		print_old(p, row, row->addr, pages->died);
 		if (row->size || row->align) {
 			printer_text(p, ", ");
 			print_size(p, row);
@@ -72,18 +81,19 @@ static void print_call(struct printer *p, const struct names *names, const struc
 		printer_char(p, ')');
 		break;
 	case TRACE_CLASS_REALLOC:
-		print_old(p, row, 0);
+		print_old(p, row, 0, pages->died);
 		printer_text(p, ", ");
 		print_size(p, row);
-		print_born(p, row);
+		print_born(p, row, pages);
 		break;
 	case TRACE_CLASS_MARK:
-		print_mark(p, names, row);
+		print_mark(p, names, row, pages);
 		break;
 	}
 }
 
-void listing_text(struct printer *p, struct names *names, const struct trace_event *row)
+void listing_text(struct printer *p, struct names *names, const struct trace_event *row,
+		  const struct trace_pages *pages)
 {
 	const char *kind = trace_kind_name(row->kind);
 	const char *flags = names_flags(row->flags);
@@ -94,7 +104,7 @@ void listing_text(struct printer *p, struct names *names, const struct trace_eve
 	printer_char(p, '\t');
 	printer_text(p, kind ? kind : "unknown");
 	printer_char(p, '(');
-	print_call(p, names, row);
+	print_call(p, names, row, pages);
 	printer_char(p, '\t');
 	printer_text(p, names_site(names, row->site));
 	if (flags) {
@@ -167,7 +177,8 @@ static void json_flags(struct printer *p, uint8_t flags)
 	printer_char(p, ']');
 }
 
-void listing_json(struct printer *p, struct names *names, const struct trace_event *row)
+void listing_json(struct printer *p, struct names *names, const struct trace_event *row,
+		  const struct trace_pages *pages)
 {
 	enum trace_class class = trace_class(row->kind);
 	bool sized = row->kind == TRACE_INHERITED || row->kind == TRACE_LOST ||
@@ -188,6 +199,8 @@ void listing_json(struct printer *p, struct names *names, const struct trace_eve
 	if (names->symbolic)
 		json_frames(p, names, row->site);
 	json_flags(p, row->flags);
+	json_number(p, ", \"birth_pages\": ", pages->born, pages->born != TRACE_NONE);
+	json_number(p, ", \"death_pages\": ", pages->died, pages->died != TRACE_NONE);
 	json_text(p, ", \"text\": ", row->kind == TRACE_MARK ? names_mark(names, row->size) : NULL);
 	printer_text(p, "}\n");
 }

@@ -12,12 +12,13 @@
  *   1800  0  free(foreign)                      -                       foreign
  *   1900  2  thread_start(4711, "worker")       -
  * and likewise inherited(72) = #3, thread_exit(), lost(12), mark("text"). An object's address,
- * when recorded, follows its number: #0 at 0x55d0c8f2a2a0.
+ * when recorded, follows its number: #0 at 0x55d0c8f2a2a0; likewise how many of its pages were
+ * resident: #0 [32 pages].
  *
  * JSON: one object with the fields of a row (time_ns thread kind size align object old_object addr
- * site flags), the site's module, offset and height, and a mark's text; what does not apply is
- * null. Where names are symbolic also the site's frames: function, file and line of each, the
- * innermost inlined call first.
+ * site flags birth_pages death_pages), the site's module, offset and height, and a mark's text;
+ * what does not apply is null. Where names are symbolic also the site's frames: function, file and
+ * line of each, the innermost inlined call first.
  */
 #ifndef TRACE_LISTING_H
 #define TRACE_LISTING_H
@@ -25,7 +26,9 @@
 #include "names.h"
 #include "printer.h"
 
-void listing_text(struct printer *p, struct names *names, const struct trace_event *row);
-void listing_json(struct printer *p, struct names *names, const struct trace_event *row);
+void listing_text(struct printer *p, struct names *names, const struct trace_event *row,
+		  const struct trace_pages *pages);
+void listing_json(struct printer *p, struct names *names, const struct trace_event *row,
+		  const struct trace_pages *pages);
 
 #endif

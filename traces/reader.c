@@ -269,6 +269,12 @@ size_t trace_sites(const struct trace *t, const struct trace_site **sites)
 	return t->tables.n_sites;
 }
 
+size_t trace_lefts(const struct trace *t, const struct trace_left **lefts)
+{
+	*lefts = t->tables.lefts;
+	return t->tables.n_lefts;
+}
+
 size_t trace_stacks(const struct trace *t, const struct trace_stack **stacks)
 {
 	*stacks = t->tables.stacks;

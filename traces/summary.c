@@ -25,17 +25,55 @@ static void count_call(struct summary *s, const struct trace_event *row,
 	s->foreign_frees += (row->flags & TRACE_FOREIGN) != 0;
 }
 
+#define PAGE 4096
+
+/* What a large object carries: its resident pages at birth, plus one. */
+static uint64_t *born_pages(struct live_object *object)
+{
+	return live_payload(object);
+}
+
+/* The object is at its end, with so many resident pages. */
+static void count_pages(struct summary *s, struct live_object *object, uint64_t pages)
+{
+	uint64_t born = object ? *born_pages(object) : 0;
+
+	if (!object || pages == TRACE_NONE)
+		return;
+	s->measured_objects++;
+	s->measured_pages += (object->size + PAGE - 1) / PAGE;
+	s->touched_pages_high += pages;
+	s->touched_pages_low += born && pages >= born ? pages - (born - 1) : 0;
+}
+
+static void count_left(struct summary *s, const struct live *live, const struct trace *trace)
+{
+	const struct trace_left *lefts;
+	size_t n = trace_lefts(trace, &lefts);
+
+	for (size_t i = 0; i < n; i++)
+		count_pages(s, live_find(live, lefts[i].object), lefts[i].pages);
+}
+
 static int count_batch(struct summary *s, struct live *live, const struct trace_batch *batch)
 {
 	for (size_t i = 0; i < batch->rows; i++) {
 		struct trace_event row = trace_batch_event(batch, i);
-		struct live_object died;
-		int error = live_apply(live, &row, &died);
+		struct trace_pages pages = trace_batch_pages(batch, i);
+		struct live_object died, *born;
+		int error;
+
+		if (pages.died != TRACE_NONE)
+			count_pages(s, live_find(live, row.old_object), pages.died);
+		error = live_apply(live, &row, &died);
 
 		if (error == -ENOMEM)
 			return error;
 		s->illegal += error != 0;
 		count_call(s, &row, &died);
+		born = pages.born != TRACE_NONE ? live_find(live, row.object) : NULL;
+		if (born)
+			*born_pages(born) = pages.born + 1;
 	}
 	if (batch->rows)
 		s->last_ns = batch->time_ns[batch->rows - 1];
@@ -54,13 +92,14 @@ int summary_read(struct summary *summary, struct trace *trace)
 	error = trace_cursor_open(&cursor, trace, NULL);
 	if (error)
 		return error;
-	live_init(&live, 0);
+	live_init(&live, sizeof(uint64_t));
 	while ((error = trace_cursor_next(cursor, &batch)) > 0) {
 		error = count_batch(summary, &live, batch);
 		if (error)
 			break;
 	}
 	trace_cursor_close(cursor);
+	count_left(summary, &live, trace);
 	summary->events = summary->allocs + summary->frees + summary->reallocs;
 	summary->objects = live.next;
 	summary->peak_live_bytes = live.peak_bytes;

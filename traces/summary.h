@@ -18,7 +18,11 @@ struct summary {
 	uint64_t peak_live_objects;
 	uint64_t leaked_objects; /* alive at the end */
 	uint64_t leaked_bytes;
-	uint64_t last_ns; /* time of the last row */
+	uint64_t measured_objects;   /* whose resident pages are known at their death or the end */
+	uint64_t measured_pages;     /* that they span */
+	uint64_t touched_pages_low;  /* resident then, and not at their birth */
+	uint64_t touched_pages_high; /* resident then */
+	uint64_t last_ns;            /* time of the last row */
 	uint64_t illegal; /* rows that name an object which is not alive, or born already */
 };
 

@@ -214,6 +214,19 @@ static int read_samples(struct tables *t, struct window *w)
 	return 0;
 }
 
+static int read_left(struct tables *t, struct window *w)
+{
+	struct trace_left left = {.object = window_number(w)};
+
+	left.pages = window_number(w);
+	if (w->bad || t->n_lefts == DEFINITION_LEFT_MAX)
+		return -EBADMSG;
+	if (!GROW(t->lefts, t->n_lefts))
+		return -ENOMEM;
+	t->lefts[t->n_lefts++] = left;
+	return 0;
+}
+
 static int read_mark(struct tables *t, struct window *w)
 {
 	const char *text = read_text(t, w);
@@ -247,6 +260,8 @@ static int read_record(struct tables *t, uint64_t tag, struct window *w)
 		return read_mark(t, w);
 	case DEFINE_SAMPLES:
 		return read_samples(t, w);
+	case DEFINE_LEFT:
+		return read_left(t, w);
 	}
 	return 0;
 }
@@ -263,6 +278,7 @@ int tables_read(struct tables *t, struct window *w, const char **why)
 		"a stack is damaged",
 		"a mark's text is damaged",
 		"the samples of a stack are damaged",
+		"the resident pages of an object are damaged",
 	};
 
 	while (w->at < w->end) {
@@ -273,9 +289,9 @@ int tables_read(struct tables *t, struct window *w, const char **why)
 		int err = payload ? read_record(t, tag, &record) : -EBADMSG;
 
 		if (err) {
-			*why = err == -ENOMEM                     ? "out of memory"
-			       : payload && tag <= DEFINE_SAMPLES ? reasons[tag]
-								  : reasons[0];
+			*why = err == -ENOMEM                  ? "out of memory"
+			       : payload && tag <= DEFINE_LEFT ? reasons[tag]
+							       : reasons[0];
 			return err;
 		}
 	}
@@ -294,6 +310,7 @@ void tables_fini(struct tables *t)
 	free(t->module_keys);
 	free(t->sites);
 	free(t->stacks);
+	free(t->lefts);
 	free(t->threads);
 	free(t->marks);
 	free(t->facts);

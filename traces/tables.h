@@ -12,10 +12,11 @@ struct tables {
 	uint64_t *module_keys; /* sitekey.h */
 	struct trace_site *sites;
 	struct trace_stack *stacks;
+	struct trace_left *lefts;
 	struct trace_thread *threads;
 	const char **marks;
 	const char **facts; /* key, value, key, value, ... */
-	size_t n_modules, n_sites, n_stacks, n_threads, n_marks, n_facts;
+	size_t n_modules, n_sites, n_stacks, n_threads, n_marks, n_facts, n_lefts;
 	struct tables_chunk *chunks; /* memory of texts and frames */
 	uint64_t text_bytes;
 	uint64_t n_frames;

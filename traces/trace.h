@@ -28,6 +28,7 @@
 #define TRACE_NO_SITE        UINT32_MAX /* "site unknown" */
 #define TRACE_NO_MODULE      UINT32_MAX /* "address in no known module": the offset is the address */
 #define TRACE_FORMAT_VERSION 1
+#define TRACE_LARGE_BYTES    (128u << 10) /* blocks of which hakrec tells the resident pages */
 
 /* Kinds of rows. Calls are below TRACE_MARKS. */
 enum trace_kind {
@@ -172,6 +173,19 @@ TRACE_API int trace_writer_samples(struct trace_writer *w, uint32_t stack, uint6
  */
 TRACE_API int trace_writer_event(struct trace_writer *w, const struct trace_event *event);
 
+/* How many pages of the blocks that a row is about were resident; TRACE_NONE: not known. */
+struct trace_pages {
+	uint64_t born; /* of the object born, when the call returned */
+	uint64_t died; /* of the old object, when the call began */
+};
+
+/* The same of a row of which residency is known; -EINVAL for pages of no object. */
+TRACE_API int trace_writer_event_pages(struct trace_writer *w, const struct trace_event *event,
+				       const struct trace_pages *pages);
+
+/* The resident pages of an object that is alive at the trace's end, counted there. */
+TRACE_API int trace_writer_left(struct trace_writer *w, uint64_t object, uint64_t pages);
+
 /* Number of objects born so far: the next one's number. */
 TRACE_API uint64_t trace_writer_objects(const struct trace_writer *w);
 
@@ -228,8 +242,22 @@ TRACE_API size_t trace_marks(const struct trace *trace, const char *const **text
 TRACE_API const struct trace_totals *
 trace_totals(const struct trace *trace); /* NULL: no last frame */
 
+/* Objects that were alive at the trace's end, and how many of their pages were resident. */
+struct trace_left {
+	uint64_t object;
+	uint64_t pages;
+};
+
+TRACE_API size_t trace_lefts(const struct trace *trace, const struct trace_left **lefts);
+
 /* The site key (sitekey.h) of a site; 0 for TRACE_NO_SITE. */
 TRACE_API uint64_t trace_site_key(const struct trace *trace, uint32_t site);
+
+/* The resident pages of a row's block. */
+struct trace_resident {
+	uint32_t row; /* in its batch */
+	uint64_t pages;
+};
 
 /* Decoded rows as columns of equal length, in the trace's total order. */
 struct trace_batch {
@@ -245,6 +273,8 @@ struct trace_batch {
 	const uint32_t *site;
 	const uint8_t *kind;
 	const uint8_t *flags;
+	const struct trace_resident *born, *died; /* where it is known, by row */
+	size_t n_born, n_died;
 };
 
 static inline struct trace_event trace_batch_event(const struct trace_batch *b, size_t row)
@@ -262,6 +292,9 @@ static inline struct trace_event trace_batch_event(const struct trace_batch *b, 
 		.flags = b->flags[row],
 	};
 }
+
+/* The resident pages of a row's blocks. */
+TRACE_API struct trace_pages trace_batch_pages(const struct trace_batch *b, size_t row);
 
 /* What a cursor delivers. Zeroed: everything. */
 struct trace_range {

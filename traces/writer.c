@@ -400,7 +400,8 @@ new_operation(struct trace_writer *w, const struct trace_event *event, unsigned 
 	return number;
 }
 
-int trace_writer_event(struct trace_writer *w, const struct trace_event *event)
+/* Appends a row, and leaves it to the caller to end a block that is full. */
+static inline int append(struct trace_writer *w, const struct trace_event *event)
 {
 	struct encoder *e = &w->encoder;
 	unsigned fields = encoder_fields(event);
@@ -423,7 +424,41 @@ int trace_writer_event(struct trace_writer *w, const struct trace_event *event)
 			return number;
 	}
 	encoder_row(e, event, (unsigned)number, fields);
-	return e->rows == BLOCK_ROWS ? write_block(w) : 0;
+	return 0;
+}
+
+int trace_writer_event(struct trace_writer *w, const struct trace_event *event)
+{
+	int status = append(w, event);
+
+	return !status && w->encoder.rows == BLOCK_ROWS ? write_block(w) : status;
+}
+
+int trace_writer_event_pages(struct trace_writer *w, const struct trace_event *event,
+			     const struct trace_pages *pages)
+{
+	int status;
+
+	if (!w->status && ((pages->born != TRACE_NONE && event->object == TRACE_NONE) ||
+			   (pages->died != TRACE_NONE && event->old_object == TRACE_NONE)))
+		return refuse(w, -EINVAL, "resident pages of no object");
+	status = append(w, event);
+	if (status)
+		return status;
+	encoder_pages(&w->encoder, pages);
+	return w->encoder.rows == BLOCK_ROWS ? write_block(w) : 0;
+}
+
+int trace_writer_left(struct trace_writer *w, uint64_t object, uint64_t pages)
+{
+	int64_t number;
+
+	if (w->status)
+		return w->status;
+	if (object >= w->encoder.objects)
+		return refuse(w, -EINVAL, "resident pages of an object that is not born");
+	number = DEFINE(w, definition_left(&w->pending, object, pages), DEFINE_LEFT);
+	return number < 0 ? (int)number : 0;
 }
 
 struct encoder *trace_writer_encoder(struct trace_writer *w)

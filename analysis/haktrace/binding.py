@@ -19,7 +19,7 @@ from pathlib import Path
 import pyarrow as pa
 
 NAME = "libhaktrace.so"
-TABLES = ("marks", "threads", "modules", "sites", "stacks", "symbols", "facts")
+TABLES = ("marks", "threads", "modules", "sites", "stacks", "symbols", "resident", "facts")
 
 
 class TraceError(Exception):

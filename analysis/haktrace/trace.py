@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from types import TracebackType
 
+import numpy as np
 import pandas as pd
 
 from haktrace.binding import Handle
@@ -189,6 +190,25 @@ class Trace:
             warnings.warn(problem, stacklevel=2)
         frame["line"] = frame["line"].astype("Int64")
         return frame.drop(columns="problem")
+
+    @cached_property
+    def resident(self) -> pd.DataFrame:
+        """How many pages of large objects (128 KiB and up) were resident, by object number.
+
+        `birth_pages`: when the object was born; `death_pages`: right before it was freed or
+        moved, or at the trace's end, if it was alive then. Int64; null: not known (of traces that
+        eBPF recorded, of a program that was killed). What was touched in between is
+        `death_pages` at most, and the difference at least: a recycled block's pages may be
+        resident without having been touched.
+        """
+        frame = self._table("resident")
+        birth = frame["moment"] == "birth"
+        objects = pd.Index(np.sort(frame["object"].unique()), name="object", dtype="int64")
+        columns = {
+            name: frame[rows].set_index("object")["pages"].astype("Int64").reindex(objects)
+            for name, rows in (("birth_pages", birth), ("death_pages", ~birth))
+        }
+        return pd.DataFrame(columns, index=objects)
 
     @cached_property
     def modules(self) -> pd.DataFrame:

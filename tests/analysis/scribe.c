@@ -4,7 +4,8 @@
  *   fact KEY VALUE...                 thread TID START_NS EXIT_NS NAME...
  *   module BASE SIZE BUILD_ID PATH    stack SITE (MODULE OFFSET)...
  *   site MODULE OFFSET HEIGHT         mark TEXT...
- *   samples STACK SAMPLES OF_SITE
+ *   samples STACK SAMPLES OF_SITE     left OBJECT PAGES
+ *   pages BORN DIED                   of the event that comes next
  *   event TIME_NS THREAD KIND SIZE ALIGN OBJECT OLD_OBJECT SITE FLAGS ADDR
  *   flush                             end DURATION_NS LOST LATE REPAIRED
  *
@@ -33,8 +34,18 @@ static const char *text(struct line *line)
 	return line->rest + strspn(line->rest, " ");
 }
 
+static struct trace_pages pages = {TRACE_NONE, TRACE_NONE};
+
+static int take_pages(struct line *line)
+{
+	pages.born = number(line);
+	pages.died = number(line);
+	return 0;
+}
+
 static int write_event(struct trace_writer *w, struct line *line)
 {
+	const struct trace_pages told = pages;
 	struct trace_event event = {0};
 
 	event.time_ns = number(line);
@@ -47,7 +58,8 @@ static int write_event(struct trace_writer *w, struct line *line)
 	event.site = number(line);
 	event.flags = number(line);
 	event.addr = number(line);
-	return trace_writer_event(w, &event);
+	pages = (struct trace_pages){TRACE_NONE, TRACE_NONE};
+	return trace_writer_event_pages(w, &event, &told);
 }
 
 static int64_t write_module(struct trace_writer *w, struct line *line)
@@ -106,6 +118,13 @@ static int write_samples(struct trace_writer *w, struct line *line)
 	return trace_writer_samples(w, stack, samples, of_site);
 }
 
+static int write_left(struct trace_writer *w, struct line *line)
+{
+	uint64_t object = number(line), left_pages = number(line);
+
+	return trace_writer_left(w, object, left_pages);
+}
+
 static int write_fact(struct trace_writer *w, struct line *line)
 {
 	const char *key;
@@ -129,6 +148,10 @@ static int64_t write_line(struct trace_writer *w, const char *verb, struct line 
 		return write_thread(w, line);
 	if (strcmp(verb, "stack") == 0)
 		return write_stack(w, line);
+	if (strcmp(verb, "pages") == 0)
+		return take_pages(line);
+	if (strcmp(verb, "left") == 0)
+		return write_left(w, line);
 	if (strcmp(verb, "samples") == 0)
 		return write_samples(w, line);
 	if (strcmp(verb, "mark") == 0)

@@ -1,12 +1,12 @@
 # Unit tests of recorder/: the nouns of hakrec, and of the library in the program.
 recorder_sources = $(addprefix recorder/,$(addsuffix .c,$(1)))
 
-$(eval $(call unit,test_session,tests/recorder_unit/test_session.c $(call recorder_sources,session host)))
+$(eval $(call unit,test_session,tests/recorder_unit/test_session.c $(call recorder_sources,session filters host)))
 $(eval $(call unit,test_objects,tests/recorder_unit/test_objects.c $(call recorder_sources,objects)))
 $(eval $(call unit,test_merge,tests/recorder_unit/test_merge.c \
-	$(call recorder_sources,session host track inlet merge)))
+	$(call recorder_sources,session filters host track inlet merge)))
 $(eval $(call unit,test_notebook,tests/recorder_unit/test_notebook.c \
-	$(call recorder_sources,session host track notepad inlet notebook)))
+	$(call recorder_sources,session filters host track notepad inlet notebook)))
 $(eval $(call unit,test_ledger,tests/recorder_unit/test_ledger.c \
 	$(call recorder_sources,objects ledger),$(BUILD)/libhaktrace.a -lzstd))
 $(eval $(call unit,test_recording,tests/recorder_unit/test_recording.c \

@@ -263,6 +263,31 @@ static void make_lying_operations(void)
 	}
 }
 
+/* Pages of the freed object in the row of its birth, beyond the block, and twice for one row. */
+static void make_lying_pages(void)
+{
+	static const struct {
+		const char *name;
+		uint64_t column;
+		const char *data;
+		uint64_t size;
+	} lies[] = {
+		{"born-of-none.zst", 11, "\x02\x02", 2},
+		{"died-of-none.zst", 12, "\x00\x02", 2},
+		{"died-late.zst", 12, "\x04\x02", 2},
+		{"died-twice.zst", 12, "\x02\x02\x00\x02", 4},
+		{"died-cut.zst", 12, "\x02", 1},
+	};
+
+	for (size_t i = 0; i < sizeof(lies) / sizeof(*lies); i++) {
+		struct forge_block block = forge_tiny_block;
+
+		*forge_column(&block, 0) =
+			(struct forge_column){lies[i].column, lies[i].data, lies[i].size};
+		make_around(lies[i].name, &block, NULL, 0);
+	}
+}
+
 static void make_lying_heads(void)
 {
 	struct forge_block block = forge_tiny_block;
@@ -296,6 +321,7 @@ static void make_lying_heads(void)
 	make_around("update-undefined.zst", &block, FORGE_TEXT("d\x0a\x0a\x02\x0e\x00\x00\x00"));
 	make_around("stack-undefined.zst", &block, FORGE_TEXT("d\x0c\x08\x00\x02\x00\x00"));
 	make_around("mark-cut.zst", &block, FORGE_TEXT("d\x0e\x02\x0e"));
+	make_around("left-cut.zst", &block, FORGE_TEXT("d\x12\x02\x00"));
 	make_around("samples-undefined.zst", &block, FORGE_TEXT("d\x10\x06\x00\x02\x02"));
 }
 
@@ -431,6 +457,7 @@ int main(int argc, char **argv)
 	make_lying_columns();
 	make_lying_operations();
 	make_lying_heads();
+	make_lying_pages();
 	make_lying_frames();
 	print_verdicts();
 	return 0;

@@ -136,6 +136,58 @@ static void test_samples(void **state)
 	trace_close(t);
 }
 
+/* Row and pages of the objects that are born, and of those that die, over several blocks. */
+static void check_pages(struct trace *t, uint64_t rows)
+{
+	const struct trace_batch *batch;
+	struct trace_cursor *cursor;
+	uint64_t row = 0;
+
+	assert_int_equal(trace_cursor_open(&cursor, t, NULL), 0);
+	while (trace_cursor_next(cursor, &batch) > 0)
+		for (size_t i = 0; i < batch->rows; i++, row++) {
+			struct trace_pages pages = trace_batch_pages(batch, i);
+
+			assert_int_equal(pages.born, row % 3 ? TRACE_NONE : row);
+			assert_int_equal(pages.died, row == 7 ? 1ull << 40 : TRACE_NONE);
+		}
+	assert_int_equal(row, rows);
+	trace_cursor_close(cursor);
+}
+
+static void test_pages(void **state)
+{
+	struct trace_event event = birth(0);
+	struct trace_writer *w = open_writer();
+	const struct trace_left *lefts;
+	struct trace *t;
+
+	(void)state;
+	event.time_ns = 0;
+	for (uint64_t i = 0; i < 70000; i++) {
+		struct trace_pages pages = {i % 3 ? TRACE_NONE : i, TRACE_NONE};
+
+		event.object = i;
+		event.old_object = i == 7 ? 3 : TRACE_NONE;
+		event.kind = i == 7 ? TRACE_REALLOC : TRACE_MALLOC;
+		pages.died = i == 7 ? 1ull << 40 : TRACE_NONE;
+		assert_int_equal(trace_writer_event_pages(w, &event, &pages), 0);
+	}
+	event.object = 70000;
+	event.kind = TRACE_MALLOC;
+	event.old_object = TRACE_NONE;
+	assert_int_equal(trace_writer_event_pages(w, &event, &(struct trace_pages){1, 1}), -EINVAL);
+	assert_int_equal(trace_writer_left(w, 70000, 1), -EINVAL);
+	assert_int_equal(trace_writer_left(w, 69999, 12), 0);
+	assert_int_equal(trace_writer_close(w, &(struct trace_totals){0}), 0);
+	assert_int_equal(trace_open(&t, check_path), 0);
+	check_pages(t, 70000);
+	assert_int_equal(trace_lefts(t, &lefts), 1);
+	assert_int_equal(lefts[0].object, 69999);
+	assert_int_equal(lefts[0].pages, 12);
+	trace_close(t);
+}
+
 /* What a reader would not take, the writer does not write. */
 static void test_too_many_definitions(void **state)
 {
@@ -346,11 +398,17 @@ static void test_growing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_refusals),    cmocka_unit_test(test_refused_definitions),
-		cmocka_unit_test(test_samples),     cmocka_unit_test(test_too_many_definitions),
-		cmocka_unit_test(test_cannot_open), cmocka_unit_test(test_full_device),
-		cmocka_unit_test(test_no_room),     cmocka_unit_test(test_limit),
-		cmocka_unit_test(test_calls),       cmocka_unit_test(test_pipe),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_refused_definitions),
+		cmocka_unit_test(test_samples),
+		cmocka_unit_test(test_pages),
+		cmocka_unit_test(test_too_many_definitions),
+		cmocka_unit_test(test_cannot_open),
+		cmocka_unit_test(test_full_device),
+		cmocka_unit_test(test_no_room),
+		cmocka_unit_test(test_limit),
+		cmocka_unit_test(test_calls),
+		cmocka_unit_test(test_pipe),
 		cmocka_unit_test(test_growing),
 	};
 

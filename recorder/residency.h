@@ -1,0 +1,48 @@
+/*
+ * The large blocks of this process: how many of their pages are resident when they are obtained,
+ * given back or left at the end. A block is known from its birth to its death, so that a death
+ * knows its size; a filter lets those of other blocks pass with one look.
+ */
+#ifndef RECORDER_RESIDENCY_H
+#define RECORDER_RESIDENCY_H
+
+#include "traces/trace.h"
+
+#include <stdatomic.h>
+
+#define RESIDENCY_FILTER 4096u
+
+extern _Atomic uint8_t residency_filter[RESIDENCY_FILTER] __attribute__((visibility("hidden")));
+
+/* Decides whether residency may be asked for: not where a filter of system calls is in force. */
+void residency_open(void);
+
+/* From now on the kernel may kill whoever makes a call that was not foreseen. */
+void residency_confine(void);
+
+/*
+ * A block of at least TRACE_LARGE_BYTES is born. Returns its resident pages; TRACE_NONE: not known,
+ * as when there are so many such blocks that asking would cost too much time.
+ */
+uint64_t residency_born(const void *ptr, size_t size);
+
+/* False: no large block begins at ptr. */
+static inline bool residency_maybe(const void *ptr)
+{
+	/* Relaxed: whoever gives a block back has it from the one who entered it. */
+	return atomic_load_explicit(
+		&residency_filter[(uintptr_t)ptr >> 12 & (RESIDENCY_FILTER - 1)],
+		memory_order_relaxed);
+}
+
+/* Forgets the block at ptr, which is there still; TRACE_NONE: none, or unknown. */
+uint64_t residency_died(const void *ptr);
+
+/* The process ends: tells hakrec of the blocks that are left. */
+void residency_end(void);
+
+/* Held over a fork. False: this very thread holds it. */
+bool residency_lock(void);
+void residency_unlock(void);
+
+#endif
