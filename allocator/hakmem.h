@@ -111,6 +111,18 @@ struct hak_stats {
  * heads. */
 HAK_API int hak_stats_get(struct hak_stats *stats);
 
+/* A part of hakmem that HAKMEM_OPTIONS can switch off. */
+struct hak_part {
+	char option[16];     /* "tiny" */
+	char off[32];        /* what switches it off: "tiny=0" */
+	uint32_t on;         /* now */
+	uint64_t from_bytes; /* sizes of the blocks that it serves ... */
+	uint64_t to_bytes;   /* ... up to this one */
+};
+
+/* Fills in the part of that number, counted from 0; -ENOENT past the last one. */
+HAK_API int hak_part_get(unsigned number, struct hak_part *part);
+
 #ifdef __cplusplus
 }
 #endif

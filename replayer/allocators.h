@@ -11,6 +11,10 @@ struct allocator {
 	char path[PATH_MAX]; /* resolved; "": the C library's own, or null */
 	bool null;
 	bool hakmem; /* takes HAKMEM_OPTIONS and has counters */
+	/* A variant of hakmem: its HAKMEM_OPTIONS, and the parts that it goes without. */
+	char options[1024]; /* "": as the user says for all */
+	char without[64];   /* "": none */
+	bool unused;        /* those parts serve nothing here: not to be run */
 };
 
 struct allocators {
@@ -18,6 +22,12 @@ struct allocators {
 	size_t count;
 	char error[PATH_MAX + 256];
 };
+
+/* What a row of a table is called: the allocator, or what hakmem goes without. */
+static inline const char *allocator_label(const struct allocator *allocator)
+{
+	return *allocator->without ? allocator->without : allocator->name;
+}
 
 /*
  * Finds what a comma-separated list names: hakmem, glibc, jemalloc, tcmalloc, mimalloc, null, a

@@ -1,5 +1,6 @@
 #include "contest.h"
 
+#include "ablation.h"
 #include "dispatch.h"
 
 #include <errno.h>
@@ -60,7 +61,7 @@ static bool proven(const struct hall *hall, const struct allocator *allocator)
 		"hakreplay: %s: the run's digest is %016llx (order %016llx), the trace's is "
 		"%016llx "
 		"(order %016llx): it did not do what was recorded\n",
-		allocator->name, (unsigned long long)outcome->digest,
+		allocator_label(allocator), (unsigned long long)outcome->digest,
 		(unsigned long long)outcome->order_digest, (unsigned long long)plan->digest,
 		(unsigned long long)plan->order_digest);
 	return false;
@@ -71,9 +72,10 @@ static void show_faults(const struct run_outcome *outcome, const struct allocato
 	size_t shown = sizeof(outcome->faults) / sizeof(*outcome->faults);
 
 	for (size_t i = 0; i < outcome->check_errors && i < shown; i++)
-		fprintf(stderr, "hakreplay: %s: check: %s\n", allocator->name, outcome->faults[i]);
+		fprintf(stderr, "hakreplay: %s: check: %s\n", allocator_label(allocator),
+			outcome->faults[i]);
 	if (outcome->check_errors > shown)
-		fprintf(stderr, "hakreplay: %s: check: %llu more\n", allocator->name,
+		fprintf(stderr, "hakreplay: %s: check: %llu more\n", allocator_label(allocator),
 			(unsigned long long)outcome->check_errors - shown);
 }
 
@@ -86,7 +88,7 @@ static bool run(struct hall *hall, const struct allocator *allocator, uint64_t r
 
 	if (hall->progress)
 		fprintf(stderr, "\r\033[K%llu/%llu %s", (unsigned long long)repeat + 1,
-			(unsigned long long)request->repeat, allocator->name);
+			(unsigned long long)request->repeat, allocator_label(allocator));
 	error = dispatch_run(&hall->dispatcher, allocator, &order, &hall->outcome);
 	if (hall->progress)
 		fprintf(stderr, "\r\033[K");
@@ -165,7 +167,7 @@ static int round_hold(struct hall *hall, uint64_t repeat,
 	for (size_t i = 0; !error && i < contest->count; i++) {
 		struct contestant *c = &contest->contestants[i];
 
-		if (c->failed)
+		if (c->failed || c->allocator->unused)
 			continue;
 		c->failed = !run(hall, c->allocator, repeat);
 		contest->failed |= c->failed || hall->outcome.check_errors;
@@ -192,7 +194,8 @@ static int contestants_make(struct contest *contest, const struct allocators *al
 		struct contestant *c = &contest->contestants[i];
 
 		c->allocator = &allocators->list[i];
-		if (!strcmp(c->allocator->name, "glibc"))
+		if (contest->request->ablate ? c->allocator->hakmem && !*c->allocator->without
+					     : !strcmp(c->allocator->name, "glibc"))
 			contest->baseline = c;
 	}
 	contest->again = contest->baseline ? contest->baseline : contest->contestants;
@@ -206,7 +209,19 @@ uint64_t contest_ops(const struct contest *contest)
 	return contest->plan->ops * contest->request->copies;
 }
 
-int contest_hold(struct contest *contest, const struct allocators *allocators,
+/* Adds the variants of --ablate. */
+static int variants_make(struct hall *hall, struct allocators *allocators)
+{
+	const struct contest *contest = hall->contest;
+
+	if (!contest->request->ablate ||
+	    !ablation_make(allocators, contest->request, contest->survey, &hall->dispatcher))
+		return 0;
+	fprintf(stderr, "hakreplay: %s\n", hall->dispatcher.error);
+	return -ECANCELED;
+}
+
+int contest_hold(struct contest *contest, struct allocators *allocators,
 		 int (*keep)(const struct contest_run *run, void *context), void *context)
 {
 	struct hall hall = {
@@ -218,6 +233,8 @@ int contest_hold(struct contest *contest, const struct allocators *allocators,
 	};
 	int error = dispatch_init(&hall.dispatcher);
 
+	if (!error)
+		error = variants_make(&hall, allocators);
 	if (!error)
 		error = contestants_make(contest, allocators);
 	for (uint64_t repeat = 0; !error && repeat < contest->request->repeat; repeat++)

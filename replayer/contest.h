@@ -60,10 +60,11 @@ struct contest_run {
 uint64_t contest_ops(const struct contest *contest);
 
 /*
- * Runs everything; calls keep after each run that counts. Complaints go to stderr. Returns 0, or a
- * negative errno when the contest could not be held at all; contest_fini() in any case.
+ * Runs everything (--ablate adds allocators); calls keep after each run that counts. Complaints go
+ * to stderr. Returns 0, or a negative errno when the contest could not be held at all (ECANCELED:
+ * it is told why); contest_fini() in any case.
  */
-int contest_hold(struct contest *contest, const struct allocators *allocators,
+int contest_hold(struct contest *contest, struct allocators *allocators,
 		 int (*keep)(const struct contest_run *run, void *context), void *context);
 void contest_fini(struct contest *contest);
 

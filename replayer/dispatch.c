@@ -59,7 +59,9 @@ static bool is_ours(const char *variable, bool hakmem_options)
 /* The caller's environment with the preloaded libraries and hakmem's options; free() it whole. */
 static char **environment_make(const struct dispatcher *l, const struct allocator *allocator)
 {
-	const char *options = allocator->hakmem ? l->hakmem_options : NULL;
+	const char *options = *allocator->options ? allocator->options
+			      : allocator->hakmem ? l->hakmem_options
+						  : NULL;
 	size_t text_bytes = PATH_MAX + 64 + (options ? strlen(options) : 0) + 32;
 	size_t n = 0;
 	char **list;

@@ -27,7 +27,7 @@ __attribute__((format(printf, 1, 2))) static int complain(const char *format, ..
 }
 
 static int compare(const struct request *request, const struct survey *survey,
-		   struct planner_result *plan, const struct allocators *allocators)
+		   struct planner_result *plan, struct allocators *allocators)
 {
 	struct contest contest = {.request = request, .survey = survey, .plan = plan};
 	struct jsonlines lines;
@@ -36,10 +36,10 @@ static int compare(const struct request *request, const struct survey *survey,
 	if (failed)
 		return complain("%s: %s", request->json, strerror(-failed));
 	failed = contest_hold(&contest, allocators, jsonlines_keep, &lines);
-	if (failed)
+	if (failed && failed != -ECANCELED)
 		complain("%s%s%s", request->json ? request->json : "", request->json ? ": " : "",
 			 strerror(-failed));
-	else
+	else if (!failed)
 		table_print(stdout, &contest);
 	if (fflush(stdout) || ferror(stdout))
 		failed |= complain("standard output: %s", strerror(errno));
@@ -56,8 +56,7 @@ static int refuse(const struct trace *trace, const struct survey *survey, int er
 	return complain("%s", *trace_error(trace) ? trace_error(trace) : strerror(-error));
 }
 
-static int replay(const struct request *request, struct trace *trace,
-		  const struct allocators *allocators)
+static int replay(const struct request *request, struct trace *trace, struct allocators *allocators)
 {
 	struct planner_options options = {
 		.schedule = request->schedule,

@@ -54,8 +54,11 @@ static struct json_object *options(const struct contest_run *run)
 	add(object, "baton", json_object_new_boolean(run->outcome->baton));
 	add(object, "partial", json_object_new_boolean(*run->contest->survey->cut));
 	add(object, "hakmem",
-	    run->allocator->hakmem && request->hakmem ? json_object_new_string(request->hakmem)
-						      : NULL);
+	    !run->allocator->hakmem    ? NULL
+	    : *run->allocator->options ? text(run->allocator->options)
+	    : request->hakmem          ? json_object_new_string(request->hakmem)
+				       : NULL);
+	add(object, "ablate", text(run->allocator->without));
 	return object;
 }
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHECK = 256, BATON, PARTIAL, HAKMEM, JSON, SPEED, COPIES, MEMORY };
+enum { CHECK = 256, BATON, PARTIAL, HAKMEM, JSON, SPEED, COPIES, MEMORY, ABLATE };
 
 static const struct argp_option rows[] = {
 	{"alloc", 'a', "NAME[,NAME...]", 0,
@@ -40,6 +40,10 @@ static const struct argp_option rows[] = {
 	{"check", CHECK, NULL, 0,
 	 "Fill every block and verify it: overlap, alignment, zeroing, realloc's copy", 0},
 	{"hakmem", HAKMEM, "KEY=VALUE,...", 0, "HAKMEM_OPTIONS for hakmem", 0},
+	{"ablate", ABLATE, "full", OPTION_ARG_OPTIONAL,
+	 "Also run hakmem without each of its parts in use, to see what they are worth; full: "
+	 "without every set of them",
+	 0},
 	{"json", JSON, "FILE", 0, "Append one JSON object per allocator and repeat", 0},
 	{"partial", PARTIAL, NULL, 0, "Replay the whole part of a damaged trace", 0},
 	{"baton", BATON, NULL, 0,
@@ -185,6 +189,12 @@ static error_t parse(int key, char *word, struct argp_state *state)
 	case PARTIAL:
 		request->partial = true;
 		return 0;
+	case ABLATE:
+		request->ablate = true;
+		request->ablate_full = word && !strcmp(word, "full");
+		if (word && !request->ablate_full)
+			argp_error(state, "--ablate: no such choice: %s", word);
+		return 0;
 	case HAKMEM:
 		hakmem_check(state, word);
 		request->hakmem = word;
@@ -198,6 +208,8 @@ static error_t parse(int key, char *word, struct argp_state *state)
 		request->trace = word;
 		return 0;
 	case ARGP_KEY_SUCCESS:
+		if (request->ablate && !request->allocators)
+			request->allocators = "hakmem";
 		agreement_check(request, state);
 		return 0;
 	case ARGP_KEY_NO_ARGS:

@@ -180,3 +180,17 @@ void resolution_stats(struct run *run)
 	run->outcome.stats.size = sizeof(run->outcome.stats);
 	run->outcome.stats_known = stats_get && !stats_get(&run->outcome.stats);
 }
+
+void resolution_parts(struct run *run)
+{
+	void *symbol = dlsym(RTLD_DEFAULT, "hak_part_get");
+	struct run_outcome *outcome = &run->outcome;
+	int (*part_get)(unsigned number, struct hak_part *part);
+
+	if (!symbol)
+		failure("it does not tell its parts: no hak_part_get");
+	memcpy(&part_get, &symbol, sizeof(symbol));
+	while (outcome->n_hak_parts < RUN_HAK_PARTS &&
+	       !part_get(outcome->n_hak_parts, &outcome->hak_parts[outcome->n_hak_parts]))
+		outcome->n_hak_parts++;
+}

@@ -26,6 +26,7 @@ enum run_touch {
 	RUN_TOUCH_ALL,
 };
 
+#define RUN_HAK_PARTS   8 /* of hakmem, at most */
 #define RUN_LARGE_BYTES (128 * 1024)
 
 enum run_state {
@@ -45,6 +46,7 @@ struct run_order {
 	bool baton;             /* lockstep between real threads, whatever the processor can do */
 	bool null;              /* the built-in null allocator */
 	bool hakmem;            /* the allocator is to be hakmem: it has counters */
+	bool probe;             /* only tell the parts of hakmem */
 	bool sites;             /* calls go through hak_malloc_at and friends */
 	int parent;             /* process id of hakreplay, without which no run goes on */
 	char library[PATH_MAX]; /* resolved path of the preloaded library; "": the C library's own
@@ -84,6 +86,8 @@ struct run_outcome {
 	uint64_t surprises; /* calls that failed when recorded and did not now */
 	bool stats_known;
 	struct hak_stats stats;
+	struct hak_part hak_parts[RUN_HAK_PARTS]; /* probe: the parts that hakmem has */
+	unsigned n_hak_parts;
 	_Atomic uint64_t check_errors;
 	char faults[8][256]; /* the first check errors */
 };

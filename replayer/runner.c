@@ -140,6 +140,11 @@ int main(void)
 	watch_init(&run->outcome);
 	plan = plan_map();
 	resolution_make(run, plan->kinds);
+	if (run->order.probe) {
+		resolution_parts(run);
+		atomic_store(&run->outcome.state, RUN_DONE);
+		_exit(0);
+	}
 	meter_own_begin();
 	parts_init(run, plan);
 	setting_make(plan, &run->order);

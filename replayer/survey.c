@@ -33,6 +33,29 @@ static uint64_t row_term(const struct trace_batch *b, size_t i)
 			   digest_pair(b->old_object[i], b->object[i]) + b->thread[i]);
 }
 
+static void survey_size(struct survey *s, uint64_t size)
+{
+	unsigned power = size ? 63 - (unsigned)__builtin_clzll(size) : 0;
+
+	if (size & (size - 1) && size)
+		s->spaces |= 1ull << power;
+	else
+		s->powers |= 1ull << power;
+}
+
+bool survey_uses(const struct survey *s, uint64_t from, uint64_t to)
+{
+	for (unsigned k = 0; k < 64; k++) {
+		uint64_t power = 1ull << k, last = power - 1 + power;
+
+		if (s->powers >> k & 1 && from <= power && power <= to)
+			return true;
+		if (s->spaces >> k & 1 && from <= last && power + 1 <= to)
+			return true;
+	}
+	return false;
+}
+
 static void survey_row(struct survey *s, const struct trace_batch *b, size_t i, uint32_t *caller)
 {
 	unsigned kind = b->kind[i];
@@ -54,6 +77,8 @@ static void survey_row(struct survey *s, const struct trace_batch *b, size_t i, 
 	if (kind < TRACE_MARKS) {
 		s->calls++;
 		s->kinds |= 1ull << kind;
+		if (b->object[i] != TRACE_NONE)
+			survey_size(s, b->size[i]);
 		*caller = b->thread[i];
 	}
 }

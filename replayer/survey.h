@@ -27,6 +27,8 @@ struct survey {
 	uint64_t kinds;  /* bit k: kind k is called */
 	uint64_t digest; /* of all rows in their order */
 	struct tempo_steps steps;
+	uint64_t powers; /* bit k: a block of 2^k bytes is allocated (0: 0 or 1) */
+	uint64_t spaces; /* bit k: one of between 2^k and 2^(k + 1) bytes */
 	uint32_t n_threads;
 	uint32_t main;    /* the process's first thread */
 	uint32_t running; /* threads that do something, the first one included */
@@ -40,5 +42,9 @@ struct survey {
  */
 int survey_make(struct survey *survey, struct trace *trace, bool partial);
 void survey_fini(struct survey *survey);
+
+/* A block from one size to another may be allocated: exact where both are next to a power of two.
+ */
+bool survey_uses(const struct survey *survey, uint64_t from_bytes, uint64_t to_bytes);
 
 #endif

@@ -49,9 +49,9 @@ static void row_print(FILE *out, const struct contest *contest, const struct con
 	bool null = c->allocator->null;
 	char cell[CELL];
 
-	fprintf(out, "%-*s", width, c->allocator->name);
+	fprintf(out, "%-*s", width, allocator_label(c->allocator));
 	if (!c->ns_per_op.count) {
-		fprintf(out, "  failed\n");
+		fprintf(out, c->allocator->unused ? "        -\n" : "  failed\n");
 		return;
 	}
 	fprintf(out, " %8s", cell_number(cell, "%.1f", time.median));
@@ -96,6 +96,47 @@ static void noise_print(FILE *out, const struct contest *contest)
 			       : ": the noise of this machine now");
 }
 
+/* A share as "+12.3%", with "~" when no difference can be told. */
+static void worth_print(FILE *out, const struct sample *without, const struct sample *with)
+{
+	struct trace_statistic s = sample_compare(without, with);
+	char share[CELL], cell[CELL], interval[CELL];
+
+	cell_number(share, "%+.1f%%", 100 * (s.ratio - 1));
+	snprintf(cell, sizeof(cell), "%s%.32s", s.distinct ? "" : "~", share);
+	cell_interval(interval, "%+.1f", 100 * (s.ratio_low - 1), 100 * (s.ratio_high - 1));
+	fprintf(out, " %9s %18s", cell, interval);
+}
+
+/* --ablate: what is lost in time and memory without each part. */
+static void worths_print(FILE *out, const struct contest *contest, int width)
+{
+	const struct contestant *whole = contest->baseline;
+
+	if (!contest->request->ablate || !whole || !whole->ns_per_op.count)
+		return;
+	fprintf(out, "\n%-*s %9s %18s %9s %18s\n", width, "without", "time", "95 % interval",
+		"memory", "95 % interval");
+	for (size_t i = 0; i < contest->count; i++) {
+		const struct contestant *c = &contest->contestants[i];
+
+		if (!*c->allocator->without)
+			continue;
+		fprintf(out, "%-*s", width, c->allocator->without);
+		if (c->ns_per_op.count) {
+			worth_print(out, &c->ns_per_op, &whole->ns_per_op);
+			worth_print(out, &c->peak_rss_bytes, &whole->peak_rss_bytes);
+		} else {
+			fprintf(out, " %9s %18s %9s", "-", "", "-");
+		}
+		fputc('\n', out);
+	}
+	fprintf(out,
+		"-: this trace has no blocks of the sizes that the part serves, or it is off; +: "
+		"what %s saves by it\n",
+		whole->allocator->name);
+}
+
 /* How far the replayed peaks of live bytes are from the recorded one. */
 static double peak_error(const struct contest *contest)
 {
@@ -120,7 +161,7 @@ static void late_print(FILE *out, const struct contest *contest)
 			fprintf(out,
 				"%s: calls began %.1f us late on average, %.1f us at p99, "
 				"%.1f us at most\n",
-				c->allocator->name, (double)c->late.mean_ns / 1e3,
+				allocator_label(c->allocator), (double)c->late.mean_ns / 1e3,
 				(double)c->late.p99_ns / 1e3, (double)c->late.max_ns / 1e3);
 	}
 }
@@ -167,12 +208,12 @@ static void foot_print(FILE *out, const struct contest *contest)
 		stalls_print(out, contest);
 	for (size_t i = 0; i < contest->count; i++)
 		for (const char *line = c[i].notes; *line; line += strcspn(line, "\n") + 1)
-			fprintf(out, "%s: %.*s\n", c[i].allocator->name, (int)strcspn(line, "\n"),
-				line);
+			fprintf(out, "%s: %.*s\n", allocator_label(c[i].allocator),
+				(int)strcspn(line, "\n"), line);
 	for (size_t i = 0; i < contest->count; i++)
 		if (c[i].surprises && !c[i].allocator->null)
 			fprintf(out, "%s: %" PRIu64 " calls succeeded that failed when recorded\n",
-				c[i].allocator->name, c[i].surprises);
+				allocator_label(c[i].allocator), c[i].surprises);
 	if (contest->plan->foreign)
 		fprintf(out, "%" PRIu64 " calls on blocks allocated elsewhere were left out\n",
 			contest->plan->foreign);
@@ -185,7 +226,7 @@ void table_print(FILE *out, const struct contest *contest)
 	int width = 9;
 
 	for (size_t i = 0; i < contest->count; i++) {
-		int length = (int)strlen(contest->contestants[i].allocator->name);
+		int length = (int)strlen(allocator_label(contest->contestants[i].allocator));
 
 		width = length > width ? length : width;
 	}
@@ -193,5 +234,6 @@ void table_print(FILE *out, const struct contest *contest)
 	titles_print(out, contest, width);
 	for (size_t i = 0; i < contest->count; i++)
 		row_print(out, contest, &contest->contestants[i], width);
+	worths_print(out, contest, width);
 	foot_print(out, contest);
 }

@@ -25,7 +25,7 @@ HELPERS += $(BUILD)/tests/allocator/libhakmem-unswitched.so
 $(BUILD)/tests/allocator/libhakmem-unswitched.so: tests/allocator/unswitched.h $(BUILD)/libhakmem.so
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(BASE_CFLAGS) $(CFLAGS) $(CFLAGS_allocator) -include $< -shared \
-		$(BASE_LDFLAGS) $(LDFLAGS) -o $@ $(filter-out allocator/option.c,$(ALLOCATOR_CORE) $(ALLOCATOR_NAMES))
+		$(BASE_LDFLAGS) $(LDFLAGS) -o $@ $(filter-out allocator/option.c allocator/part.c,$(ALLOCATOR_CORE) $(ALLOCATOR_NAMES))
 PYTESTS += tests/allocator/test_preload.py tests/allocator/test_rules.py tests/allocator/test_switches.py tests/allocator/test_learning.py
 
 # The tests' own code for longer.

@@ -59,6 +59,7 @@ def test_exports_every_interposed_name_and_nothing_unexpected(build: Path) -> No
         "hak_malloc", "hak_calloc", "hak_realloc", "hak_memalign", "hak_free",
         "hak_malloc_at", "hak_calloc_at", "hak_realloc_at", "hak_memalign_at", "hak_valloc_at",
         "hak_usable_size", "hak_trim", "hak_version", "hak_stats_get",
+        "hak_part_get",
     }  # fmt: skip
     libc = {
         "malloc_usable_size", "malloc_trim", "mallopt", "mallinfo", "mallinfo2",
