@@ -20,6 +20,7 @@ struct hall {
 	struct dispatcher dispatcher;
 	struct run_outcome outcome;
 	bool progress; /* to a terminal */
+	bool census;   /* this run is one */
 };
 
 /* hakmem's options, the user's or the environment's, name a file of site rules. */
@@ -31,14 +32,18 @@ static bool asks_for_rules(const struct request *request)
 	return rules && (rules == options || rules[-1] == ',');
 }
 
-static struct run_order order_of(const struct request *request, const struct allocator *allocator)
+static struct run_order order_of(const struct hall *hall, const struct allocator *allocator)
 {
+	const struct request *request = hall->contest->request;
 	struct run_order order = {
 		.schedule = request->schedule,
 		.copies = (uint32_t)request->copies,
 		.speed = request->speed,
 		.touch = allocator->null ? RUN_TOUCH_NONE : request->touch,
-		.check = request->check && !allocator->null,
+		.check = request->check && !allocator->null && !hall->census,
+		.latency = request->latency && !hall->census,
+		.census = hall->census,
+		.ops = contest_ops(hall->contest),
 		.baton = request->baton,
 		.null = allocator->null,
 		.hakmem = allocator->hakmem,
@@ -83,7 +88,7 @@ static void show_faults(const struct run_outcome *outcome, const struct allocato
 static bool run(struct hall *hall, const struct allocator *allocator, uint64_t repeat)
 {
 	const struct request *request = hall->contest->request;
-	struct run_order order = order_of(request, allocator);
+	struct run_order order = order_of(hall, allocator);
 	int error;
 
 	if (hall->progress)
@@ -124,6 +129,11 @@ static int note(struct contestant *c, const struct hall *hall)
 	    sample_add(&c->peak_rss_bytes, (double)outcome->peak_rss_bytes) ||
 	    sample_add(&c->minor_faults, (double)outcome->minor_faults))
 		return -ENOMEM;
+	for (unsigned i = 0; outcome->latencies && i <= RUN_QUANTILES; i++)
+		if (sample_add(&c->latency[i], i < RUN_QUANTILES
+						       ? outcome->latency[0].quantile_ns[i]
+						       : outcome->latency[0].max_ns))
+			return -ENOMEM;
 	return 0;
 }
 
@@ -156,17 +166,31 @@ static int round_begin(struct hall *hall, struct contest_run *kept)
 	return time_add(&contest->again_ns_per_op, kept->again_ns_per_op);
 }
 
+/* Looks what memory is made of, once, for those who keep results: it takes a run of its own. */
+static void census_hold(struct hall *hall, struct contestant *c)
+{
+	if (!hall->contest->request->json || c->allocator->null)
+		return;
+	hall->census = true;
+	c->failed = !run(hall, c->allocator, 0);
+	hall->census = false;
+	hall->contest->failed |= c->failed;
+	c->series = hall->outcome.series;
+}
+
 /* Every allocator once. */
 static int round_hold(struct hall *hall, uint64_t repeat,
 		      int (*keep)(const struct contest_run *run, void *context), void *context)
 {
 	struct contest *contest = hall->contest;
-	struct contest_run kept = {contest, NULL, &hall->outcome, repeat, NAN, NAN, NAN};
+	struct contest_run kept = {.contest = contest, .outcome = &hall->outcome, .repeat = repeat};
 	int error = round_begin(hall, &kept);
 
 	for (size_t i = 0; !error && i < contest->count; i++) {
 		struct contestant *c = &contest->contestants[i];
 
+		if (!c->failed && !c->allocator->unused && !repeat)
+			census_hold(hall, c);
 		if (c->failed || c->allocator->unused)
 			continue;
 		c->failed = !run(hall, c->allocator, repeat);
@@ -176,6 +200,7 @@ static int round_hold(struct hall *hall, uint64_t repeat,
 			continue;
 		}
 		kept.allocator = c->allocator;
+		kept.series = &c->series;
 		kept.ns_per_op = ns_per_op(hall);
 		error = note(c, hall);
 		if (!error)
@@ -249,6 +274,8 @@ void contest_fini(struct contest *contest)
 		sample_fini(&contest->contestants[i].ns_per_op);
 		sample_fini(&contest->contestants[i].peak_rss_bytes);
 		sample_fini(&contest->contestants[i].minor_faults);
+		for (unsigned q = 0; q <= RUN_QUANTILES; q++)
+			sample_fini(&contest->contestants[i].latency[q]);
 	}
 	free(contest->contestants);
 	sample_fini(&contest->again_ns_per_op);

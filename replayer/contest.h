@@ -26,8 +26,11 @@ struct contestant {
 	uint64_t peak_live_bytes;
 	uint64_t check_errors;
 	uint64_t surprises;
-	uint64_t stall_ns;    /* of the latest repeat */
-	struct run_late late; /* paced: of the repeat that was latest */
+	uint64_t stall_ns;        /* of the latest repeat */
+	struct run_late late;     /* paced: of the repeat that was latest */
+	struct run_series series; /* of its census */
+	struct sample latency[RUN_QUANTILES +
+			      1]; /* --latency: of all calls; the last one is the maximum */
 	char notes[sizeof(((struct run_outcome *)0)->notes)];
 };
 
@@ -50,6 +53,7 @@ struct contest_run {
 	const struct contest *contest;
 	const struct allocator *allocator;
 	const struct run_outcome *outcome;
+	const struct run_series *series; /* of the allocator's census */
 	uint64_t repeat;
 	double ns_per_op;
 	double loop_ns_per_op;  /* on the null allocator, in the same round */

@@ -1,5 +1,7 @@
 #include "jsonlines.h"
 
+#include "verbs.h"
+
 #include <errno.h>
 #include <json-c/json.h>
 #include <math.h>
@@ -74,16 +76,112 @@ static struct json_object *machine(const struct machine *m)
 	return object;
 }
 
-static struct json_object *stats(const struct run_outcome *outcome)
+static struct json_object *counters(const struct run_outcome *outcome)
 {
 	struct json_object *object;
 
-	if (!outcome->stats_known)
+	if (!outcome->n_counters)
 		return NULL;
 	object = json_object_new_object();
-#define FIELD(field, what) add(object, #field, count(outcome->stats.field));
-	HAK_STATS(FIELD)
-#undef FIELD
+	for (unsigned i = 0; i < outcome->n_counters; i++)
+		add(object, outcome->counters[i].name, count(outcome->counters[i].value));
+	return object;
+}
+
+static struct json_object *latency_row(const struct run_latency *row)
+{
+	static const char *const places[] = {"local", "remote"};
+	static const char *const quantiles[RUN_QUANTILES] = {"p50_ns", "p90_ns", "p99_ns",
+							     "p99.9_ns", "p99.99_ns"};
+	struct json_object *object = json_object_new_object();
+	bool rest = row->class_bytes == UINT64_MAX;
+
+	add(object, "kind", text(row->kind < 0 ? "all" : verbs_names[row->kind]));
+	add(object, "to_bytes", row->class_bytes && !rest ? count(row->class_bytes) : NULL);
+	add(object, "sizes", text(!row->class_bytes ? "all" : rest ? "larger" : "to_bytes"));
+	add(object, "place", row->place < 0 ? NULL : text(places[row->place]));
+	add(object, "count", count(row->count));
+	for (unsigned i = 0; i < RUN_QUANTILES; i++)
+		add(object, quantiles[i], rate(row->quantile_ns[i]));
+	add(object, "max_ns", rate(row->max_ns));
+	return object;
+}
+
+static struct json_object *latency(const struct run_outcome *outcome)
+{
+	struct json_object *object, *calls;
+
+	if (!outcome->latencies)
+		return NULL;
+	object = json_object_new_object();
+	calls = json_object_new_array();
+	for (unsigned i = 0; i < outcome->latencies; i++)
+		json_object_array_add(calls, latency_row(&outcome->latency[i]));
+	add(object, "timer_ns", rate(outcome->timer_ns));
+	add(object, "calls", calls);
+	return object;
+}
+
+/* One column of the series; known: else it is null. */
+static void add_column(struct json_object *object, const char *key, const struct run_series *series,
+		       int64_t (*value)(const struct run_sample *sample), bool known)
+{
+	struct json_object *column = known ? json_object_new_array() : NULL;
+
+	for (unsigned i = 0; known && i < series->count; i++)
+		json_object_array_add(column, json_object_new_int64(value(&series->samples[i])));
+	add(object, key, column);
+}
+
+static int64_t ops_of(const struct run_sample *s)
+{
+	return (int64_t)s->ops;
+}
+
+static int64_t rss_of(const struct run_sample *s)
+{
+	return (int64_t)s->rss_bytes;
+}
+
+static int64_t live_of(const struct run_sample *s)
+{
+	return (int64_t)s->live_bytes;
+}
+
+static int64_t overhead_of(const struct run_sample *s)
+{
+	return (int64_t)(s->rss_bytes - s->live_bytes);
+}
+
+static int64_t rounding_of(const struct run_sample *s)
+{
+	return (int64_t)(s->usable_bytes - s->live_bytes);
+}
+
+static int64_t free_of(const struct run_sample *s)
+{
+	return (int64_t)s->free_bytes;
+}
+
+static int64_t rest_of(const struct run_sample *s)
+{
+	return (int64_t)(s->rss_bytes - s->usable_bytes - s->free_bytes);
+}
+
+static struct json_object *rss_series(const struct run_series *series)
+{
+	struct json_object *object;
+
+	if (!series->count)
+		return NULL;
+	object = json_object_new_object();
+	add_column(object, "ops", series, ops_of, true);
+	add_column(object, "rss_bytes", series, rss_of, true);
+	add_column(object, "live_bytes", series, live_of, true);
+	add_column(object, "overhead_bytes", series, overhead_of, true);
+	add_column(object, "rounding_bytes", series, rounding_of, series->split);
+	add_column(object, "free_bytes", series, free_of, series->split);
+	add_column(object, "rest_bytes", series, rest_of, series->split);
 	return object;
 }
 
@@ -136,8 +234,8 @@ static void add_measures(struct json_object *object, const struct contest_run *r
 	add(object, "plan_bytes", count(contest->plan->bytes));
 	add(object, "streamed", contest->plan->parts > 1 ? streamed(run) : NULL);
 	add(object, "late", contest->request->schedule == RUN_PACED ? late(&outcome->late) : NULL);
-	add(object, "latency", NULL);
-	add(object, "rss_series", NULL);
+	add(object, "latency", latency(outcome));
+	add(object, "rss_series", rss_series(run->series));
 }
 
 int jsonlines_open(struct jsonlines *lines, const char *path)
@@ -174,7 +272,7 @@ int jsonlines_keep(const struct contest_run *run, void *context)
 	add(object, "repeat", count(run->repeat));
 	add(object, "options", options(run));
 	add_measures(object, run);
-	add(object, "allocator_stats", stats(run->outcome));
+	add(object, "allocator_stats", counters(run->outcome));
 	add(object, "machine", machine(&lines->machine));
 	add(object, "version", text(HAK_VERSION));
 	written = fprintf(lines->file, "%s\n",

@@ -17,7 +17,7 @@ static int status_fd = -1;
 static uint64_t own_bytes;     /* anonymous memory of the runner itself ... */
 static uint64_t others_bytes;  /* ... and all of it before it grew */
 static uint64_t peak_bytes;    /* of the heap, in parts of the plan that are over */
-static uint64_t sampled_bytes; /* the most resident memory in any sample; 0: none was taken */
+static uint64_t sampled_bytes; /* the most of the heap in any sample; 0: none was taken */
 static struct clocks begin, pause_begin, paused;
 static struct rusage usage, part_usage;
 
@@ -39,7 +39,7 @@ static void file_read(int fd, char *text, size_t bytes)
 	text[n > 0 ? n : 0] = 0;
 }
 
-/* A field of /proc/self/status: quick, and exact for VmRSS. */
+/* A field of /proc/self/status: quick, and exact for RssAnon. */
 static uint64_t status_bytes(const char *name)
 {
 	char text[4096];
@@ -117,12 +117,19 @@ void meter_resume(bool work)
 		paused.wall_ns += work ? wall - cpu : wall;
 }
 
+uint64_t meter_heap_bytes(void)
+{
+	uint64_t resident = status_bytes("\nRssAnon:");
+
+	return resident > own_bytes ? resident - own_bytes : 0;
+}
+
 void meter_sample(void)
 {
 	uint64_t resident;
 
 	meter_pause();
-	resident = status_bytes("\nVmRSS:");
+	resident = meter_heap_bytes();
 	sampled_bytes = resident > sampled_bytes ? resident : sampled_bytes;
 	meter_resume(false);
 }
@@ -138,12 +145,13 @@ static uint64_t peak_now(void)
 	uint64_t batch = 2 * processors > 32 ? 2 * processors : 32;
 	uint64_t rough = sampled_bytes ? 2 * processors * batch * PAGE : 0;
 	struct memory now = memory_walk();
-	uint64_t exact = sampled_bytes > now.all_bytes ? sampled_bytes : now.all_bytes;
-	uint64_t peak = status_bytes("\nVmHWM:");
 	uint64_t others = now.all_bytes - now.anonymous_bytes + own_bytes;
+	uint64_t end = now.all_bytes > others ? now.all_bytes - others : 0;
+	uint64_t exact = sampled_bytes > end ? sampled_bytes : end;
+	uint64_t peak = status_bytes("\nVmHWM:");
 
-	peak = peak > exact + rough ? peak : exact;
-	return peak > others ? peak - others : 0;
+	peak = peak > others ? peak - others : 0;
+	return peak > exact + rough ? peak : exact;
 }
 
 static void peak_note(void)

@@ -26,6 +26,9 @@ void meter_resume(bool work);
 void meter_part_end(void);
 uint64_t meter_part_begin(void);
 
+/* Anonymous memory that is resident now, without the runner's own. */
+uint64_t meter_heap_bytes(void);
+
 /*
  * Notes how much memory is resident now; the clocks stand still meanwhile. The kernel's own peak is
  * known only to some dozens of pages, samples are exact.

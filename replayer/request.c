@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHECK = 256, BATON, PARTIAL, HAKMEM, JSON, SPEED, COPIES, MEMORY, ABLATE };
+enum { CHECK = 256, BATON, PARTIAL, HAKMEM, JSON, SPEED, COPIES, MEMORY, ABLATE, LATENCY };
 
 static const struct argp_option rows[] = {
 	{"alloc", 'a', "NAME[,NAME...]", 0,
@@ -40,6 +40,9 @@ static const struct argp_option rows[] = {
 	{"check", CHECK, NULL, 0,
 	 "Fill every block and verify it: overlap, alignment, zeroing, realloc's copy", 0},
 	{"hakmem", HAKMEM, "KEY=VALUE,...", 0, "HAKMEM_OPTIONS for hakmem", 0},
+	{"latency", LATENCY, NULL, 0,
+	 "Time every call: percentiles by kind, size and local or remote free; costs time itself",
+	 0},
 	{"ablate", ABLATE, "full", OPTION_ARG_OPTIONAL,
 	 "Also run hakmem without each of its parts in use, to see what they are worth; full: "
 	 "without every set of them",
@@ -142,6 +145,9 @@ static void agreement_check(const struct request *request, struct argp_state *st
 {
 	if (request->baton && request->schedule != RUN_LOCKSTEP)
 		argp_error(state, "--baton is for --schedule lockstep");
+	if (request->latency && request->check)
+		argp_error(state, "--latency and --check do not go together: checking takes longer "
+				  "than the calls");
 	if (request->copies > PLAN_MAX_COPIES)
 		argp_error(state, "--copies: at most %u", PLAN_MAX_COPIES);
 	if (request->copies > 1 && request->schedule == RUN_LOCKSTEP)
@@ -188,6 +194,9 @@ static error_t parse(int key, char *word, struct argp_state *state)
 		return 0;
 	case PARTIAL:
 		request->partial = true;
+		return 0;
+	case LATENCY:
+		request->latency = true;
 		return 0;
 	case ABLATE:
 		request->ablate = true;

@@ -21,6 +21,7 @@ struct request {
 	uint64_t memory_bytes; /* that a plan may take; 0: not said */
 	double speed;
 	bool check;
+	bool latency;
 	bool ablate;
 	bool ablate_full; /* without every set of parts */
 	bool baton;

@@ -1,5 +1,6 @@
 #include "resolution.h"
 
+#include "counters.h"
 #include "failure.h"
 #include "null.h"
 #include "proof.h"
@@ -13,7 +14,7 @@
 #define BASE_KINDS                                                                                 \
 	(1ull << TRACE_MALLOC | 1ull << TRACE_CALLOC | 1ull << TRACE_REALLOC | 1ull << TRACE_FREE)
 
-static int (*stats_get)(struct hak_stats *stats);
+static const void *answering; /* the file that malloc comes from */
 
 static void *look_up(unsigned kind)
 {
@@ -131,7 +132,6 @@ static void resolve_hakmem(struct run *run)
 
 	if (!symbol)
 		failure("%s is not hakmem: no hak_stats_get", run->outcome.path);
-	memcpy(&stats_get, &symbol, sizeof(symbol));
 	if (run->order.sites)
 		resolve_sites();
 }
@@ -154,31 +154,29 @@ static void new_handler_set(void)
 
 void resolution_make(struct run *run, uint64_t kinds)
 {
-	const void *owner;
 	void *symbol;
 
 	if (run->order.null) {
 		null_make();
 		return;
 	}
-	owner = proof_owner(run);
+	answering = proof_owner(run);
 	for (unsigned kind = 0; kind <= PLAN_VERB; kind++)
 		if ((kinds | BASE_KINDS) >> kind & 1)
-			resolve_kind(kind, owner);
+			resolve_kind(kind, answering);
 	if (kinds >> TRACE_NEW)
 		new_handler_set();
 	symbol = dlsym(RTLD_DEFAULT, "malloc_usable_size");
-	if (symbol && proof_base(symbol) == owner)
+	if (symbol && proof_base(symbol) == answering)
 		memcpy(&verbs_usable_size, &symbol, sizeof(symbol));
 	proof_behaviour();
 	if (run->order.hakmem)
 		resolve_hakmem(run);
 }
 
-void resolution_stats(struct run *run)
+void resolution_counters(struct run *run)
 {
-	run->outcome.stats.size = sizeof(run->outcome.stats);
-	run->outcome.stats_known = stats_get && !stats_get(&run->outcome.stats);
+	counters_read(&run->outcome, answering);
 }
 
 void resolution_parts(struct run *run)

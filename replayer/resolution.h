@@ -16,7 +16,7 @@ void resolution_make(struct run *run, uint64_t kinds);
 /* The parts of hakmem, into the outcome. */
 void resolution_parts(struct run *run);
 
-/* The counters of hakmem, into the outcome. */
-void resolution_stats(struct run *run);
+/* The allocator's own counters, into the outcome. */
+void resolution_counters(struct run *run);
 
 #endif

@@ -43,12 +43,15 @@ struct run_order {
 	uint32_t copies;
 	double speed; /* paced: of the recording's */
 	bool check;
-	bool baton;             /* lockstep between real threads, whatever the processor can do */
-	bool null;              /* the built-in null allocator */
-	bool hakmem;            /* the allocator is to be hakmem: it has counters */
-	bool probe;             /* only tell the parts of hakmem */
-	bool sites;             /* calls go through hak_malloc_at and friends */
-	int parent;             /* process id of hakreplay, without which no run goes on */
+	bool baton;   /* lockstep between real threads, whatever the processor can do */
+	bool null;    /* the built-in null allocator */
+	bool hakmem;  /* the allocator is to be hakmem: it has counters */
+	bool latency; /* times every call */
+	bool census;  /* looks what resident memory is made of, in time that does not count */
+	uint64_t ops; /* calls that the run makes */
+	bool probe;   /* only tell the parts of hakmem */
+	bool sites;   /* calls go through hak_malloc_at and friends */
+	int parent;   /* process id of hakreplay, without which no run goes on */
 	char library[PATH_MAX]; /* resolved path of the preloaded library; "": the C library's own
 				 */
 };
@@ -59,6 +62,42 @@ struct run_late {
 	uint64_t p50_ns;
 	uint64_t p99_ns;
 	uint64_t max_ns;
+};
+
+#define RUN_QUANTILES 5    /* 0.5, 0.9, 0.99, 0.999, 0.9999 */
+#define RUN_LATENCIES 1600 /* rows, at most */
+#define RUN_SERIES    128  /* samples of a census */
+#define RUN_COUNTERS  64
+
+/* Latencies of some calls. */
+struct run_latency {
+	int32_t kind;         /* enum trace_kind; -1: all */
+	int32_t place;        /* frees: 0 by the thread that allocated, 1 by another; -1: all */
+	uint64_t class_bytes; /* sizes up to this and above half of it (UINT64_MAX: the rest); 0:
+				 all */
+	uint64_t count;
+	double quantile_ns[RUN_QUANTILES];
+	double max_ns;
+};
+
+/* A look at the memory. */
+struct run_sample {
+	uint64_t ops;          /* calls made so far */
+	uint64_t rss_bytes;    /* resident, of the heap */
+	uint64_t live_bytes;   /* asked for and not yet freed */
+	uint64_t usable_bytes; /* of these blocks, by the allocator's word */
+	uint64_t free_bytes;   /* without a living block, in resident pages that have held one */
+};
+
+struct run_series {
+	struct run_sample samples[RUN_SERIES];
+	unsigned count; /* 0: no census was taken */
+	bool split;     /* usable_bytes and free_bytes are known */
+};
+
+struct run_counter {
+	char name[56];
+	uint64_t value;
 };
 
 /* The outcome. */
@@ -84,8 +123,12 @@ struct run_outcome {
 	uint32_t parts;     /* of the plan */
 	uint64_t stall_ns;  /* that the clocks stood still for new parts */
 	uint64_t surprises; /* calls that failed when recorded and did not now */
-	bool stats_known;
-	struct hak_stats stats;
+	struct run_counter counters[RUN_COUNTERS]; /* the allocator's own */
+	unsigned n_counters;
+	double timer_ns; /* cost of reading the clock, taken off each latency */
+	struct run_latency latency[RUN_LATENCIES];
+	unsigned latencies; /* 0: not measured */
+	struct run_series series;
 	struct hak_part hak_parts[RUN_HAK_PARTS]; /* probe: the parts that hakmem has */
 	unsigned n_hak_parts;
 	_Atomic uint64_t check_errors;

@@ -3,11 +3,13 @@
  * the run (what to do, what came of it) and the plan; nothing of its own comes from the allocator
  * under test. Its program is part of hakreplay's and has no other library than the C library.
  */
+#include "census.h"
 #include "digest.h"
 #include "engine.h"
 #include "failure.h"
 #include "gate.h"
 #include "identity.h"
+#include "latency.h"
 #include "lockstep.h"
 #include "meter.h"
 #include "metronome.h"
@@ -57,6 +59,8 @@ static void setting_make(const struct plan *plan, const struct run_order *order)
 {
 	setting.touch = order->touch;
 	setting.check = order->check;
+	setting.latency = order->latency;
+	setting.census = order->census;
 	setting.keys = order->sites ? (const void *)((const char *)plan + plan->keys_offset) : NULL;
 	setting.paced = order->schedule == RUN_PACED;
 	roster_init(plan, order->copies);
@@ -148,10 +152,18 @@ int main(void)
 	meter_own_begin();
 	parts_init(run, plan);
 	setting_make(plan, &run->order);
+	if (setting.latency)
+		latency_init(run->order.schedule == RUN_LOCKSTEP && !run->order.baton);
+	if (setting.census)
+		census_init(&run->outcome.series, run->order.ops);
 	meter_own_end();
 	atomic_store(&run->outcome.state, RUN_STARTED);
 	execute(plan, run);
-	resolution_stats(run);
+	resolution_counters(run);
+	if (setting.latency)
+		latency_report(&run->outcome);
+	if (setting.census)
+		census_finish();
 	if (setting.check)
 		parts_run_apart(PLAN_SURVIVORS(plan->threads));
 	run->outcome.parts++;

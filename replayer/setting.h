@@ -9,6 +9,8 @@ struct setting {
 	const uint64_t *keys; /* site keys by number; NULL: calls go without */
 	enum run_touch touch;
 	bool check;
+	bool latency;
+	bool census;
 	bool paced;
 	void (*spawn)(struct worker *worker); /* starts a recorded thread */
 	_Atomic uint64_t surprises;           /* calls that failed when recorded and did not now */

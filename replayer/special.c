@@ -1,7 +1,9 @@
 #include "special.h"
 
+#include "census.h"
 #include "digest.h"
 #include "failure.h"
+#include "latency.h"
 #include "roster.h"
 #include "setting.h"
 #include "shape.h"
@@ -18,6 +20,7 @@ struct special {
 	uint64_t size;
 	uint64_t detail; /* alignment; of a realloc the old block's size */
 	uint32_t flags;
+	bool remote; /* the block was allocated by another thread */
 	struct slot *slot;
 };
 
@@ -51,7 +54,7 @@ static void *allocate_aligned(const struct special *s)
 	}
 }
 
-static void *allocate(const struct special *s)
+static void *obtain(const struct special *s)
 {
 	const struct verb *verb = &verbs[s->kind];
 
@@ -62,6 +65,19 @@ static void *allocate(const struct special *s)
 	if (setting.keys)
 		return verb->call(s->size, key_of(s), 0);
 	return verb->call(s->size, verb->extra, 0);
+}
+
+static void *allocate(struct worker *worker, const struct special *s)
+{
+	uint64_t begin;
+	void *ptr;
+
+	if (!setting.latency)
+		return obtain(s);
+	begin = latency_begin();
+	ptr = obtain(s);
+	latency_add(worker, s->kind, s->size, false, latency_end() - begin);
+	return ptr;
 }
 
 /* Whoever waits for the object may go on. */
@@ -76,14 +92,14 @@ static void publish(struct worker *worker, const struct special *s, bool awaited
  * A call that failed when recorded is made as well; what it gives, if it does give something now,
  * goes back at once. A throwing new is made as malloc: nobody here would catch what it throws.
  */
-static void run_failing(const struct special *s)
+static void run_failing(struct worker *worker, const struct special *s)
 {
 	struct special calm = *s;
 	void *ptr;
 
 	if (s->kind >= TRACE_NEW)
 		calm.kind = TRACE_MALLOC;
-	ptr = allocate(&calm);
+	ptr = allocate(worker, &calm);
 	if (!ptr)
 		return;
 	verbs[TRACE_FREE].call((uintptr_t)ptr, 0, 0);
@@ -95,13 +111,15 @@ static void run_birth(struct worker *worker, const struct special *s, bool await
 	void *ptr;
 
 	if (s->flags & PLAN_FAILED) {
-		run_failing(s);
+		run_failing(worker, s);
 		return;
 	}
-	ptr = allocate(s);
+	ptr = allocate(worker, s);
 	if (!ptr && s->size)
 		special_exhausted(worker, s->kind, s->size);
 	s->slot->ptr = ptr;
+	if (setting.census)
+		census_birth(ptr, s->size);
 	if (setting.check)
 		watch_birth(ptr, s->kind, s->size, s->detail, worker->copy | worker->identity);
 	else if (setting.touch)
@@ -109,13 +127,11 @@ static void run_birth(struct worker *worker, const struct special *s, bool await
 	publish(worker, s, awaited);
 }
 
-static void run_death(const struct worker *worker, const struct special *s, uint64_t identity)
+static void release(const struct special *s)
 {
 	const struct verb *verb = &verbs[s->kind];
 	uintptr_t ptr = (uintptr_t)s->slot->ptr;
 
-	if (setting.check)
-		watch_death(s->slot->ptr, s->kind, s->size, worker->copy | identity);
 	switch (s->kind) {
 	case TRACE_DELETE_ALIGNED:
 	case TRACE_DELETE_ARRAY_ALIGNED:
@@ -128,7 +144,24 @@ static void run_death(const struct worker *worker, const struct special *s, uint
 	}
 }
 
-static void *reallocate(const struct special *s, void *old)
+static void run_death(struct worker *worker, const struct special *s, uint64_t identity)
+{
+	uint64_t begin;
+
+	if (setting.census)
+		census_death(s->slot->ptr, s->size);
+	if (setting.check)
+		watch_death(s->slot->ptr, s->kind, s->size, worker->copy | identity);
+	if (!setting.latency) {
+		release(s);
+		return;
+	}
+	begin = latency_begin();
+	release(s);
+	latency_add(worker, s->kind, s->size, s->remote, latency_end() - begin);
+}
+
+static void *resize(const struct special *s, void *old)
 {
 	const struct verb *verb = &verbs[s->kind];
 
@@ -139,15 +172,30 @@ static void *reallocate(const struct special *s, void *old)
 	return verb->call((uintptr_t)old, s->size, 0);
 }
 
+static void *reallocate(struct worker *worker, const struct special *s, void *old)
+{
+	uint64_t begin;
+	void *ptr;
+
+	if (!setting.latency)
+		return resize(s, old);
+	begin = latency_begin();
+	ptr = resize(s, old);
+	latency_add(worker, s->kind, s->size, s->remote, latency_end() - begin);
+	return ptr;
+}
+
 /* realloc that freed when recorded: where this allocator gives a block instead, it goes back. */
-static void run_release(const struct worker *worker, const struct special *s, void *old,
+static void run_release(struct worker *worker, const struct special *s, void *old,
 			uint64_t old_identity)
 {
 	void *ptr;
 
+	if (setting.census)
+		census_death(old, s->detail);
 	if (setting.check && old)
 		watch_death(old, s->kind, s->detail, worker->copy | old_identity);
-	ptr = reallocate(s, old);
+	ptr = reallocate(worker, s, old);
 	if (ptr)
 		verbs[TRACE_FREE].call((uintptr_t)ptr, 0, 0);
 }
@@ -159,8 +207,11 @@ static void run_release(const struct worker *worker, const struct special *s, vo
 static void run_failing_change(struct worker *worker, const struct special *s, void *old,
 			       uint64_t old_identity, bool awaited)
 {
-	void *ptr = reallocate(s, old);
+	void *ptr;
 
+	if (setting.census)
+		census_death(old, s->detail);
+	ptr = reallocate(worker, s, old);
 	atomic_fetch_add(&setting.surprises, !!ptr);
 	if (s->flags & PLAN_FROM_NULL) {
 		if (ptr)
@@ -169,6 +220,8 @@ static void run_failing_change(struct worker *worker, const struct special *s, v
 	}
 	if (ptr)
 		s->slot->ptr = ptr;
+	if (setting.census)
+		census_birth(s->slot->ptr, s->detail);
 	if (setting.check)
 		watch_change(s->slot->ptr, s->kind, s->detail, worker->copy | old_identity,
 			     s->detail, worker->copy | worker->identity);
@@ -190,10 +243,14 @@ static void run_change(struct worker *worker, const struct special *s, uint64_t 
 		run_release(worker, s, old, old_identity);
 		return;
 	}
-	ptr = reallocate(s, old);
+	if (setting.census)
+		census_death(old, s->detail);
+	ptr = reallocate(worker, s, old);
 	if (!ptr && s->size)
 		special_exhausted(worker, s->kind, s->size);
 	s->slot->ptr = ptr;
+	if (setting.census)
+		census_birth(ptr, s->size);
 	if (setting.check && from_null)
 		watch_birth(ptr, s->kind, s->size, 0, worker->copy | worker->identity);
 	else if (setting.check)
@@ -228,6 +285,7 @@ static const struct plan_op *run_call(struct worker *worker, const struct plan_o
 	uint64_t term = digest_term(op->code & PLAN_IDENTITY, s.size,
 				    digest_detail(s.detail, s.flags), objects);
 
+	s.remote = old_known && latency_remote(worker, old);
 	if (foreign)
 		; /* what it was made with is not there */
 	else if (shape_changes(s.kind))
@@ -236,6 +294,8 @@ static const struct plan_op *run_call(struct worker *worker, const struct plan_o
 		run_death(worker, &s, old);
 	else
 		run_birth(worker, &s, awaited);
+	if (setting.census && !foreign)
+		census_call();
 	worker->digest = digest_next(worker->digest, term);
 	return op + 2;
 }

@@ -137,6 +137,34 @@ static void worths_print(FILE *out, const struct contest *contest, int width)
 		whole->allocator->name);
 }
 
+/* --latency: medians of each repeat's percentiles, over all calls. */
+static void latencies_print(FILE *out, const struct contest *contest, int width)
+{
+	static const char *const titles[] = {"p50", "p90", "p99", "p99.9", "p99.99", "max"};
+	char cell[CELL];
+
+	if (!contest->request->latency)
+		return;
+	fprintf(out, "\n%-*s", width, "ns, a call");
+	for (size_t q = 0; q <= RUN_QUANTILES; q++)
+		fprintf(out, " %11s", titles[q]);
+	fputc('\n', out);
+	for (size_t i = 0; i < contest->count; i++) {
+		const struct contestant *c = &contest->contestants[i];
+
+		if (!c->latency[0].count)
+			continue;
+		fprintf(out, "%-*s", width, allocator_label(c->allocator));
+		for (size_t q = 0; q <= RUN_QUANTILES; q++)
+			fprintf(out, " %11s",
+				cell_number(cell, "%.1f", sample_median(&c->latency[q])));
+		fputc('\n', out);
+	}
+	fprintf(out,
+		"medians over the repeats; the clock's own cost is subtracted; by kind, size and "
+		"place in the results (--json)\n");
+}
+
 /* How far the replayed peaks of live bytes are from the recorded one. */
 static double peak_error(const struct contest *contest)
 {
@@ -234,6 +262,7 @@ void table_print(FILE *out, const struct contest *contest)
 	titles_print(out, contest, width);
 	for (size_t i = 0; i < contest->count; i++)
 		row_print(out, contest, &contest->contestants[i], width);
+	latencies_print(out, contest, width);
 	worths_print(out, contest, width);
 	foot_print(out, contest);
 }

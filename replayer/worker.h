@@ -27,6 +27,7 @@ struct worker {
 	double time_ns;         /* paced: of the latest call in the recording */
 	pthread_t thread;
 	struct worker *next_ended;
+	struct latency_set *latency; /* where its latencies are counted; NULL: nowhere yet */
 };
 
 #endif

@@ -47,9 +47,9 @@ def read_results(path: str | os.PathLike[str]) -> pd.DataFrame:
     Columns are the fields of COMMANDS.md: texts as `str`, counts and `_ns` and `_bytes` as Int64,
     `ns_per_op` and `loop_ns_per_op` as float64 (ns), structured ones (`options`, `latency`,
     `rss_series`, `allocator_stats`, `machine`) as the objects that JSON gave. What was not measured
-    is null. Fields that this version does not know are kept. What `--ablate` ran without a part is an
-    allocator of its own, "hakmem without tiny". Raises TraceError that names file,
-    line and reason when the file cannot be read, or lacks a field, or holds no result.
+    is null. Fields that this version does not know are kept. What `--ablate` ran without a part is
+    an allocator of its own, "hakmem without tiny". Raises TraceError that names file, line and
+    reason when the file cannot be read, or lacks a field, or holds no result.
     """
     name = os.fspath(path)
     try:

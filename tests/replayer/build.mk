@@ -6,6 +6,8 @@ $(eval $(call unit,test_plan,tests/replayer/test_plan.c tests/replayer/randomrow
 $(eval $(call unit,test_condition,tests/replayer/test_condition.c replayer/condition.c \
 	replayer/metric.c))
 $(eval $(call unit,test_tempo,tests/replayer/test_tempo.c replayer/tempo.c))
+$(eval $(call unit,test_latency,tests/replayer/test_latency.c $(addprefix replayer/,latency.c \
+	failure.c verbs.c),-lm))
 $(eval $(call unit,test_pattern,tests/replayer/test_pattern.c replayer/pattern.c))
 
 $(eval $(call helper,replayer/randomtrace,tests/replayer/randomtrace.c tests/replayer/randomrows.c,\

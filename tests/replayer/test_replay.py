@@ -62,9 +62,8 @@ def test_json_has_exactly_the_fields(small: Path) -> None:
     assert result["options"]["skew"] is None
     assert (result["options"]["speed"], result["options"]["copies"]) == (None, 1)
     assert result["late"] is None
-    unmeasured = ("again_ns_per_op", "syscalls", "latency", "rss_series", "check_errors")
-    for field in (*unmeasured, "allocator_stats"):
-        assert result[field] is None
+    for unmeasured in ("again_ns_per_op", "syscalls", "latency", "check_errors"):
+        assert result[unmeasured] is None
     assert Path(result["allocator_path"]).name.startswith("libc.so")
     assert len(result["allocator_build"]) == 40
     assert set(result["machine"]) == {"cpu", "processors", "memory_bytes", "kernel", "libc"}
@@ -87,7 +86,7 @@ def test_the_right_library_answers(small: Path, name: str) -> None:
     library = "libc.so.6" if name == "glibc" else f"lib{name}"
     assert Path(result["allocator_path"]).name.startswith(library)
     assert result["allocator"] == name
-    assert (result["allocator_stats"] is not None) == (name == "hakmem")
+    assert ("heaps_created" in result["allocator_stats"]) == (name == "hakmem")
 
 
 def test_named_path(small: Path) -> None:
