@@ -24,6 +24,7 @@ static const struct {
 	OPTIONS(PART)
 #undef PART
 		{"rules", "rules=", offsetof(struct options, rules), 0, UINT64_MAX},
+	{"learn", "learn=off", offsetof(struct options, learn), 0, UINT64_MAX},
 };
 
 int hak_part_get(unsigned number, struct hak_part *part)

@@ -11,6 +11,29 @@ from typing import Any
 ALLOCATORS = {"hakmem": 0.9, "glibc": 1.0, "jemalloc": 1.08, "tcmalloc": 0.86, "mimalloc": 0.9}
 
 
+QUANTILES = ("p50_ns", "p90_ns", "p99_ns", "p99.9_ns", "p99.99_ns", "max_ns")
+
+
+def _latency(kind: str, count: int, step: int) -> dict[str, Any]:
+    row = {"kind": kind, "to_bytes": None, "sizes": "all", "place": None, "count": count}
+    return row | {name: step * (n + 1) for n, name in enumerate(QUANTILES)}
+
+
+# What only some results have.
+MEASURED: dict[str, Any] = {
+    "latency": {"timer_ns": 15, "calls": [_latency("all", 30, 10), _latency("free", 20, 1)]},
+    "rss_series": {
+        "ops": [10, 20, 30],
+        "rss_bytes": [100, 200, 300],
+        "live_bytes": [90, 150, 100],
+        "overhead_bytes": [10, 50, 200],
+        "rounding_bytes": [5, 10, 20],
+        "free_bytes": [1, 2, 3],
+        "rest_bytes": [4, 38, 177],
+    },
+}
+
+
 def result(**fields: Any) -> dict[str, Any]:
     """One result; what is not given is as of a quiet run of glibc."""
     base = {

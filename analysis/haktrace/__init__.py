@@ -11,6 +11,9 @@
 
     results = haktrace.read_results("results.jsonl")
     haktrace.compare(results, "wall_ns")
+    haktrace.memory_series(results)                 what memory was made of
+    haktrace.latency_quantiles(results)
+    haktrace.replay("app.zst", "--repeat", "10")    runs hakreplay
 
 The analyses take a DataFrame of events or a Trace, and return DataFrames; given a Trace they read
 it in chunks, so that it may be larger than memory. `haktrace.plots` draws, `haktrace.report` writes
@@ -19,8 +22,11 @@ the HTML report.
 
 from haktrace.binding import TraceError
 from haktrace.comparison import compare
+from haktrace.latency import QUANTILES, latency_quantiles, latency_rows
 from haktrace.live import live_bytes
+from haktrace.memory import memory_series
 from haktrace.objects import iter_lifetimes, lifetime_histogram, lifetimes
+from haktrace.replay import replay
 from haktrace.results import read_results
 from haktrace.sites import site_table
 from haktrace.sizes import size_counts, size_histogram
@@ -32,16 +38,21 @@ __all__ = [
     "FAILED",
     "FOREIGN",
     "MOVED",
+    "QUANTILES",
     "REPAIRED",
     "Trace",
     "TraceError",
     "compare",
     "iter_lifetimes",
+    "latency_quantiles",
+    "latency_rows",
     "lifetime_histogram",
     "lifetimes",
     "live_bytes",
+    "memory_series",
     "read_results",
     "read_trace",
+    "replay",
     "site_names",
     "site_table",
     "size_counts",

@@ -107,6 +107,69 @@ def allocator_bars(
     return figure
 
 
+def memory_curves(series: pd.DataFrame) -> go.Figure:
+    """Resident memory over the calls of a trace, a line for each allocator; dashed: live bytes.
+
+    `series`: of `memory_series`, for one trace and schedule.
+    """
+    figure = _figure(height=300)
+    figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.12})
+    groups = list(series.groupby("allocator", sort=False))
+    for position, (key, rows) in enumerate(groups):
+        ink = {"color": colour(str(key), position)}
+        _memory_line(figure, str(key), rows["ops"], rows["rss_bytes"], ink)
+    for _, rows in groups[:1]:
+        dashed = {"color": TEXT, "dash": "dash"}
+        _memory_line(figure, "live bytes", rows["ops"], rows["live_bytes"], dashed)
+    figure.update_xaxes(
+        showgrid=False, zeroline=False, title={"text": "call", "font": {"size": 13}}
+    )
+    figure.update_yaxes(rangemode="tozero", ticksuffix=" MiB", nticks=6)
+    return figure
+
+
+def _memory_line(
+    figure: go.Figure, name: str, ops: pd.Series, in_bytes: pd.Series, line: dict[str, str]
+) -> None:
+    figure.add_scatter(
+        x=ops,
+        y=in_bytes / 1024**2,
+        name=name,
+        mode="lines",
+        line={"width": 1.6, **line},
+        hovertemplate=f"%{{y:,.4~g}} MiB after %{{x:,}} calls<extra>{name}</extra>",
+    )
+
+
+def latency_curves(quantiles: pd.DataFrame) -> go.Figure:
+    """Percentiles of latency, a line for each allocator, with 95 % intervals; logarithmic.
+
+    `quantiles`: of `latency_quantiles`, for one trace and schedule.
+    """
+    figure = _figure(height=320)
+    figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.12})
+    for position, (key, rows) in enumerate(quantiles.groupby("allocator", sort=False)):
+        name = str(key)
+        figure.add_scatter(
+            x=rows["quantile"],
+            y=rows["median"],
+            name=name,
+            mode="lines+markers",
+            line={"color": colour(name, position), "width": 1.6},
+            error_y={
+                "type": "data",
+                "array": rows["high"] - rows["median"],
+                "arrayminus": rows["median"] - rows["low"],
+                "thickness": 1.2,
+                "width": 4,
+            },
+            hovertemplate=f"%{{x}}: %{{y:,.4~g}} ns<extra>{name}</extra>",
+        )
+    figure.update_xaxes(showgrid=False, type="category")
+    figure.update_yaxes(type="log", ticksuffix=" ns")
+    return figure
+
+
 def live_curve(live: pd.DataFrame) -> go.Figure:
     """Live bytes over time, or over events when there are no times, and the peak marked.
 

@@ -10,6 +10,8 @@ import pandas as pd
 
 from haktrace import plots
 from haktrace.comparison import compare
+from haktrace.latency import latency_quantiles
+from haktrace.memory import memory_series
 from haktrace.trace import Trace
 from haktrace.units import (
     NOT_MEASURED,
@@ -131,7 +133,21 @@ def schedule(runs: pd.DataFrame) -> str:
         f"{_table(runs, time, memory)}"
         f'<p class="note">{_footnote(runs)}</p>'
         f'<div class="charts">{"".join(_chart(*chart) for chart in charts)}</div>'
+        f"{_courses(runs)}"
     )
+
+
+def _courses(runs: pd.DataFrame) -> str:
+    """Memory over the trace and latencies, where they were measured."""
+    series, quantiles = memory_series(runs), latency_quantiles(runs)
+    parts = []
+    if len(series):
+        about = "resident, by calls made; dashed: asked for and not yet freed"
+        parts.append(_chart("Memory over the trace", about, plots.memory_curves(series)))
+    if len(quantiles):
+        about = "of all calls; the clock's own cost is subtracted"
+        parts.append(_chart("Latency", about, plots.latency_curves(quantiles)))
+    return "".join(parts)
 
 
 def _repeats(runs: pd.DataFrame) -> str:

@@ -9,6 +9,7 @@ import pytest
 from conftest import ROOT
 from handmade import event_lines, random_rows, scribe
 from nbclient import NotebookClient
+from replaying import make_random
 
 FOLDER = ROOT / "analysis/notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -27,16 +28,28 @@ def figures(notebook: nbformat.NotebookNode) -> int:
     return sum("application/vnd.plotly.v1+json" in output.get("data", {}) for output in outputs)
 
 
+# How many each one shows.
+FIGURES = {"01_workload": 3, "02_compare": 4}
+
+
 def test_there_are_notebooks() -> None:
-    assert [path.name for path in NOTEBOOKS] == ["01_workload.ipynb"]
+    assert [path.name for path in NOTEBOOKS] == [f"{name}.ipynb" for name in FIGURES]
+
+
+def small_trace(folder: Path, notebook: str) -> Path:
+    """A trace with threads, sites and a stack; for what replays it, one that fits into memory."""
+    if notebook == "02_compare":
+        return make_random(folder, 31)
+    head = ["thread 1 0 -1 a"] * 3 + [f"site -1 {n} 0" for n in range(5)] + ["stack 2 -1 2 -1 99"]
+    lines = [*head, *event_lines(random_rows(5, 3000)), "end 99999 0 0 0"]
+    return scribe(folder / "a.zst", lines)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_on_a_small_trace(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    head = ["thread 1 0 -1 a"] * 3 + [f"site -1 {n} 0" for n in range(5)] + ["stack 2 -1 2 -1 99"]
-    lines = [*head, *event_lines(random_rows(5, 3000)), "end 99999 0 0 0"]
-    monkeypatch.setenv("HAK_TRACE", str(scribe(tmp_path / "a.zst", lines)))
-    assert figures(execute(path)) == 3
+    monkeypatch.setenv("HAK_TRACE", str(small_trace(tmp_path, path.stem)))
+    monkeypatch.setenv("HAK_REPEATS", "2")
+    assert figures(execute(path)) == FIGURES[path.stem]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -44,4 +57,5 @@ def test_on_its_own_sample(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if not list((ROOT / "traces/samples").glob("*.zst")):
         pytest.skip("no sample traces")
     monkeypatch.delenv("HAK_TRACE", raising=False)
-    assert figures(execute(path)) == 3
+    monkeypatch.setenv("HAK_REPEATS", "2")
+    assert figures(execute(path)) == FIGURES[path.stem]

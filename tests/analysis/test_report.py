@@ -10,7 +10,7 @@ import pytest
 from conftest import run
 from haktrace import compare, read_results, read_trace, report, workload
 from handmade import event_lines, random_rows, scribe
-from handresults import random_results, result, write_results
+from handresults import MEASURED, random_results, result, write_results
 
 HEAD = ["thread 1 0 -1 a"] * 3 + [f"site -1 {n} 0" for n in range(5)]
 
@@ -55,6 +55,15 @@ def test_figures_are_those_of_the_package(trace: Path, tmp_path: Path) -> None:
             figures = f"{row['median']:.1f} ns {span} {net} {same}{row['ratio']:.2f}×"
             assert f"{name} {figures}" in words
     assert f"calls {workload(read_trace(trace).events)['events']:,}" in words
+
+
+def test_memory_over_the_trace_and_latency_where_measured(trace: Path, tmp_path: Path) -> None:
+    path = write_results(tmp_path / "results.jsonl", [result(**MEASURED), result(repeat=1)])
+    page = tmp_path / "report.html"
+    assert report.main([str(trace), str(path), "-o", str(page)]) == 0
+    assert page.read_text().count("Plotly.newPlot(") == 2 + 2 + 2
+    assert "Memory over the trace" in text_of(page)
+    assert "Latency of all calls" in text_of(page)
 
 
 def test_results_that_are_doubtful(trace: Path, tmp_path: Path) -> None:

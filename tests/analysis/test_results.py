@@ -9,8 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from haktrace import TraceError, compare, read_results
-from handresults import random_results, result, write_results
+from haktrace import (
+    TraceError,
+    compare,
+    latency_quantiles,
+    latency_rows,
+    memory_series,
+    read_results,
+)
+from handresults import MEASURED, random_results, result, write_results
 from scipy import stats
 
 
@@ -122,3 +129,26 @@ def test_ranks_are_tested_as_scipy_does(tmp_path: Path) -> None:
     for name in table.index:
         test = stats.mannwhitneyu(walls.get_group(name), walls.get_group("glibc"), method="exact")
         assert name == "glibc" or table["p"][name] == pytest.approx(test.pvalue)
+
+
+def test_memory_over_the_trace(tmp_path: Path) -> None:
+    rows = [result(allocator=a, repeat=n, **MEASURED) for n in range(2) for a in ("glibc", "b")]
+    series = memory_series(read(tmp_path, rows))
+    assert series["allocator"].tolist() == ["glibc"] * 3 + ["b"] * 3
+    assert series["ops"].tolist() == [10, 20, 30] * 2
+    assert (series["rss_bytes"] - series["live_bytes"] == series["overhead_bytes"]).all()
+    assert series["free_bytes"].tolist() == [1, 2, 3] * 2
+    assert memory_series(read(tmp_path, [result()])).empty
+
+
+def test_latencies(tmp_path: Path) -> None:
+    rows = [result(repeat=n, **MEASURED) for n in range(3)]
+    results = read(tmp_path, rows)
+    assert latency_rows(results)["count"].tolist() == [30, 20] * 3
+    assert latency_rows(results)["kind"].tolist() == ["all", "free"] * 3
+    table = latency_quantiles(results)
+    assert table["quantile"].tolist() == ["p50", "p90", "p99", "p99.9", "p99.99", "max"]
+    assert table["median"].tolist() == [10, 20, 30, 40, 50, 60]
+    assert table["low"].tolist() == table["high"].tolist() == table["median"].tolist()
+    assert latency_quantiles(results, "free")["median"].tolist() == [1, 2, 3, 4, 5, 6]
+    assert latency_quantiles(read(tmp_path, [result()])).empty

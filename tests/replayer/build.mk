@@ -28,6 +28,13 @@ $(eval $(call helper,replayer/hakreplay-forgetful,$(filter-out %/image.c,$(HAKRE
 
 PYTESTS += $(sort $(wildcard tests/replayer/test_*.py))
 
+# Tells of programs that are run for real.
+$(eval $(call helper,replayer/libwitness.so,tests/replayer/witness.c,,-shared))
+
+BENCHES += bench-truth
+bench-truth: ## does the replay say what the program itself shows under each allocator?
+	$(Q)$(PYTHON) tests/replayer/bench_truth.py --out $(BUILD)/bench/truth.jsonl
+
 BENCHES += bench-replay
 bench-replay: ## the replay loop's own cost by schedule, against a naive replayer
 	$(Q)$(PYTHON) tests/replayer/bench_replay.py --out $(BUILD)/bench/replay.jsonl

@@ -1,0 +1,179 @@
+"""`make bench-truth`: does the replay of a trace say what the program itself shows?
+
+Each program runs for real under every allocator, preloaded and proven to be the one that answers,
+and its trace is replayed on the same ones. For every two allocators whose live difference is larger
+than its noise (statistic.h), the replay has to put them in the same order, by peak of resident heap
+and by the program's processor and wall time; and the replayed peak has to be within 10 % of the
+live one. Every run is a JSON line in the file.
+
+The live peak is the kernel's (VmHWM) less mapped files and what lies behind them and the first
+thread's stack, as they are at the end of the program.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent), str(HERE.parent / "recorder")]
+
+from bench_recorder import CC1PLUS, done_well  # noqa: E402
+from command import BUILD  # noqa: E402
+from haktrace.binding import statistic  # noqa: E402
+from program import Program, execute, missing  # noqa: E402
+from programs import GIT, PYTHON, REDIS, SQLITE  # noqa: E402
+
+MIXED = Program(
+    name="mixed",
+    argv=lambda scale: [
+        *(str(BUILD / "tests/bench/allocator/mixed"), "2", str(150_000 * scale), "65536"),
+    ],
+    check=done_well,
+    threads=2,
+)
+PROGRAMS = {
+    "python": (PYTHON, 4),
+    "g++": (CC1PLUS, 1),
+    "sqlite3": (SQLITE, 4),
+    "git": (GIT, 4),
+    "redis": (REDIS, 2),
+    "mixed": (MIXED, 1),
+}
+ALLOCATORS = ("hakmem", "glibc", "jemalloc", "tcmalloc", "mimalloc")
+MEASURES = {"rss": "heap_peak_bytes", "cpu": "cpu_ns", "wall": "wall_ns"}
+REPLAYED = {"rss": "peak_rss_bytes", "cpu": "cpu_ns", "wall": "wall_ns"}
+
+Run = dict[str, Any]
+Samples = dict[str, dict[str, list[float]]]
+
+
+def libraries(trace: Path) -> dict[str, str]:
+    """Each allocator's file, as hakreplay finds it."""
+    lines = trace.parent / "libraries.jsonl"
+    command = [str(BUILD / "hakreplay"), str(trace), "-a", ",".join(ALLOCATORS)]
+    subprocess.run([*command, "-n", "1", "--json", str(lines)], check=True, capture_output=True)
+    rows = map(json.loads, lines.read_text().splitlines())
+    return {row["allocator"]: row["allocator_path"] for row in rows}
+
+
+def live_run(program: Program, scale: int, folder: Path, library: str) -> Run:
+    """The program itself on an allocator."""
+    witness = folder / "witness.json"
+    witness.unlink(missing_ok=True)
+    preload = f"{library}:{BUILD / 'tests/replayer/libwitness.so'}"
+    environ = {"LD_PRELOAD": preload, "WITNESS": str(witness)}
+    outcome = execute(program, folder, environ=environ, scale=scale)
+    program.check(outcome, folder, scale)
+    seen = json.loads(witness.read_text())
+    assert Path(seen["malloc"]).samefile(library), seen
+    return {
+        "heap_peak_bytes": seen["heap_peak_bytes"],
+        "cpu_ns": 1000 * seen["cpu_us"],
+        "wall_ns": outcome.wall_ns,
+    }
+
+
+def record(program: Program, scale: int, folder: Path) -> Path:
+    """The trace with the most events (of the program's own process)."""
+    wrapper = [BUILD / "hakrec", "--quiet", "-o", folder / "trace.zst"]
+    outcome = execute(program, folder, wrapper=wrapper, scale=scale)
+    program.check(outcome, folder, scale)
+    return folder / "trace.zst"
+
+
+def replay_runs(trace: Path, repeats: int) -> Iterator[Run]:
+    """hakreplay's results."""
+    lines = trace.parent / "replay.jsonl"
+    lines.unlink(missing_ok=True)
+    command = [str(BUILD / "hakreplay"), str(trace), "-a", ",".join(ALLOCATORS)]
+    subprocess.run(
+        [*command, "-n", str(repeats), "--json", str(lines)], check=True, capture_output=True
+    )
+    for line in lines.read_text().splitlines():
+        row = json.loads(line)
+        del row["rss_series"]
+        yield row
+
+
+def measure(name: str, repeats: int, place: Path) -> Iterator[Run]:
+    """All runs of one program, live ones interleaved between the allocators."""
+    program, scale = PROGRAMS[name]
+    folder = place / name
+    folder.mkdir()
+    program.prepare(folder, scale)
+    trace = record(program, scale, folder)
+    files = libraries(trace)
+    for repeat in range(repeats):
+        for allocator, library in files.items():
+            run = live_run(program, scale, folder, library)
+            yield {"program": name, "how": "live", "allocator": allocator, "repeat": repeat} | run
+    for run in replay_runs(trace, repeats):
+        yield {"program": name, "how": "replay"} | run
+
+
+def judge(name: str, live: Samples, replayed: Samples) -> list[str]:
+    """One line for each measure, and one for the peaks."""
+    lines = []
+    for measure_name in MEASURES:
+        told = agreed = 0
+        wrong = []
+        for a, b in itertools.combinations(ALLOCATORS, 2):
+            truth = statistic(live[a][measure_name], live[b][measure_name])
+            if not truth["distinct"]:
+                continue
+            told += 1
+            found = statistic(replayed[a][measure_name], replayed[b][measure_name])
+            if (found["ratio"] > 1) == (truth["ratio"] > 1):
+                agreed += 1
+            else:
+                same = "" if found["distinct"] else "~"
+                wrong.append(f"{a}/{b} {truth['ratio']:.3f} but {same}{found['ratio']:.3f}")
+        lines.append(f"{name:9}{measure_name:5} {agreed:2} of {told:2}  {', '.join(wrong)}")
+    errors = []
+    for allocator in ALLOCATORS:
+        truth_bytes = statistics.median(live[allocator]["rss"])
+        found_bytes = statistics.median(replayed[allocator]["rss"])
+        errors.append(
+            f"{allocator} {truth_bytes / 2**20:.1f} {found_bytes / 2**20:.1f} MiB"
+            f" ({100 * (found_bytes / truth_bytes - 1):+.1f} %)"
+        )
+    return [*lines, f"{name:9}peak  {', '.join(errors)}"]
+
+
+def main() -> None:
+    """Benchmarks what the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--out", type=Path, default=BUILD / "bench" / "truth.jsonl")
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("programs", nargs="*", metavar="PROGRAM", help=", ".join(PROGRAMS))
+    options = parser.parse_args()
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    print("program  by    order kept where live allocators differ; live and replayed peaks")
+    with tempfile.TemporaryDirectory() as folder, options.out.open("w") as out:
+        for name in options.programs or PROGRAMS:
+            if absent := missing(PROGRAMS[name][0]):
+                print(f"{name}: skipped, not installed: {', '.join(absent)}", file=sys.stderr)
+                continue
+            samples: dict[str, Samples] = {
+                how: defaultdict(lambda: defaultdict(list)) for how in ("live", "replay")
+            }
+            for run in measure(name, options.repeats, Path(folder)):
+                out.write(json.dumps(run) + "\n")
+                fields = MEASURES if run["how"] == "live" else REPLAYED
+                for measure_name, field in fields.items():
+                    samples[run["how"]][run["allocator"]][measure_name].append(run[field])
+            print("\n".join(judge(name, samples["live"], samples["replay"])), flush=True)
+
+
+if __name__ == "__main__":
+    main()
