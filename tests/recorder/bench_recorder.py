@@ -1,28 +1,33 @@
 """`make bench-recorder`: what recording costs, paired with the same program unrecorded.
 
-Every round runs each program bare, under hakrec and under heaptrack, in an order that rotates from
-round to round; ratios are taken within a round, so that slow changes of the machine cancel. A
-second bare run shows what the noise alone makes of a ratio. Every run is one JSON line in the file;
-the table shows medians with their spread (the middle half).
+Every round runs each program bare, under hakrec and under the tools it is compared with, in an
+order that rotates from round to round; ratios are taken within a round, so that slow changes of the
+machine cancel. A second bare run shows what the noise alone makes of a ratio. The slowest set-ups
+run in the first round alone. Every run is one JSON line in the file; the table shows medians with
+their spread (the middle half).
 
 "program CPU" is that of the program and its children, "recorder CPU" that of hakrec itself, both
 from the kernel's account, to 10 ms. heaptrack is a script around several processes: only the sum is
-known. It does not follow children, so it has no row for g++, only for the compiler proper.
+known. It does not follow children, so it has no row for g++, only for the compiler proper. The CPU
+of LTTng's daemons is not known either; what they discard is counted as lost. bpftrace only counts
+the calls of four functions of the C library, without sizes, sites or order.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import platform
 import re
+import shlex
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,10 +36,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from command import BUILD, info
 from program import Outcome, Program, execute, missing
-from programs import CXX, GIT, PYTHON, REDIS, SQLITE, STORM
+from programs import CXX, GIT, PRIME, PYTHON, REDIS, SQLITE, STORM
 
 HAKREC = BUILD / "hakrec"
 HOT_PAIRS = 20_000_000
+LIBC = "/lib/x86_64-linux-gnu/libc.so.6"
+LTTNG_WRAPPER = "liblttng-ust-libc-wrapper.so"
+SLOW = ("hakrec-ebpf", "lttng", "bpftrace")
+BRIEF = ("sqlite3", "git", "prime")
 
 Run = dict[str, Any]
 
@@ -79,31 +88,100 @@ BENCHED = {
     "git": (GIT, 8),
     "redis": (REDIS, 3),
     "storm": (STEADY_STORM, 40),
+    "prime": (PRIME, 1),
     "hotloop": (HOTLOOP, 1),
+}
+
+
+# Further options of hakrec, for the programs whose rows show what they cost.
+OPTIONS = {
+    "hakrec-address": ("--sites", "address"),
+    "hakrec-none": ("--sites", "none"),
+    "hakrec-exact": ("--time", "exact"),
+}
+OPTION_ROWS = {
+    "python": ("hakrec-exact",),
+    "storm": ("hakrec-exact",),
+    "hotloop": tuple(OPTIONS),
 }
 
 
 def setups(program: str, folder: Path) -> dict[str, list[str | Path]]:
     """What stands before the command line, by name of the set-up."""
-    known: dict[str, list[str | Path]] = {
-        "bare": [],
-        "bare again": [],
-        "hakrec": [HAKREC, "--quiet", "-o", folder / "trace.zst"],
-    }
-    if program == "hotloop":
-        known["hakrec-address"] = [*known["hakrec"][:1], "--sites", "address", *known["hakrec"][1:]]
+    output: list[str | Path] = ["--quiet", "-o", folder / "trace.zst"]
+    known: dict[str, list[str | Path]] = {"bare": [], "bare again": [], "hakrec": [HAKREC, *output]}
+    for name in OPTION_ROWS.get(program, ()):
+        known[name] = [HAKREC, *OPTIONS[name], *output]
     if program != "g++" and shutil.which("heaptrack"):
         known["heaptrack"] = ["heaptrack", "-o", folder / "heaptrack"]
+    if program in ("hotloop", "cc1plus"):
+        return known
+    if os.geteuid() == 0:
+        known["hakrec-ebpf"] = [HAKREC, "--backend", "ebpf", *output]
+    # Both see the C library's functions alone, redis-server calls those of jemalloc.
+    if program != "redis" and shutil.which("lttng"):
+        known["lttng"] = ["env", f"LD_PRELOAD={LTTNG_WRAPPER}"]
+    # Some of its probes are single-stepped: the programs with more calls would take minutes.
+    if program in BRIEF and shutil.which("bpftrace") and os.geteuid() == 0:
+        known["bpftrace"] = ["bpftrace", "-q", "-e", bpftrace_program(), "-c"]
     return known
+
+
+def bpftrace_program() -> str:
+    """Counts calls."""
+    names = ("malloc", "calloc", "realloc", "free")
+    return " ".join(f"uprobe:{LIBC}:{name} {{ @{name} = count(); }}" for name in names)
+
+
+def lttng(*arguments: str | Path) -> str:
+    """What a command of LTTng prints."""
+    done = subprocess.run(["lttng", *arguments], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+@contextlib.contextmanager
+def session(setup: str, folder: Path) -> Iterator[dict[str, int]]:
+    """LTTng's recording session around a run; yields what it counted afterwards."""
+    counted: dict[str, int] = {}
+    if setup != "lttng":
+        yield counted
+        return
+    place = folder / "lttng"
+    name = f"hakrec-bench-{os.getpid()}"
+    lttng("create", name, "--output", place)
+    try:
+        lttng("enable-event", "--session", name, "--userspace", "lttng_ust_libc:*")
+        lttng("start", name)
+        yield counted
+        lttng("stop", name)
+        listed = lttng("list", name)
+        counted["lost_events"] = sum(map(int, re.findall(r"Discarded events: (\d+)", listed)))
+        files = [file for file in place.rglob("*") if file.is_file()]
+        counted["file_bytes"] = sum(file.stat().st_size for file in files)
+    finally:
+        lttng("destroy", name)
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def run_once(program: Program, scale: int, setup: str, folder: Path) -> Outcome:
+    """One run, its wrapper's way of taking a command line observed."""
+    wrapper = setups(program.name, folder)[setup]
+    if setup != "bpftrace":
+        return execute(program, folder, wrapper=wrapper, scale=scale, timeout_s=600)
+    # It wants the command in one argument.
+    command = program.argv(scale)
+    (folder / "command.sh").write_text(f"exec {shlex.join(command)}\n")
+    whole = replace(program, argv=lambda _: ["/bin/sh command.sh"])
+    return execute(whole, folder, wrapper=wrapper, scale=scale, timeout_s=600)
 
 
 def measure(program: Program, scale: int, setup: str, folder: Path) -> Run:
     """One run."""
     for old in folder.glob("*.zst"):
         old.unlink()
-    wrapper = setups(program.name, folder)[setup]
-    outcome = execute(program, folder, wrapper=wrapper, scale=scale, timeout_s=600)
-    if setup == "heaptrack":  # which writes to the program's standard output
+    with session(setup, folder) as counted:
+        outcome = run_once(program, scale, setup, folder)
+    if setup in ("heaptrack", "bpftrace"):  # which write to the program's standard output
         assert outcome.status == 0, outcome.stderr
     else:
         program.check(outcome, folder, scale)
@@ -124,8 +202,11 @@ def measure(program: Program, scale: int, setup: str, folder: Path) -> Run:
         "requests_per_s": outcome.figures.get("requests_per_s"),
         "loop_ns": loop_ns(outcome),
     }
-    if setup == "heaptrack":
+    if setup in ("heaptrack", "bpftrace"):
         run["program_cpu_ns"] = None
+    if setup == "lttng":
+        run["cpu_ns"] = None
+    run |= counted
     traces = sorted(folder.glob("*.zst"))
     if recorded:
         facts = [info(trace) for trace in traces]
@@ -205,9 +286,10 @@ def spread(values: Iterable[float], form: str = "{:.2f}") -> str:
 
 def row(program: str, setup: str, rounds: list[dict[str, Run]]) -> list[str]:
     """One line of the table."""
-    pairs = [(r["bare"], r[setup]) for r in rounds]
+    pairs = [(r["bare"], r[setup]) for r in rounds if setup in r]
     events = [run["events"] for _, run in pairs if run["events"]]
     counted = [(bare, run) for bare, run in pairs if run["events"]]
+    lost = [run["lost_events"] for _, run in pairs if run["lost_events"] is not None]
 
     def per_event(key: str, less: str | None = None) -> list[float]:
         return [(run[key] - (bare[less] if less else 0)) / run["events"] for bare, run in counted]
@@ -218,9 +300,14 @@ def row(program: str, setup: str, rounds: list[dict[str, Run]]) -> list[str]:
         program,
         setup,
         spread(run[key] / bare[key] for bare, run in pairs),
-        spread(run["cpu_ns"] / bare["cpu_ns"] for bare, run in pairs if bare["cpu_ns"]),
+        spread(
+            run["cpu_ns"] / bare["cpu_ns"]
+            for bare, run in pairs
+            if bare["cpu_ns"] and run["cpu_ns"]
+        ),
         spread([with_ / without for without, with_ in rates if without and with_]),
         f"{statistics.median(events):,.0f}" if events else "-",
+        f"{statistics.median(lost):,.0f}" if lost else "-",
         spread(per_event(key, less=key), "{:.1f}"),
         spread(per_event("program_cpu_ns", less="program_cpu_ns"), "{:.1f}"),
         spread(per_event("recorder_cpu_ns"), "{:.1f}"),
@@ -228,7 +315,8 @@ def row(program: str, setup: str, rounds: list[dict[str, Run]]) -> list[str]:
     ]
 
 
-HEAD = ["program", "setup", "wall x", "cpu x", "rate x", "events", "wall ns/ev", "prog cpu ns/ev"]
+HEAD = ["program", "setup", "wall x", "cpu x", "rate x", "events", "lost", "wall ns/ev"]
+HEAD += ["prog cpu ns/ev"]
 HEAD += ["rec cpu ns/ev", "bytes/ev"]
 
 
@@ -256,7 +344,7 @@ def bench(programs: list[str], repeats: int, out: Path) -> dict[str, list[dict[s
                 if not place.exists():
                     place.mkdir()
                     program.prepare(place, scale)
-                names = list(setups(name, place))
+                names = [n for n in setups(name, place) if not repeat or n not in SLOW]
                 turn = repeat % len(names)
                 runs = {}
                 for setup in names[turn:] + names[:turn]:
@@ -272,7 +360,7 @@ def main() -> None:
     """Benchmarks what the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--out", type=Path, default=BUILD / "bench" / "recorder.jsonl")
-    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("programs", nargs="*", metavar="PROGRAM", help=", ".join(BENCHED))
     options = parser.parse_args()
     programs = []
