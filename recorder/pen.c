@@ -138,6 +138,10 @@ struct record *pen_turn(struct pen *p)
 {
 	struct record *place;
 
+	if (p->track.slow && !p->interrupted && !p->lost && track_clear(&p->track))
+		return p->track.chunk +
+		       atomic_load_explicit(&p->track.lane->count, memory_order_relaxed) %
+			       CHUNK_RECORDS;
 	if (!track_refill(&p->track)) {
 		p->lost++;
 		return NULL;

@@ -1,6 +1,7 @@
 #include "process.h"
 
 #include "shellwords.h"
+#include "traces/encoder.h"
 #include "traces/sitekey.h"
 #include "walked.h"
 
@@ -9,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define BACKLOG  65536 /* records in a round: more than comes while hakrec naps */
 #define GRAIN_NS 10000 /* of coarse times, which are good to some 100 us at best */
 
 /* ---- what a fork passes on ---- */
@@ -480,6 +482,7 @@ uint64_t process_drain(struct process *p, uint64_t clock)
 	/* After the look: whatever a record refers to was told before. */
 	read_notes(p);
 	dealt = merge_run(&p->merge, clock);
+	trace_writer_hurry(p->ledger.writer, dealt >= BACKLOG);
 	if (p->crew.exiting)
 		crew_settle(&p->crew, &p->ledger, p->pid, p->round);
 	return dealt;

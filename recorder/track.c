@@ -94,6 +94,15 @@ bool track_refill(struct track *t)
 	return true;
 }
 
+bool track_clear(const struct track *t)
+{
+	const struct session *s = member.session;
+
+	return atomic_load_explicit(&t->lane->count, memory_order_relaxed) < t->lane->end &&
+	       !atomic_load_explicit(&s->closed, memory_order_relaxed) &&
+	       !atomic_load_explicit(&s->asleep, memory_order_relaxed);
+}
+
 bool track_open(struct track *t)
 {
 	struct session *s = member.session;

@@ -11,7 +11,7 @@ struct track {
 	struct session_lane *lane; /* NULL: none */
 	struct record *chunk;      /* the one that record lane->count goes to */
 	bool patient;              /* waits for memory in a lossy session too */
-	bool slow;                 /* every record takes the slow path */
+	bool slow;                 /* every record goes by track_place(): the limit stays 0 */
 };
 
 /* Takes a lane for the process: one that an ended thread left, or a new one. False: none left. */
@@ -22,6 +22,9 @@ void track_close(struct track *t);
 
 /* The slow path of a count that reached the limit. False: the record must be dropped. */
 bool track_refill(struct track *t);
+
+/* Of a slow track: there is room, and hakrec wants nothing. */
+bool track_clear(const struct track *t);
 
 /* Place of the next record, NULL when it must be dropped; track_publish() makes it seen. */
 static inline struct record *track_place(struct track *t)

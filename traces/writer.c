@@ -466,6 +466,11 @@ struct encoder *trace_writer_encoder(struct trace_writer *w)
 	return &w->encoder;
 }
 
+void trace_writer_hurry(struct trace_writer *w, bool hurry)
+{
+	frame_maker_hurry(w->maker, hurry);
+}
+
 uint64_t trace_writer_objects(const struct trace_writer *w)
 {
 	return w->encoder.objects;
