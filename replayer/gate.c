@@ -3,10 +3,14 @@
 #include "futex.h"
 
 #include <immintrin.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define POINTS 256 /* where sleepers wait for objects, by slot */
+#define POINTS        256 /* where sleepers wait for objects, by slot */
+#define SPINS_ALONE   10000
+#define SPINS_CROWDED 400
+#define YIELD_LOOKS   32
 
 /*
  * The sleeper raises `sleepers`, then looks at the slot; the announcer stores the slot, then looks
@@ -29,6 +33,18 @@ static alignas(64) _Atomic int64_t live;
 static _Atomic int64_t live_peak;
 static unsigned spins;
 
+/*
+ * Between two looks. Both threads may have been put on one processor: giving it up now and then
+ * lets the other one go on, and the kernel move one of them.
+ */
+static void breathe(unsigned look)
+{
+	if (look % YIELD_LOOKS == YIELD_LOOKS - 1)
+		sched_yield();
+	else
+		_mm_pause();
+}
+
 static struct point *point_of(const struct slot *slot)
 {
 	return &points[(uintptr_t)slot / sizeof(*slot) % POINTS];
@@ -46,7 +62,7 @@ void gate_wait(const struct slot *slot, uint64_t identity)
 	for (unsigned i = 0; i < spins; i++) {
 		if (slot_holds(slot, identity))
 			return;
-		_mm_pause();
+		breathe(i);
 	}
 	point = point_of(slot);
 	atomic_fetch_add(&point->sleepers, 1);
@@ -87,13 +103,25 @@ static void epochs_advance(struct gate *gate)
 	}
 }
 
-bool gate_init(struct gate *gate, const struct plan *plan)
+/*
+ * Spinning pays only where the other thread can run meanwhile. Where everybody has a processor it
+ * goes on for longer than a thread takes to wake up: who sleeps makes the next one wait for it.
+ */
+static unsigned spins_for(uint64_t threads)
+{
+	uint64_t processors = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (processors == 1)
+		return 0;
+	return threads <= processors ? SPINS_ALONE : SPINS_CROWDED;
+}
+
+bool gate_init(struct gate *gate, const struct plan *plan, uint32_t copies)
 {
 	const uint32_t *left = (const void *)((const char *)plan + plan->epochs_offset);
 	size_t bytes = plan->epochs * sizeof(*gate->epochs);
 
-	/* Spinning pays only where the other thread can run meanwhile. */
-	spins = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? 400 : 0;
+	spins = spins_for(plan->running * copies);
 	if (gate->n_epochs)
 		munmap(gate->epochs, gate->n_epochs * sizeof(*gate->epochs));
 	gate->window = plan->window;
@@ -139,7 +167,7 @@ static void epoch_enter(struct gate *gate, uint32_t enter)
 	for (unsigned i = 0; i < spins; i++) {
 		if (epoch_done(needed))
 			return;
-		_mm_pause();
+		breathe(i);
 	}
 	if (!epoch_done(needed))
 		epoch_sleep(&gate->epochs[enter - (gate->window + 1) / 2]);

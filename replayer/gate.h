@@ -25,7 +25,7 @@ struct gate {
  * Before any other call, and again for each part of the plan, while nobody waits. False when memory
  * lacks.
  */
-bool gate_init(struct gate *gate, const struct plan *plan);
+bool gate_init(struct gate *gate, const struct plan *plan, uint32_t copies);
 
 /* Waits until the slot holds that object. */
 void gate_wait(const struct slot *slot, uint64_t identity);

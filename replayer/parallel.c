@@ -7,6 +7,7 @@
 #include "roster.h"
 #include "setting.h"
 
+#include <sched.h>
 #include <stddef.h>
 
 static _Atomic uint32_t alive;    /* threads; the process's first counts */
@@ -14,6 +15,15 @@ static _Atomic uint32_t busy;     /* of these, whose stream in this part of the 
 static _Atomic uint32_t starting; /* copies whose first thread does not stand ready yet */
 static _Atomic uint32_t part;     /* number of the part under way, from 1; 0: none yet */
 static struct worker *_Atomic ended;
+
+/* The processors that this process may use. */
+static struct {
+	bool crowded; /* there are more threads */
+	cpu_set_t all;
+	unsigned count;
+	unsigned first; /* the first thread's, by counting */
+	_Atomic unsigned given;
+} places;
 
 /* Joins the threads that have ended: their exit is the allocator's work and belongs to the run. */
 static void reap(void)
@@ -62,11 +72,47 @@ static void leave(struct worker *worker)
 	atomic_fetch_sub(&alive, 1);
 }
 
+/*
+ * Where everybody has a processor, a thread begins on one of its own. The kernel would come to that
+ * by itself, but not before a short replay is over.
+ */
+static void settle(void)
+{
+	cpu_set_t one;
+	unsigned turn;
+
+	if (places.crowded)
+		return;
+	turn = (places.first + atomic_fetch_add(&places.given, 1) + 1) % places.count;
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (!CPU_ISSET(cpu, &places.all) || turn--)
+			continue;
+		CPU_ZERO(&one);
+		CPU_SET(cpu, &one);
+		sched_setaffinity(0, sizeof(one), &one);
+		sched_setaffinity(0, sizeof(places.all), &places.all);
+		return;
+	}
+}
+
+static void places_init(void)
+{
+	uint64_t threads = (uint64_t)roster.plan->running * roster.copies;
+	int here = sched_getcpu();
+
+	places.crowded = sched_getaffinity(0, sizeof(places.all), &places.all) != 0;
+	places.count = (unsigned)CPU_COUNT(&places.all);
+	places.crowded |= threads > places.count;
+	for (int cpu = 0; cpu < here && cpu < CPU_SETSIZE; cpu++)
+		places.first += !!CPU_ISSET(cpu, &places.all);
+}
+
 /* Executes part after part; one who is alive at the end waits for ever. */
 static void *body(void *context)
 {
 	struct worker *worker = context;
 
+	settle();
 	for (uint32_t now = atomic_load(&part);; now++) {
 		bool ends;
 
@@ -100,6 +146,7 @@ static void spawn(struct worker *worker)
 void parallel_init(void)
 {
 	setting.spawn = spawn;
+	places_init();
 	atomic_init(&alive, roster.copies);
 	atomic_init(&starting, roster.copies - 1);
 	for (uint32_t i = 1; i < roster.copies; i++)

@@ -21,7 +21,8 @@ static void *own_memory(size_t bytes, const char *what)
 }
 
 /* Gives a crew the streams, the slots and the gate that the plan now has. */
-static void crew_fill(struct crew *crew, const struct plan *plan, uint32_t slots_before)
+static void crew_fill(struct crew *crew, const struct plan *plan, uint32_t slots_before,
+		      uint32_t copies)
 {
 	const struct plan_stream *streams =
 		(const void *)((const char *)plan + plan->streams_offset);
@@ -36,7 +37,7 @@ static void crew_fill(struct crew *crew, const struct plan *plan, uint32_t slots
 	} else if (after > before) {
 		crew->slots = own_memory(after, "live objects");
 	}
-	if (!gate_init(&crew->gate, plan))
+	if (!gate_init(&crew->gate, plan, copies))
 		failure("no memory for %u epochs", plan->epochs);
 	for (uint32_t i = 0; i < PLAN_STREAMS(plan->threads); i++) {
 		struct worker *worker = &crew->workers[i];
@@ -48,7 +49,7 @@ static void crew_fill(struct crew *crew, const struct plan *plan, uint32_t slots
 	}
 }
 
-static void crew_init(struct crew *crew, const struct plan *plan, uint32_t copy)
+static void crew_init(struct crew *crew, const struct plan *plan, uint32_t copy, uint32_t copies)
 {
 	uint32_t n = PLAN_STREAMS(plan->threads);
 
@@ -60,7 +61,7 @@ static void crew_init(struct crew *crew, const struct plan *plan, uint32_t copy)
 			.crew = crew,
 			.number = i,
 		};
-	crew_fill(crew, plan, 0);
+	crew_fill(crew, plan, 0, copies);
 }
 
 void roster_init(const struct plan *plan, uint32_t copies)
@@ -68,14 +69,14 @@ void roster_init(const struct plan *plan, uint32_t copies)
 	struct crew *crews = own_memory(copies * sizeof(*crews), "copies");
 
 	for (uint32_t i = 0; i < copies; i++)
-		crew_init(&crews[i], plan, i);
+		crew_init(&crews[i], plan, i, copies);
 	roster = (struct roster){plan, crews, copies, plan->slots, &crews->workers[plan->main]};
 }
 
 void roster_refill(void)
 {
 	for (uint32_t i = 0; i < roster.copies; i++)
-		crew_fill(&roster.crews[i], roster.plan, roster.slots);
+		crew_fill(&roster.crews[i], roster.plan, roster.slots, roster.copies);
 	roster.slots = roster.plan->slots;
 }
 
