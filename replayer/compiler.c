@@ -412,6 +412,7 @@ int compiler_init(struct compiler *c, const struct survey *survey, enum run_sche
 	int error;
 
 	*c = (struct compiler){.survey = survey, .schedule = schedule, .file = file};
+	c->tempo.grain_ns = survey->steps.grain_ns;
 	c->tempo.step_ns = tempo_usual_step(&survey->steps);
 	c->threads = calloc(n, sizeof(*c->threads));
 	live_init(&c->live, sizeof(struct pacing_place));

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define NOBODY UINT32_MAX
 
@@ -137,9 +138,12 @@ int survey_make(struct survey *s, struct trace *trace, bool partial)
 {
 	const struct trace_thread *threads;
 	size_t n = trace_threads(trace, &threads);
+	const char *clock = trace_fact(trace, "clock");
 	int error;
 
-	*s = (struct survey){.n_threads = (uint32_t)n};
+	*s = (struct survey){.n_threads = (uint32_t)n,
+			     .steps.grain_ns = clock && !strcmp(clock, "exact") ? TEMPO_EXACT_NS
+										: TEMPO_COARSE_NS};
 	s->threads = calloc(n + 1, sizeof(*s->threads));
 	if (!s->threads)
 		return -ENOMEM;

@@ -13,14 +13,14 @@ static struct trace_batch batch_of(const uint64_t *times, size_t rows, uint64_t 
 }
 
 /* Steps of about 1000, and one pause. */
-static const uint64_t coarse[] = {5000, 5000, 5000, 5000, 6000, 7000, 7000, 900000, 900000, 901000};
+static const uint64_t coarse[] = {5000, 5001, 5002, 5002, 6002, 7002, 7003, 900003, 900003, 901003};
 
 #define ROWS (sizeof(coarse) / sizeof(*coarse))
 
 static uint64_t usual_step(void)
 {
 	struct trace_batch first = batch_of(coarse, 3, 0), rest = batch_of(coarse + 3, ROWS - 3, 3);
-	struct tempo_steps steps = {0};
+	struct tempo_steps steps = {.grain_ns = TEMPO_COARSE_NS};
 
 	tempo_survey(&steps, &first);
 	tempo_survey(&steps, &rest);
@@ -38,9 +38,9 @@ static void test_usual_step(void **state)
 
 static void test_spread(void **state)
 {
-	static const double wanted[] = {0, 192, 384, 576, 1000, 2000, 2384, 895000, 895384, 896000};
+	static const double wanted[] = {0, 192, 384, 576, 1002, 2002, 2386, 895003, 895387, 896003};
 	struct trace_batch batch = batch_of(coarse, ROWS, 0);
-	struct tempo tempo = {.step_ns = usual_step()};
+	struct tempo tempo = {.grain_ns = TEMPO_COARSE_NS, .step_ns = usual_step()};
 
 	(void)state;
 	for (size_t i = 0; i < ROWS; i++)
@@ -51,7 +51,7 @@ static void test_spread(void **state)
 static void test_batches(void **state)
 {
 	struct trace_batch first = batch_of(coarse, 2, 0), second = batch_of(coarse + 2, 2, 2);
-	struct tempo tempo = {.step_ns = 768};
+	struct tempo tempo = {.grain_ns = TEMPO_COARSE_NS, .step_ns = 768};
 	double last = 0;
 
 	(void)state;
@@ -62,7 +62,7 @@ static void test_batches(void **state)
 		assert_true(time >= last);
 		last = time;
 	}
-	assert_float_equal(last, 384, 0.01);
+	assert_float_equal(last, 386, 0.01);
 }
 
 int main(void)
