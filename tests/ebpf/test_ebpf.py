@@ -283,13 +283,16 @@ def progress(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     process.wait()
 
 
+def returned_by_thread(folder: Path) -> list[int]:
+    """Calls of the progress program that returned, thread by thread."""
+    path = folder / "counts"
+    data = path.read_bytes()[:32] if path.exists() else b""
+    return [int.from_bytes(data[i : i + 8], "little") for i in range(0, len(data), 8)]
+
+
 def returned(folder: Path) -> int:
     """Calls of the progress program that returned."""
-    path = folder / "counts"
-    if not path.exists():
-        return 0
-    data = path.read_bytes()
-    return sum(int.from_bytes(data[i : i + 8], "little") for i in range(0, min(len(data), 32), 8))
+    return sum(returned_by_thread(folder))
 
 
 def attach(pid: int, output: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -320,8 +323,15 @@ def code_in_memory(pid: int) -> bool:
 def test_attach(tmp_path: Path, progress: subprocess.Popen[bytes]) -> None:
     """Threads that run already: all found, at the heights that a recording from the start sees."""
     output = tmp_path / "attached.zst"
-    done = attach(progress.pid, output, "--duration", "0.2")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    hakrec = subprocess.Popen([HAKREC, "--quiet", "-p", str(progress.pid), "-o", output])
+    wait_for(lambda: follows(hakrec.pid), "it is attached", seconds=60)
+    enough = [calls + 1000 for calls in returned_by_thread(tmp_path)]
+    wait_for(
+        lambda: all(map(int.__ge__, returned_by_thread(tmp_path), enough)),
+        "all threads work", seconds=60,
+    )  # fmt: skip
+    hakrec.send_signal(signal.SIGINT)
+    assert hakrec.wait(timeout=60) == 0
     trace = Trace(output)
     verified = run(HAKREC.parent / "haktrace", "verify", output)
     assert verified.returncode == 0, verified.stderr
