@@ -14,12 +14,14 @@
     haktrace.memory_series(results)                 what memory was made of
     haktrace.latency_quantiles(results)
     haktrace.replay("app.zst", "--repeat", "10")    runs hakreplay
+    haktrace.ablate(["app.zst"])                    what each part of hakmem is worth
 
 The analyses take a DataFrame of events or a Trace, and return DataFrames; given a Trace they read
 it in chunks, so that it may be larger than memory. `haktrace.plots` draws, `haktrace.report` writes
 the HTML report.
 """
 
+from haktrace.ablation import ablate
 from haktrace.binding import TraceError
 from haktrace.comparison import compare
 from haktrace.latency import QUANTILES, latency_quantiles, latency_rows
@@ -42,6 +44,7 @@ __all__ = [
     "REPAIRED",
     "Trace",
     "TraceError",
+    "ablate",
     "compare",
     "iter_lifetimes",
     "latency_quantiles",

@@ -273,6 +273,31 @@ def _power_text(size: int) -> str:
     return f"{size >> (10 * step)} {('', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei')[step]}"
 
 
+def ablation_bars(parts: pd.DataFrame, measure: str = "time") -> go.Figure:
+    """One row of `haktrace.ablate` a dot: the ratio to the full allocator and its interval."""
+    traces = list(dict.fromkeys(parts.index.get_level_values("trace")))
+    figure = _figure(220 + 26 * len(parts), xaxis={"title": {"text": f"{measure}, full = 1"}})
+    for position, trace in enumerate(traces):
+        shown = parts.loc[trace][measure]
+        figure.add_scatter(
+            x=shown["ratio"],
+            y=[f"{variant}  {trace}" for variant in shown.index],
+            mode="markers",
+            name=trace,
+            marker={"color": colour(trace, position), "size": 9},
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": shown["ratio_high"] - shown["ratio"],
+                "arrayminus": shown["ratio"] - shown["ratio_low"],
+            },
+            hovertemplate="%{y}: %{x:.3f}<extra></extra>",
+        )
+    figure.add_vline(x=1, line={"color": TEXT, "width": 1})
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    return figure
+
+
 def to_html(figure: go.Figure) -> str:
     """A figure as a piece of HTML, for a page that holds `library()` once."""
     return str(plotly.io.to_html(figure, full_html=False, include_plotlyjs=False, config=CONFIG))

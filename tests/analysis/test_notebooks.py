@@ -29,7 +29,7 @@ def figures(notebook: nbformat.NotebookNode) -> int:
 
 
 # How many each one shows.
-FIGURES = {"01_workload": 3, "02_compare": 4}
+FIGURES = {"01_workload": 3, "02_compare": 4, "03_ablation": 1}
 
 
 def test_there_are_notebooks() -> None:
@@ -38,7 +38,7 @@ def test_there_are_notebooks() -> None:
 
 def small_trace(folder: Path, notebook: str) -> Path:
     """A trace with threads, sites and a stack; for what replays it, one that fits into memory."""
-    if notebook == "02_compare":
+    if notebook in ("02_compare", "03_ablation"):
         return make_random(folder, 31)
     head = ["thread 1 0 -1 a"] * 3 + [f"site -1 {n} 0" for n in range(5)] + ["stack 2 -1 2 -1 99"]
     lines = [*head, *event_lines(random_rows(5, 3000)), "end 99999 0 0 0"]
