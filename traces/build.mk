@@ -14,7 +14,8 @@ HEADERS += traces/trace.h traces/calls.h traces/sitekey.h
 HAKTRACE_SOURCES := $(addprefix traces/,printer.c names.c listing.c summary.c order.c command.c \
 	product.c info.c dump.c verify.c lines.c lexer.c resolver.c callers.c android.c \
 	logalloc.c malloclab.c mtrace.c import.c exporter.c usage.c androidlog.c \
-	collapsed.c protobuf.c pprof.c perfetto.c heaptrack.c parquet.c exports.c advice.c rules.c haktrace.c)
+	collapsed.c protobuf.c pprof.c perfetto.c heaptrack.c parquet.c exports.c \
+	advice.c rules.c remake.c slice.c anonymize.c haktrace.c)
 
 $(eval $(call program,haktrace,$(HAKTRACE_SOURCES),$(BUILD)/libhaktrace.a $(TRACE_LIBRARIES) -ljson-c -larchive))
 MANPAGES += traces/haktrace.1

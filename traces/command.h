@@ -14,6 +14,8 @@ int verify_run(int argc, char **argv);
 int import_run(int argc, char **argv);
 int exports_run(int argc, char **argv);
 int rules_run(int argc, char **argv);
+int slice_run(int argc, char **argv);
+int anonymize_run(int argc, char **argv);
 
 /* The trace, or NULL after saying on stderr why not. */
 struct trace *command_open(const char *path);

@@ -20,6 +20,8 @@ static const struct command commands[] = {
 	{"import", "make a trace from another tool's log", import_run},
 	{"export", "write a trace in another tool's format", exports_run},
 	{"rules", "write rules for hakmem's call sites", rules_run},
+	{"slice", "make a trace of a stretch of time", slice_run},
+	{"anonymize", "make a trace without names", anonymize_run},
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(*commands))
@@ -68,7 +70,7 @@ static char *list_commands(int key, const char *text, void *input)
 		return (char *)text;
 	fputs("Commands:\n", out);
 	for (size_t i = 0; i < N_COMMANDS; i++)
-		fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
+		fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].summary);
 	fputs("\n'haktrace COMMAND --help' tells more about one.", out);
 	fclose(out);
 	return list;

@@ -32,7 +32,7 @@ fuzz-traces: $(BUILD)/fuzz/traces $(BUILD)/tests/traces/golden
 		-timeout=10 -print_final_stats=1 traces-corpus traces-seeds
 
 # Tests of haktrace, live and the Arrow streams.
-PYTESTS += $(addprefix tests/traces/,test_haktrace.py test_import.py test_importers.py \
+PYTESTS += $(addprefix tests/traces/,test_haktrace.py test_remake.py test_import.py test_importers.py \
 	test_export.py test_profiles.py test_symbols.py test_large.py test_rules_command.py)
 $(eval $(call unit,test_statistic,tests/traces/test_statistic.c,$(BUILD)/libhaktrace.a -lm))
 $(eval $(call unit,test_live,tests/traces/test_live.c,$(BUILD)/libhaktrace.a))
