@@ -124,9 +124,15 @@ $(BUILD)/obj/%.o: %.cc $(MAKEFILE_LIST)
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
+# Completions for bash and zsh, made from what the programs' --help prints.
+COMPLETIONS := $(BUILD)/completions
+$(COMPLETIONS)/made: completions.py $(PROGRAMS)
+	$(call say,MAKE,$(COMPLETIONS))
+	$(Q)python3 completions.py $(COMPLETIONS) $(PROGRAMS) && touch $@
+
 .PHONY: all setup demo test soak bench shared check-style fuzz install clean help
 
-all: $(PROGRAMS) $(SHARED) $(ARCHIVES) ## build all programs and libraries into build/
+all: $(PROGRAMS) $(SHARED) $(ARCHIVES) $(COMPLETIONS)/made ## build all programs and libraries into build/
 
 shared: $(BUILD)/libhakmem.so ## build libhakmem.so alone
 
@@ -158,11 +164,14 @@ check-style: ## folder and file order, format, lint, types
 
 install: all ## install under DESTDIR/PREFIX
 	install -d $(DESTDIR)$(PREFIX)/{bin,lib/pkgconfig,include,share/man/man1}
+	install -d $(DESTDIR)$(PREFIX)/share/{bash-completion/completions,zsh/site-functions}
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(SHARED) $(DESTDIR)$(PREFIX)/lib
 	install -m 644 $(ARCHIVES) $(DESTDIR)$(PREFIX)/lib
 	install -m 644 $(HEADERS) $(DESTDIR)$(PREFIX)/include
 	install -m 644 $(MANPAGES) $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 $(COMPLETIONS)/bash/* $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	install -m 644 $(COMPLETIONS)/zsh/* $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 	sed -e 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' allocator/hakmem.pc.in \
 		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/hakmem.pc
 
