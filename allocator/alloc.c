@@ -178,11 +178,11 @@ static void *span_aligned(struct heap *heap, size_t align, size_t size)
 {
 	unsigned cls = class_in_use(size > GRANULE ? size : GRANULE);
 	bool zero;
-	void *ptr = shard_take(heap->shard, class_table[cls].granules,
+	void *ptr = shard_take(heap->shard, SHARD_ANY, class_table[cls].granules,
 			       (unsigned)(align >> GRANULE_SHIFT), &zero);
 
 	if (ptr)
-		window_set(ptr, heap->tag | cls);
+		window_set(ptr, cls);
 	return ptr;
 }
 
@@ -219,31 +219,6 @@ static bool on_granule(const void *ptr)
 	return ((uintptr_t)ptr & (GRANULE - 1)) == 0;
 }
 
-/*
- * Pushes a block or span on its stack unless that is full, or the block is small and its slab
- * another heap's: such blocks go home, lest two threads write to one cache line.
- */
-static inline bool stack_push(struct heap *heap, uint32_t word, void *ptr)
-{
-	unsigned cls = word & (WINDOW_POOL | WINDOW_CLASS_MASK);
-	void ***top, **at;
-
-	if (cls - CLASS_SHARED >= CLASS_WHALE - CLASS_SHARED) /* a pool's among them */
-		return false;
-	top = heap_top(heap, cls);
-	at = *top;
-	if (at[-1] == ptr || at == *heap_limit(heap, cls))
-		return false;
-	if (cls >= CLASS_MID_END) {
-		if (!on_granule(ptr))
-			return false;
-		window_set(ptr, heap->tag | cls);
-	}
-	*at = ptr;
-	*top = at + 1;
-	return true;
-}
-
 /* Nothing of ours begins at ptr: says what it most likely is. */
 static _Noreturn __attribute__((noinline, cold)) void free_wrong(void *ptr)
 {
@@ -252,60 +227,71 @@ static _Noreturn __attribute__((noinline, cold)) void free_wrong(void *ptr)
 	notice_fatal("free of a foreign pointer:", ptr);
 }
 
+/* Small blocks go home to the heap that owns their slab, lest two threads write to one cache line;
+ * others stay with the heap that frees them. */
+static void block_free(unsigned cls, void *ptr)
+{
+	struct slab *slab = shard_slab_head(ptr);
+	struct heap *heap = thread_enter_to_free(slab->tag);
+
+	if (!heap) {
+		slab_remote_push(slab, ptr, ptr);
+		return;
+	}
+	if (cls >= CLASS_SHARED || slab->tag == heap->tag)
+		heap_free(heap, cls, ptr);
+	else
+		heap_send(heap, slab, ptr);
+	thread_leave(heap);
+}
+
+static void span_free(unsigned cls, void *ptr)
+{
+	struct heap *heap;
+
+	if (!on_granule(ptr))
+		notice_fatal("free of a pointer that is not the start of a block:", ptr);
+	heap = thread_enter();
+	if (!heap) {
+		shard_give(ptr, class_table[cls].granules);
+		return;
+	}
+	heap_free(heap, cls, ptr);
+	thread_leave(heap);
+}
+
 /* Frees what the stacks do not take. */
 static __attribute__((noinline, cold)) void free_rest(void *ptr, uint32_t word)
 {
-	unsigned cls = word & (WINDOW_POOL | WINDOW_CLASS_MASK);
-	struct heap *heap;
-	struct slab *slab;
+	unsigned cls = word & WINDOW_CLASS_MASK;
 
-	if (cls >= CLASS_WHALE) {
-		if (cls == CLASS_WHALE)
-			whale_free(ptr);
-		else if ((word & WINDOW_CLASS_MASK) == CLASS_WHALE)
-			keep_free(ptr, word);
-		else
-			pool_free(ptr, word);
-		return;
-	}
-	heap = thread_enter_to_free(word);
-	if (cls >= CLASS_MID_END) {
-		if (!on_granule(ptr))
-			notice_fatal("free of a pointer that is not the start of a block:", ptr);
-		if (heap)
-			heap_free(heap, cls, ptr);
-		else
-			shard_give(ptr, class_table[cls].granules);
-	} else if (heap && (cls >= CLASS_SHARED || word == (heap->tag | cls))) {
-		heap_free(heap, cls, ptr);
-	} else {
-		slab = shard_slab(ptr);
-		slab -= slab->before;
-		if (heap)
-			heap_send(heap, slab, ptr);
-		else
-			slab_remote_push(slab, ptr, ptr);
-	}
-	if (heap)
-		thread_leave(heap);
+	if (word & WINDOW_POOL && cls == CLASS_WHALE)
+		keep_free(ptr, word);
+	else if (word & WINDOW_POOL)
+		pool_free(ptr, word);
+	else if (cls == CLASS_WHALE)
+		whale_free(ptr);
+	else if (cls >= CLASS_MID_END)
+		span_free(cls, ptr);
+	else
+		block_free(cls, ptr);
 }
 
 void free_slow(void *ptr)
 {
 	struct heap *heap = cache_self.heap;
 	uint32_t word = window_get(ptr);
-	uint32_t cls = word ^ cache_self.tag;
+	uint32_t stack = word - CLASS_TINY_END;
 
-	/* The heap's own Mid blocks and spans, short of every test but those for misuse and room.
-	 */
-	if (__builtin_expect(cls - CLASS_TINY_END < HEAP_STACKS, 1)) {
-		void **top = heap->top[cls - CLASS_TINY_END];
+	/* Mid blocks and spans, short of every test but those for misuse and room. */
+	if (__builtin_expect(stack < HEAP_STACKS && heap, 1)) {
+		void **top = heap->top[stack];
 
-		if (__builtin_expect(top[-1] != ptr && top != heap->limit[cls - CLASS_TINY_END] &&
-					     (cls < CLASS_MID_END || on_granule(ptr)),
+		if (__builtin_expect(top[-1] != ptr && top != heap->limit[stack] &&
+					     (word < CLASS_MID_END || on_granule(ptr)),
 				     1)) {
 			*top = ptr;
-			heap->top[cls - CLASS_TINY_END] = top + 1;
+			heap->top[stack] = top + 1;
 			return;
 		}
 	}
@@ -313,8 +299,7 @@ void free_slow(void *ptr)
 		return;
 	if (__builtin_expect(!word || !window_holds(ptr), 0))
 		free_wrong(ptr);
-	if (!heap || !stack_push(heap, word, ptr))
-		free_rest(ptr, word);
+	free_rest(ptr, word);
 }
 
 size_t alloc_usable(void *ptr)
@@ -343,7 +328,7 @@ static bool span_resize(void *ptr, unsigned cls, size_t size)
 		shard_give((char *)ptr + ((size_t)wanted << GRANULE_SHIFT), granules - wanted);
 	else if (wanted > granules && !shard_extend(ptr, granules, wanted - granules))
 		return false;
-	window_set(ptr, (window_get(ptr) & ~WINDOW_CLASS_MASK) | wanted_class);
+	window_set(ptr, wanted_class);
 	stat_add_shared(&stat_shared.realloc_in_place, wanted != granules);
 	return true;
 }

@@ -64,10 +64,11 @@ static inline void *alloc_fast(size_t size)
 
 static inline void free_fast(void *ptr)
 {
-	uint32_t cls = window_get(ptr) ^ cache_self.tag;
+	uint32_t word = window_get(ptr);
+	size_t cls = word & WINDOW_CLASS_MASK;
 	void **top;
 
-	if (__builtin_expect(cls >= CLASS_TINY_END, 0)) {
+	if (__builtin_expect(word != cache_self.word[cls], 0)) {
 		free_slow(ptr);
 		return;
 	}

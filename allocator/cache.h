@@ -17,15 +17,16 @@ struct cache {
 	void **top[CLASS_TINY_END];   /* the slot after the last block */
 	void **limit[CLASS_TINY_END]; /* where top may not pass */
 	uint8_t cls[TINY_UNITS];      /* class_by_units, near at hand */
-	uint32_t tag;                 /* of the heap, in place for the window's map */
+	/* The map's word of the blocks of each class that belong on the stack. */
+	uint32_t word[CLASS_WHALE + 1];
 	bool exited;   /* the thread is past its allocator's end: it gets no heap again */
 	uint64_t left; /* allocations to the next step of learning; runs on when there is none */
 	size_t direct; /* so many sizes above Tiny are looked for on the heap's stacks; 0: none */
 	struct heap *heap; /* NULL: none yet */
 };
 
-/* No heap has this tag. */
-#define CACHE_NO_TAG UINT32_MAX
+/* No granule has this word. */
+#define CACHE_NO_WORD UINT32_MAX
 
 /* What a new heap begins with: CACHE_EMPTY, but for what the options change. */
 extern HIDDEN struct cache cache_first;
@@ -36,8 +37,8 @@ extern HIDDEN void *cache_none[2];
 #define CACHE_EMPTY                                                                                \
 	{                                                                                          \
 		.top = {[0 ... CLASS_TINY_END - 1] = &cache_none[1]},                              \
-		.limit = {[0 ... CLASS_TINY_END - 1] = &cache_none[1]}, .tag = CACHE_NO_TAG,       \
-		.cls = CLASS_BY_UNITS,                                                             \
+		.limit = {[0 ... CLASS_TINY_END - 1] = &cache_none[1]}, .cls = CLASS_BY_UNITS,     \
+		.word = {[0 ... CLASS_WHALE] = CACHE_NO_WORD},                                     \
 	}
 
 /*

@@ -6,7 +6,7 @@
 #define CACHED_TINY_BYTES ((size_t)128 << 10)
 #define CACHED_MID_BYTES  ((size_t)16 << 10)
 #define CACHED_SPAN_BYTES ((size_t)256 << 10)
-#define CACHED_MOST       256
+#define CACHED_MOST       1024
 /* Below, classes are multiples of 16; from here on, eight per doubling. */
 #define CLASS_LINEAR_END 17u
 

@@ -27,6 +27,12 @@ static _Atomic uint32_t heaps_made = 1;
 
 /* Heaps */
 
+/* The map's word of the heap's blocks of `cls`. */
+static uint32_t heap_word(const struct heap *heap, unsigned cls)
+{
+	return cls < CLASS_SHARED || heap->tag & WINDOW_POOL ? heap->tag | cls : cls;
+}
+
 struct heap *heap_create(void)
 {
 	struct heap *heap;
@@ -43,13 +49,14 @@ struct heap *heap_create(void)
 	heap->tag = number << WINDOW_CLASS_BITS;
 	heap->shard = (uint8_t)((number - 1) % shard_count());
 	heap->parked = cache_first;
-	heap->parked.tag = heap->tag;
+	for (unsigned cls = 1; cls < CLASS_TINY_END; cls++)
+		heap->parked.word[cls] = heap_word(heap, cls);
 	heap->parked.heap = heap;
 	heap->cache = &heap->parked;
 	for (unsigned stack = 0; stack < HEAP_STACKS; stack++)
 		heap->top[stack] = heap->limit[stack] = &cache_none[1];
 	stat_add(&heap->counters.heaps_created, 1);
-	/* Release: pairs with the acquire of heap_by_word and heap_each. */
+	/* Release: pairs with the acquire of heap_by_tag and heap_each. */
 	atomic_store_explicit(&heaps[number], heap, memory_order_release);
 	return heap;
 }
@@ -79,9 +86,9 @@ static void pools_each(struct heap *heap, void (*visit)(struct heap *heap))
 			visit(heap->pools[pool]);
 }
 
-struct heap *heap_by_word(uint32_t word)
+struct heap *heap_by_tag(uint32_t tag)
 {
-	uint32_t number = word >> WINDOW_CLASS_BITS;
+	uint32_t number = window_owner(tag);
 
 	return number < HEAP_MOST ? atomic_load_explicit(&heaps[number], memory_order_acquire)
 				  : NULL;
@@ -178,8 +185,9 @@ static void slab_own(struct heap *heap, struct slab *slab, char *ptr, unsigned c
 	slab_format(slab, ptr, cls);
 	for (unsigned at = 0; at < granules; at++) {
 		slab[at].before = (uint8_t)at;
-		window_set(ptr + ((size_t)at << GRANULE_SHIFT), heap->tag | cls);
+		window_set(ptr + ((size_t)at << GRANULE_SHIFT), heap_word(heap, cls));
 	}
+	slab->tag = heap->tag;
 	stat_add(&heap->counters.slabs_created, 1);
 }
 
@@ -260,21 +268,6 @@ static struct slab *empty_take(struct heap *heap, unsigned cls)
 	return fit;
 }
 
-static struct slab *slab_create(struct heap *heap, unsigned cls)
-{
-	struct slab *slab;
-	bool zero;
-	char *ptr = shard_take(heap->shard, class_table[cls].granules, 1, &zero);
-
-	if (!ptr)
-		return NULL;
-	slab = shard_slab(ptr);
-	slab_own(heap, slab, ptr, cls);
-	heap->slab_granules += slab->granules;
-	slablist_push(&heap->avail[cls], slab);
-	return slab;
-}
-
 /* Looks for remote frees in some of the class's full slabs, the longest not looked at first. */
 static void full_search(struct heap *heap, unsigned cls)
 {
@@ -347,6 +340,123 @@ void heap_send(struct heap *heap, struct slab *slab, void *ptr)
 	outbox_put(&heap->outbox, slab, ptr, &heap->counters);
 }
 
+static inline struct slab *slab_of(unsigned cls, void *ptr)
+{
+	/* The fast path took the address modulo the window; an alias of a block shows here. */
+	if (!window_holds(ptr) || (window_get(ptr) & WINDOW_CLASS_MASK) != cls)
+		notice_fatal("free of a foreign pointer:", ptr);
+	return shard_slab_head(ptr);
+}
+
+/* Blocks leave the thread cache: to their slabs, or on their way to the slabs' owners. */
+static void blocks_put(struct heap *heap, unsigned cls, void **blocks, size_t count)
+{
+	size_t at = 0, own = 0;
+
+	while (at < count) {
+		uintptr_t granule = (uintptr_t)blocks[at] >> GRANULE_SHIFT;
+		struct slab *slab = slab_of(cls, blocks[at]);
+		unsigned free_before = slab->free_blocks;
+
+		if (slab->tag != heap->tag) {
+			heap_send(heap, slab, blocks[at++]);
+			continue;
+		}
+		do {
+			slab_put(slab, blocks[at++]);
+			own++;
+		} while (at < count && (uintptr_t)blocks[at] >> GRANULE_SHIFT == granule);
+		slab_settle(heap, slab, free_before);
+	}
+	heap->taken_bytes -= own * class_table[cls].size;
+}
+
+/* Spans go back to their shards. */
+static void spans_give(unsigned cls, void **spans, size_t count)
+{
+	for (size_t at = 0; at < count; at++) {
+		if (!window_holds(spans[at]))
+			notice_fatal("free of a foreign pointer:", spans[at]);
+		shard_give(spans[at], class_table[cls].granules);
+	}
+}
+
+/* Puts the `count` blocks freed longest ago back to their slabs or shards. */
+static void stack_flush(struct heap *heap, unsigned cls, size_t count)
+{
+	void ***top = heap_top(heap, cls);
+	void **blocks = heap->bottom[cls] + 1;
+	size_t have = stack_count(heap, cls);
+
+	if (cls < CLASS_MID_END)
+		blocks_put(heap, cls, blocks, count);
+	else
+		spans_give(cls, blocks, count);
+	memmove(blocks, blocks + count, (have - count) * sizeof(void *));
+	*top -= count;
+	heap->ticks++;
+	heap->flushed[cls] = true;
+	stat_add(&heap->counters.flushes, 1);
+	stat_add(&heap->counters.flush_blocks, count);
+}
+
+/* Empties the stacks of class `from` and above; false when they are empty. */
+static bool stacks_flush(struct heap *heap, unsigned from)
+{
+	bool any = false;
+
+	for (unsigned cls = from; cls < CLASS_END; cls++) {
+		size_t count = stack_count(heap, cls);
+
+		if (!count)
+			continue;
+		stack_flush(heap, cls, count);
+		any = true;
+	}
+	return any;
+}
+
+/* Gives the spans and empty slabs that the heap keeps back to their shards; false when it has none.
+ */
+static bool spare_give(struct heap *heap)
+{
+	bool any = heap->empty_granules != 0;
+
+	empty_trim(heap, 0);
+	return stacks_flush(heap, CLASS_MID_END) || any;
+}
+
+/* A run from the shard: before fresh memory is touched, what the heap keeps makes room. */
+static void *run_obtain(struct heap *heap, unsigned granules, bool *zero)
+{
+	void *ptr = shard_take(heap->shard, SHARD_RESIDENT, granules, 1, zero);
+
+	if (!ptr && spare_give(heap))
+		ptr = shard_take(heap->shard, SHARD_RESIDENT, granules, 1, zero);
+	return ptr ? ptr : shard_take(heap->shard, SHARD_ANY, granules, 1, zero);
+}
+
+static struct slab *slab_create(struct heap *heap, unsigned cls)
+{
+	unsigned granules = class_table[cls].granules;
+	struct slab *slab;
+	bool zero;
+	char *ptr;
+
+	/* Of its first slab a class may never use more than a page. */
+	if (heap->full[cls].first)
+		ptr = run_obtain(heap, granules, &zero);
+	else
+		ptr = shard_take(heap->shard, SHARD_CLEAN, granules, 1, &zero);
+	if (!ptr)
+		return NULL;
+	slab = shard_slab(ptr);
+	slab_own(heap, slab, ptr, cls);
+	heap->slab_granules += slab->granules;
+	slablist_push(&heap->avail[cls], slab);
+	return slab;
+}
+
 /* Fills the empty stack of a slab class. False: no memory. */
 static bool stack_refill(struct heap *heap, unsigned cls)
 {
@@ -383,54 +493,10 @@ static bool stack_refill(struct heap *heap, unsigned cls)
 	return true;
 }
 
-/* A block leaves the thread cache: to its slab, or on its way to the slab's owner. */
-static void block_put(struct heap *heap, unsigned cls, void *ptr)
-{
-	uint32_t word = window_get(ptr);
-	struct slab *slab;
-	unsigned free_before;
-
-	/* The fast path took the address modulo the window; an alias of a block shows here. */
-	if (!window_holds(ptr) || (word & WINDOW_CLASS_MASK) != cls)
-		notice_fatal("free of a foreign pointer:", ptr);
-	slab = shard_slab(ptr);
-	slab -= slab->before;
-	if (word != (heap->tag | cls)) {
-		heap_send(heap, slab, ptr);
-		return;
-	}
-	free_before = slab->free_blocks;
-	slab_put(slab, ptr);
-	heap->taken_bytes -= class_table[cls].size;
-	slab_settle(heap, slab, free_before);
-}
-
-/* Puts the `count` blocks freed longest ago back to their slabs or shards. */
-static void stack_flush(struct heap *heap, unsigned cls, size_t count)
-{
-	void ***top = heap_top(heap, cls);
-	void **blocks = heap->bottom[cls] + 1;
-	size_t have = stack_count(heap, cls);
-
-	for (size_t at = 0; at < count; at++) {
-		if (cls < CLASS_MID_END)
-			block_put(heap, cls, blocks[at]);
-		else
-			shard_give(blocks[at], class_table[cls].granules);
-	}
-	memmove(blocks, blocks + count, (have - count) * sizeof(void *));
-	*top -= count;
-	heap->ticks++;
-	heap->flushed[cls] = true;
-	stat_add(&heap->counters.flushes, 1);
-	stat_add(&heap->counters.flush_blocks, count);
-}
-
 static void *span_alloc(struct heap *heap, unsigned cls, bool *zero)
 {
-	unsigned granules = class_table[cls].granules;
 	bool known;
-	char *ptr = shard_take(heap->shard, granules, 1, &known);
+	char *ptr = run_obtain(heap, class_table[cls].granules, &known);
 
 	heap->ticks++;
 	stat_add(&heap->counters.large_allocs, 1);
@@ -439,7 +505,7 @@ static void *span_alloc(struct heap *heap, unsigned cls, bool *zero)
 	if (heap->flushed[cls])
 		stack_grow(heap, cls);
 	heap->flushed[cls] = false;
-	window_set(ptr, heap->tag | cls);
+	window_set(ptr, cls);
 	if (zero)
 		*zero = known;
 	return ptr;
@@ -474,29 +540,17 @@ void heap_free(struct heap *heap, unsigned cls, void *ptr)
 
 		if (!heap->room[cls]) { /* no memory for a stack */
 			if (cls < CLASS_MID_END)
-				block_put(heap, cls, ptr);
+				blocks_put(heap, cls, &ptr, 1);
 			else
-				shard_give(ptr, class_table[cls].granules);
+				spans_give(cls, &ptr, 1);
 			return;
 		}
 		stack_flush(heap, cls, (count + 1) / 2);
 	}
 	*(*top)++ = ptr;
-	if (cls >= CLASS_MID_END)
-		window_set(ptr, heap->tag | cls);
 }
 
 /* Handing over, draining, upkeep */
-
-static void stacks_flush(struct heap *heap)
-{
-	for (unsigned cls = 1; cls < CLASS_END; cls++) {
-		size_t count = stack_count(heap, cls);
-
-		if (count)
-			stack_flush(heap, cls, count);
-	}
-}
 
 static void list_collect(struct heap *heap, struct slablist *list)
 {
@@ -520,7 +574,7 @@ static void heap_collect(struct heap *heap)
 
 void heap_drain(struct heap *heap)
 {
-	stacks_flush(heap);
+	stacks_flush(heap, 1);
 	outbox_flush(&heap->outbox, &heap->counters);
 	heap_collect(heap);
 	empty_trim(heap, 0);

@@ -75,8 +75,8 @@ struct heap *heap_create(void);
 /* The pool beside a heap, made if need be; NULL as above. */
 struct heap *heap_beside(struct heap *heap, enum heap_pool pool);
 
-/* The heap of a word of the window's map; NULL when it has none. */
-struct heap *heap_by_word(uint32_t word);
+/* The heap with a tag, or of a word of the window's map that has one; NULL: none. */
+struct heap *heap_by_tag(uint32_t tag);
 
 /* Calls visit for every heap that was ever made. */
 void heap_each(void (*visit)(struct heap *heap, void *context), void *context);

@@ -112,7 +112,7 @@ void *keep_alloc(unsigned site, size_t size, bool *zero)
 
 void keep_free(void *ptr, uint32_t word)
 {
-	struct keep *keep = keeps[word >> WINDOW_CLASS_BITS];
+	struct keep *keep = keeps[window_owner(word)];
 
 	lock_take(&lock);
 	for (unsigned at = 0; at < keep->kept; at++)

@@ -217,20 +217,34 @@ static unsigned run_best(uint64_t bits, unsigned granules, unsigned align, unsig
 	return best;
 }
 
-/* Memory that is resident already first, then the tightest place, then the lowest. */
-static char *run_take(struct shard *shard, unsigned granules, unsigned align, bool *zero)
+/* What taking a run costs, the less the better: memory of the wrong kind most, then the room that
+ * is left. 64 in *first: no run. */
+static unsigned run_cost(const struct segment *segment, enum shard_source source, unsigned granules,
+			 unsigned align, unsigned *first)
+{
+	uint64_t clean = segment->free & ~segment->dirty;
+	unsigned length;
+
+	*first = run_best(source == SHARD_CLEAN ? clean : segment->dirty, granules, align, &length);
+	if (*first == 64 && source != SHARD_RESIDENT) {
+		*first = run_best(segment->free, granules, align, &length);
+		length += SEGMENT_GRANULES;
+	}
+	return length;
+}
+
+/* The cheapest run, and of equals the first. */
+static char *run_take(struct shard *shard, enum shard_source source, unsigned granules,
+		      unsigned align, bool *zero)
 {
 	struct segment *best_segment = NULL;
 	unsigned best = 64, best_cost = UINT32_MAX;
 
+	if (source == SHARD_RESIDENT && shard->dirty < granules)
+		return NULL;
 	for (struct segment *segment = shard->first; segment; segment = segment->next) {
-		unsigned length, first = run_best(segment->dirty, granules, align, &length);
-		unsigned cost = length;
+		unsigned first, cost = run_cost(segment, source, granules, align, &first);
 
-		if (first == 64) {
-			first = run_best(segment->free, granules, align, &length);
-			cost = length + 64;
-		}
 		if (first < 64 && cost < best_cost) {
 			best_segment = segment;
 			best = first;
@@ -244,24 +258,33 @@ static char *run_take(struct shard *shard, unsigned granules, unsigned align, bo
 	return segment_take(shard, best_segment, best, granules, zero);
 }
 
-void *shard_take(unsigned number, unsigned granules, unsigned align, bool *zero)
+static char *run_take_locked(unsigned number, enum shard_source source, unsigned granules,
+			     unsigned align, bool *zero)
 {
 	struct shard *shard = &shards[number];
 	char *ptr;
 
 	lock_take(&shard->lock);
-	ptr = run_take(shard, granules, align, zero);
-	if (!ptr && segment_create(number))
-		ptr = run_take(shard, granules, align, zero);
+	ptr = run_take(shard, source, granules, align, zero);
+	lock_drop(&shard->lock);
+	return ptr;
+}
+
+void *shard_take(unsigned number, enum shard_source source, unsigned granules, unsigned align,
+		 bool *zero)
+{
+	struct shard *shard = &shards[number];
+	char *ptr;
+
+	lock_take(&shard->lock);
+	ptr = run_take(shard, source, granules, align, zero);
+	if (!ptr && source != SHARD_RESIDENT && segment_create(number))
+		ptr = run_take(shard, source, granules, align, zero);
 	lock_drop(&shard->lock);
 	/* Another shard may still have room when the system has none. */
-	for (unsigned other = 0; !ptr && other < count; other++) {
-		if (other == number)
-			continue;
-		lock_take(&shards[other].lock);
-		ptr = run_take(&shards[other], granules, align, zero);
-		lock_drop(&shards[other].lock);
-	}
+	for (unsigned other = 0; !ptr && source != SHARD_RESIDENT && other < count; other++)
+		if (other != number)
+			ptr = run_take_locked(other, source, granules, align, zero);
 	if (ptr)
 		stat_add_shared(&stat_shared.spans_taken, 1);
 	return ptr;

@@ -36,16 +36,32 @@ static inline struct slab *shard_slab(const void *ptr)
 	return &segment->slabs[((uintptr_t)ptr >> GRANULE_SHIFT) & (SEGMENT_GRANULES - 1)];
 }
 
+/* The same of the run's first granule: the slab's. */
+static inline struct slab *shard_slab_head(const void *ptr)
+{
+	struct slab *slab = shard_slab(ptr);
+
+	return slab - slab->before;
+}
+
 /* Once: a shard for every few processors. */
 void shard_init(void);
 unsigned shard_count(void);
 
+/* What memory a run shall come from. */
+enum shard_source {
+	SHARD_RESIDENT, /* where old bytes may be, else none */
+	SHARD_CLEAN,    /* where none are: for who will use little of it; else anywhere */
+	SHARD_ANY,      /* resident before clean */
+};
+
 /*
  * A run of `granules` (at most 64) that starts at a multiple of `align` granules (a power of two,
- * at most 64). NULL: no memory. *zero: all bytes are known to be 0. The map's words stay for the
- * caller to set.
+ * at most 64). NULL: no memory, or nothing of that source. *zero: all bytes are known to be 0. The
+ * map's words stay for the caller to set.
  */
-void *shard_take(unsigned shard, unsigned granules, unsigned align, bool *zero);
+void *shard_take(unsigned shard, enum shard_source source, unsigned granules, unsigned align,
+		 bool *zero);
 
 /* Gives a run back (or any part of one) and clears its words in the map. */
 void shard_give(void *ptr, unsigned granules);

@@ -1,10 +1,5 @@
 #include "slab.h"
 
-#include "notice.h"
-
-#define RECIPROCAL_SHIFT 40
-#define WORD_BITS        64
-
 static uintptr_t secret;
 
 void slab_init(uint64_t value)
@@ -17,7 +12,7 @@ void slab_init(uint64_t value)
 static size_t slab_head(size_t size, size_t bytes)
 {
 	size_t align = size & -size;
-	size_t words = (bytes / size + WORD_BITS - 1) / WORD_BITS;
+	size_t words = (bytes / size + SLAB_WORD_BITS - 1) / SLAB_WORD_BITS;
 
 	if (words <= SLAB_INLINE_WORDS)
 		return 0;
@@ -30,11 +25,11 @@ void slab_format(struct slab *slab, char *ptr, unsigned cls)
 	size_t bytes = (size_t)class_table[cls].granules << GRANULE_SHIFT;
 	size_t head = slab_head(size, bytes);
 	unsigned blocks = (unsigned)((bytes - head) / size);
-	unsigned whole = blocks / WORD_BITS;
+	unsigned whole = blocks / SLAB_WORD_BITS;
 
 	slab->start = ptr + head;
 	slab->free = head ? (uint64_t *)ptr : slab->bits;
-	slab->reciprocal = (((uint64_t)1 << RECIPROCAL_SHIFT) + size - 1) / size;
+	slab->reciprocal = (((uint64_t)1 << SLAB_RECIPROCAL_SHIFT) + size - 1) / size;
 	slab->blocks = (uint16_t)blocks;
 	slab->free_blocks = (uint16_t)blocks;
 	slab->word = 0;
@@ -42,8 +37,8 @@ void slab_format(struct slab *slab, char *ptr, unsigned cls)
 	slab->granules = (uint8_t)class_table[cls].granules;
 	for (unsigned word = 0; word < whole; word++)
 		slab->free[word] = UINT64_MAX;
-	if (blocks % WORD_BITS)
-		slab->free[whole] = ((uint64_t)1 << (blocks % WORD_BITS)) - 1;
+	if (blocks % SLAB_WORD_BITS)
+		slab->free[whole] = ((uint64_t)1 << (blocks % SLAB_WORD_BITS)) - 1;
 }
 
 unsigned slab_take(struct slab *slab, void **blocks, unsigned most)
@@ -59,7 +54,8 @@ unsigned slab_take(struct slab *slab, void **blocks, unsigned most)
 			slab->free[word] = 0;
 			bits = slab->free[++word];
 		}
-		*--at = slab->start + (word * WORD_BITS + (unsigned)__builtin_ctzll(bits)) * size;
+		*--at = slab->start +
+			(word * SLAB_WORD_BITS + (unsigned)__builtin_ctzll(bits)) * size;
 		bits &= bits - 1;
 	}
 	slab->free[word] = bits;
@@ -68,27 +64,10 @@ unsigned slab_take(struct slab *slab, void **blocks, unsigned most)
 	return count;
 }
 
-void slab_put(struct slab *slab, void *ptr)
-{
-	size_t offset = (size_t)((char *)ptr - slab->start);
-	size_t index = (offset * slab->reciprocal) >> RECIPROCAL_SHIFT;
-	unsigned word = (unsigned)(index / WORD_BITS);
-	uint64_t bit = (uint64_t)1 << (index % WORD_BITS);
-
-	if (index >= slab->blocks || index * class_table[slab->cls].size != offset)
-		notice_fatal("free of a pointer that is not the start of a block:", ptr);
-	if (slab->free[word] & bit)
-		notice_fatal("double free of", ptr);
-	slab->free[word] |= bit;
-	if (word < slab->word)
-		slab->word = (uint16_t)word;
-	slab->free_blocks++;
-}
-
 bool slab_has(const struct slab *slab, const void *ptr)
 {
 	size_t offset = (size_t)((const char *)ptr - slab->start);
-	size_t index = (offset * slab->reciprocal) >> RECIPROCAL_SHIFT;
+	size_t index = (offset * slab->reciprocal) >> SLAB_RECIPROCAL_SHIFT;
 
 	return (const char *)ptr >= slab->start && index < slab->blocks &&
 	       index * class_table[slab->cls].size == offset;

@@ -14,24 +14,28 @@
 #include <stdint.h>
 
 #include "class.h"
+#include "notice.h"
 
-#define SLAB_INLINE_WORDS 2
+#define SLAB_INLINE_WORDS     2
+#define SLAB_WORD_BITS        64
+#define SLAB_RECIPROCAL_SHIFT 40
 
 struct slab {
-	struct slab *next, *prev; /* in one of its heap's lists */
-	char *start;              /* first block */
+	_Alignas(64) char *start; /* first block */
 	uint64_t *free;           /* bitmap: 1 is free */
 	uint64_t reciprocal;      /* index of a block = offset * reciprocal >> 40 */
-	uint16_t blocks;          /* in all; 0 for a span */
+	uint64_t bits[SLAB_INLINE_WORDS];
+	uint32_t tag;    /* of its owner */
+	uint16_t blocks; /* in all; 0 for a span */
 	uint16_t free_blocks;
 	uint16_t word;    /* no bitmap word below has a free block */
 	uint8_t cls;      /* of its blocks */
 	uint8_t granules; /* it takes */
 	uint8_t before;   /* granules from the run's first one to this one */
-	uint64_t bits[SLAB_INLINE_WORDS];
-	/* Head of the list of remote frees; links are encoded. A line of its own for other threads.
-	 */
+	/* Head of the list of remote frees; links are encoded. On another line than what every
+	 * refill and flush of the owner needs. */
 	_Alignas(64) _Atomic(void *) remote;
+	struct slab *next, *prev; /* in one of its heap's lists */
 };
 
 /* Once: a secret for the links of remote frees. */
@@ -45,7 +49,22 @@ void slab_format(struct slab *slab, char *ptr, unsigned cls);
 unsigned slab_take(struct slab *slab, void **blocks, unsigned most);
 
 /* Takes a block back; reports misuse. */
-void slab_put(struct slab *slab, void *ptr);
+static inline void slab_put(struct slab *slab, void *ptr)
+{
+	size_t offset = (size_t)((char *)ptr - slab->start);
+	size_t index = (offset * slab->reciprocal) >> SLAB_RECIPROCAL_SHIFT;
+	unsigned word = (unsigned)(index / SLAB_WORD_BITS);
+	uint64_t bit = (uint64_t)1 << (index % SLAB_WORD_BITS);
+
+	if (index >= slab->blocks || index * class_table[slab->cls].size != offset)
+		notice_fatal("free of a pointer that is not the start of a block:", ptr);
+	if (slab->free[word] & bit)
+		notice_fatal("double free of", ptr);
+	slab->free[word] |= bit;
+	if (word < slab->word)
+		slab->word = (uint16_t)word;
+	slab->free_blocks++;
+}
 
 /* True if ptr is the start of a block of the slab. */
 bool slab_has(const struct slab *slab, const void *ptr);

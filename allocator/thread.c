@@ -151,9 +151,9 @@ static bool claim(struct heap *heap)
 	return taken;
 }
 
-struct heap *thread_enter_to_free(uint32_t word)
+struct heap *thread_enter_to_free(uint32_t tag)
 {
-	struct heap *owner = heap_by_word(word);
+	struct heap *owner = heap_by_tag(tag);
 
 	if (!cache_self.heap && options.tls && !cache_self.exited && owner && claim(owner))
 		attach(owner);

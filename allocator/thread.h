@@ -14,9 +14,9 @@
  */
 struct heap *thread_enter(void);
 
-/* The same for freeing a block of the map's word `word`: a thread without a heap takes that of the
- * block's dead owner. */
-struct heap *thread_enter_to_free(uint32_t word);
+/* The same for freeing a block whose owner has this tag: a thread without a heap takes that of a
+ * dead owner. */
+struct heap *thread_enter_to_free(uint32_t tag);
 
 void thread_leave(struct heap *heap);
 

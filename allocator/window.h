@@ -2,7 +2,10 @@
  * The window: the one range of addresses that holds every block, and its map of one word per
  * granule, which tells the owner and the class of any address.
  *
- *   word of the map:  | owner: 24 bits | pool: 1 bit | class: 7 bits |     0: nothing of ours here
+ *   word of the map:  | pool: 1 bit | owner: 23 bits | class: 8 bits |     0: nothing of ours here
+ *
+ * The owner stands there only where it matters who frees a block: blocks of about a cache line and
+ * less (below CLASS_SHARED), and those of pools. The others' is 0, and their slab knows it.
  *
  * The map is indexed by the address modulo the window, so the fast path needs no range test: NULL
  * meets word 0, which stays 0, and slow paths test the range. Addresses are given out in slots of
@@ -22,8 +25,9 @@
 #define SLOT       ((size_t)1 << SLOT_SHIFT)
 
 #define WINDOW_CLASS_BITS 8 /* below the owner */
-#define WINDOW_CLASS_MASK 127u
-#define WINDOW_POOL       128u /* part of the tag of heaps that are pools, and of kept Whales */
+#define WINDOW_CLASS_MASK 255u
+/* Part of the tag of heaps that are pools, and of kept Whales. */
+#define WINDOW_POOL ((uint32_t)1 << 31)
 
 /* Apart from the rest, as the fast path of free reads them: one instruction each. */
 extern HIDDEN _Atomic uint32_t *window_map;
@@ -58,6 +62,12 @@ static inline uint32_t window_get(const void *ptr)
 static inline void window_set(const void *ptr, uint32_t word)
 {
 	atomic_store_explicit(window_word(ptr), word, memory_order_relaxed);
+}
+
+/* The owner's number in a word or tag. */
+static inline uint32_t window_owner(uint32_t word)
+{
+	return (word & ~WINDOW_POOL) >> WINDOW_CLASS_BITS;
 }
 
 static inline bool window_holds(const void *ptr)

@@ -24,7 +24,7 @@ static void runs_do_not_overlap(void **state)
 
 	(void)state;
 	for (unsigned at = 0; at < 100; at++) {
-		run[at] = shard_take(0, 1 + at % 32, 1, &zero);
+		run[at] = shard_take(0, SHARD_ANY, 1 + at % 32, 1, &zero);
 		assert_non_null(run[at]);
 		assert_int_equal((uintptr_t)run[at] % GRANULE, 0);
 		memset(run[at], (int)at, (1 + at % 32) << GRANULE_SHIFT);
@@ -43,16 +43,36 @@ static void runs_do_not_overlap(void **state)
 static void runs_keep_their_alignment(void **state)
 {
 	bool zero;
-	char *odd = shard_take(0, 1, 1, &zero);
+	char *odd = shard_take(0, SHARD_ANY, 1, 1, &zero);
 
 	(void)state;
 	for (unsigned align = 1; align <= SEGMENT_GRANULES; align *= 2) {
-		char *run = shard_take(0, 3, align, &zero);
+		char *run = shard_take(0, SHARD_ANY, 3, align, &zero);
 
 		assert_int_equal((uintptr_t)run % ((size_t)align << GRANULE_SHIFT), 0);
 		shard_give(run, 3);
 	}
 	shard_give(odd, 1);
+}
+
+static void source_decides_what_a_run_comes_from(void **state)
+{
+	bool zero;
+	char *run, *clean;
+
+	(void)state;
+	shard_purge(0, true);
+	assert_null(shard_take(0, SHARD_RESIDENT, 2, 1, &zero));
+	run = shard_take(0, SHARD_ANY, 2, 1, &zero);
+	shard_give(run, 2);
+	clean = shard_take(0, SHARD_CLEAN, 2, 1, &zero);
+	assert_true(zero);
+	assert_ptr_not_equal(clean, run);
+	assert_ptr_equal(shard_take(0, SHARD_RESIDENT, 2, 1, &zero), run);
+	assert_false(zero);
+	assert_null(shard_take(0, SHARD_RESIDENT, 1, 1, &zero));
+	shard_give(run, 2);
+	shard_give(clean, 2);
 }
 
 static void zero_is_known_and_dirty_runs_come_first(void **state)
@@ -62,17 +82,17 @@ static void zero_is_known_and_dirty_runs_come_first(void **state)
 
 	(void)state;
 	shard_purge(0, true);
-	run = shard_take(0, 4, 1, &zero);
+	run = shard_take(0, SHARD_ANY, 4, 1, &zero);
 	assert_true(zero);
 	assert_int_equal(run[GRANULE], 0);
 	memset(run, 1, 4 * GRANULE);
 	shard_give(run, 4);
-	again = shard_take(0, 4, 1, &zero);
+	again = shard_take(0, SHARD_ANY, 4, 1, &zero);
 	assert_ptr_equal(run, again);
 	assert_false(zero);
 	shard_give(again, 4);
 	assert_true(shard_purge(0, true) >= 4 * GRANULE);
-	again = shard_take(0, 4, 1, &zero);
+	again = shard_take(0, SHARD_ANY, 4, 1, &zero);
 	assert_true(zero);
 	assert_int_equal(again[GRANULE], 0);
 	shard_give(again, 4);
@@ -85,8 +105,8 @@ static void decay_takes_two_steps(void **state)
 
 	(void)state;
 	shard_purge(0, true);
-	keep = shard_take(0, 1, 1, &zero);
-	run = shard_take(0, 4, 1, &zero);
+	keep = shard_take(0, SHARD_ANY, 1, 1, &zero);
+	run = shard_take(0, SHARD_ANY, 4, 1, &zero);
 	memset(run, 1, 4 * GRANULE);
 	shard_give(run, 4);
 	assert_int_equal(shard_purge(0, false), 0);
@@ -98,11 +118,11 @@ static void decay_takes_two_steps(void **state)
 static void a_run_grows_into_what_is_free_behind_it(void **state)
 {
 	bool zero;
-	char *run = shard_take(0, 4, 8, &zero), *next;
+	char *run = shard_take(0, SHARD_ANY, 4, 8, &zero), *next;
 
 	(void)state;
 	assert_true(shard_extend(run, 4, 2));
-	next = shard_take(0, 1, 1, &zero);
+	next = shard_take(0, SHARD_ANY, 1, 1, &zero);
 	if (next != run + 6 * GRANULE)
 		assert_true(shard_extend(run, 6, 1));
 	else
@@ -114,7 +134,8 @@ static void a_run_grows_into_what_is_free_behind_it(void **state)
 static void a_run_given_twice_is_reported(void **state)
 {
 	bool zero;
-	char *keep = shard_take(0, 1, 1, &zero), *run = shard_take(0, 2, 1, &zero);
+	char *keep = shard_take(0, SHARD_ANY, 1, 1, &zero),
+	     *run = shard_take(0, SHARD_ANY, 2, 1, &zero);
 
 	(void)state;
 	shard_give(run, 2);
@@ -138,7 +159,7 @@ static void many_empty_segments_are_unmapped(void **state)
 
 	(void)state;
 	for (int at = 0; at < 64; at++)
-		run[at] = shard_take(1, 64, 64, &zero);
+		run[at] = shard_take(1, SHARD_ANY, 64, 64, &zero);
 	assert_true(mapped() >= before + 63 * SLOT);
 	for (int at = 0; at < 64; at++)
 		shard_give(run[at], 64);
@@ -152,6 +173,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(runs_do_not_overlap),
 		cmocka_unit_test(runs_keep_their_alignment),
+		cmocka_unit_test(source_decides_what_a_run_comes_from),
 		cmocka_unit_test(zero_is_known_and_dirty_runs_come_first),
 		cmocka_unit_test(decay_takes_two_steps),
 		cmocka_unit_test(a_run_grows_into_what_is_free_behind_it),
