@@ -37,7 +37,7 @@ static void *region_alloc(size_t size, size_t align, bool *zero)
 
 	if (zero)
 		*zero = fresh;
-	if (fresh)
+	if (ptr && fresh)
 		shard_make_room(size);
 	return ptr;
 }
@@ -222,7 +222,7 @@ static bool on_granule(const void *ptr)
 /* Nothing of ours begins at ptr: says what it most likely is. */
 static _Noreturn __attribute__((noinline, cold)) void free_wrong(void *ptr)
 {
-	if (window_holds(ptr) && window.owners[window_slot(ptr)] && on_granule(ptr))
+	if (window_holds(ptr) && window.owners[window_slot(ptr)])
 		notice_fatal("double free of", ptr);
 	notice_fatal("free of a foreign pointer:", ptr);
 }

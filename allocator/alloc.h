@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "cache.h"
+#include "processor.h"
 #include "window.h"
 
 /*
@@ -25,13 +26,6 @@ void free_slow(void *ptr);
 /* As realloc, and as malloc_usable_size. */
 void *alloc_resize(void *ptr, size_t size);
 size_t alloc_usable(void *ptr);
-
-/* Keeps a value out of the register of the result, which saves a move. */
-#if defined(__x86_64__)
-#define ALLOC_APART(value) __asm__("" : "+c"(value))
-#else
-#define ALLOC_APART(value) ((void)0)
-#endif
 
 /* `slow` (NULL: returns NULL) does what the fast path cannot, whatever the reason. */
 static inline __attribute__((always_inline)) void *alloc_fast_else(size_t size,
@@ -49,7 +43,7 @@ static inline __attribute__((always_inline)) void *alloc_fast_else(size_t size,
 		return slow ? slow(size) : NULL;
 	cls = cache_self.cls[units];
 	top = cache_self.top[cls];
-	ALLOC_APART(top);
+	PROCESSOR_APART(top);
 	ptr = top[-1];
 	if (__builtin_expect(!ptr, 0))
 		return slow ? slow(size) : NULL;

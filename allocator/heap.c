@@ -106,22 +106,6 @@ void heap_each(void (*visit)(struct heap *heap, void *context), void *context)
 	}
 }
 
-void heap_unpark(struct heap *heap, struct cache *cache)
-{
-	*cache = heap->parked;
-	heap->cache = cache;
-}
-
-void heap_park(struct heap *heap)
-{
-	static const struct cache empty = CACHE_EMPTY;
-	struct cache *cache = heap->cache;
-
-	heap->parked = *cache;
-	heap->cache = &heap->parked;
-	*cache = empty;
-}
-
 /* Stacks */
 
 static void **slots_take(struct heap *heap, size_t count)
@@ -198,7 +182,7 @@ static char *slab_run(const struct slab *slab)
 
 static void slab_retire(struct heap *heap, struct slab *slab)
 {
-	heap->slab_granules -= slab->granules;
+	stat_subtract(&heap->slab_granules, slab->granules);
 	stat_add(&heap->counters.slabs_retired, 1);
 	shard_give(slab_run(slab), slab->granules);
 }
@@ -240,7 +224,7 @@ static void slab_collect(struct heap *heap, struct slab *slab)
 	unsigned free_before = slab->free_blocks;
 	unsigned count = slab_remote_collect(slab);
 
-	heap->taken_bytes -= (size_t)count * class_table[slab->cls].size;
+	stat_subtract(&heap->taken_bytes, (uint64_t)count * class_table[slab->cls].size);
 	stat_add(&heap->counters.remote_drained, count);
 	slab_settle(heap, slab, free_before);
 }
@@ -342,9 +326,12 @@ void heap_send(struct heap *heap, struct slab *slab, void *ptr)
 
 static inline struct slab *slab_of(unsigned cls, void *ptr)
 {
-	/* The fast path took the address modulo the window; an alias of a block shows here. */
-	if (!window_holds(ptr) || (window_get(ptr) & WINDOW_CLASS_MASK) != cls)
+	/* The fast path took the address modulo the window; an alias of a block shows here. So does
+	 * a block that was free already when its slab went back. */
+	if (!window_holds(ptr))
 		notice_fatal("free of a foreign pointer:", ptr);
+	if ((window_get(ptr) & WINDOW_CLASS_MASK) != cls)
+		notice_fatal("double free of", ptr);
 	return shard_slab_head(ptr);
 }
 
@@ -368,7 +355,7 @@ static void blocks_put(struct heap *heap, unsigned cls, void **blocks, size_t co
 		} while (at < count && (uintptr_t)blocks[at] >> GRANULE_SHIFT == granule);
 		slab_settle(heap, slab, free_before);
 	}
-	heap->taken_bytes -= own * class_table[cls].size;
+	stat_subtract(&heap->taken_bytes, own * class_table[cls].size);
 }
 
 /* Spans go back to their shards. */
@@ -452,7 +439,7 @@ static struct slab *slab_create(struct heap *heap, unsigned cls)
 		return NULL;
 	slab = shard_slab(ptr);
 	slab_own(heap, slab, ptr, cls);
-	heap->slab_granules += slab->granules;
+	stat_add(&heap->slab_granules, slab->granules);
 	slablist_push(&heap->avail[cls], slab);
 	return slab;
 }
@@ -486,7 +473,7 @@ static bool stack_refill(struct heap *heap, unsigned cls)
 		slablist_remove(&heap->avail[cls], slab);
 		slablist_append(&heap->full[cls], slab);
 	}
-	heap->taken_bytes += (size_t)count * class_table[cls].size;
+	stat_add(&heap->taken_bytes, (uint64_t)count * class_table[cls].size);
 	heap->ticks++;
 	stat_add(&heap->counters.refills, 1);
 	stat_add(&heap->counters.refill_blocks, count);

@@ -54,8 +54,8 @@ struct heap {
 	struct slablist full[CLASS_MID_END];  /* slabs without, as far as the owner knows */
 	struct slablist empty; /* slabs without a used block, newest first, still formatted */
 	unsigned empty_granules;
-	size_t slab_granules; /* of all its slabs */
-	size_t taken_bytes;   /* of its own blocks that are out of their slabs */
+	_Atomic uint64_t slab_granules; /* of all its slabs */
+	_Atomic uint64_t taken_bytes;   /* of its own blocks that are out of their slabs */
 	unsigned ticks;
 	struct segment *next_stolen; /* where to look next for remote frees of others */
 	unsigned next_collected;     /* the class last searched for remote frees */
@@ -80,10 +80,6 @@ struct heap *heap_by_tag(uint32_t tag);
 
 /* Calls visit for every heap that was ever made. */
 void heap_each(void (*visit)(struct heap *heap, void *context), void *context);
-
-/* Moves the Tiny stacks into a thread's cache, and back. Both take the same time for any heap. */
-void heap_unpark(struct heap *heap, struct cache *cache);
-void heap_park(struct heap *heap);
 
 static inline void ***heap_top(struct heap *heap, unsigned cls)
 {

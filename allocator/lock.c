@@ -1,6 +1,7 @@
 #include "lock.h"
 
 #include "os.h"
+#include "processor.h"
 
 #define SPINS 64
 
@@ -19,9 +20,7 @@ void lock_wait(struct lock *lock)
 		    atomic_compare_exchange_weak_explicit(
 			    &lock->state, &open, 1, memory_order_acquire, memory_order_relaxed))
 			return;
-#if defined(__x86_64__)
-		__builtin_ia32_pause();
-#endif
+		PROCESSOR_RELAX();
 	}
 	while (atomic_exchange_explicit(&lock->state, 2, memory_order_acquire) != 0)
 		os_wait(&lock->state, 2);

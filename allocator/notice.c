@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "lock.h"
 #include "os.h"
 
 #define STDERR 2
@@ -77,5 +78,6 @@ _Noreturn void notice_fatal(const char *what, const void *ptr)
 	line_add(&line, " ");
 	line_add(&line, digits);
 	line_end(&line);
+	lock_all = true; /* A handler of SIGABRT may allocate, and this thread hold a lock. */
 	os_abort();
 }

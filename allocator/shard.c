@@ -29,7 +29,9 @@ struct shard {
 	struct segment *records;      /* unused */
 	size_t dirty;                 /* granules that are free and may be resident */
 	bool used;
-	_Atomic size_t out; /* granules given out */
+	/* Written under the lock, read without. */
+	_Atomic uint64_t out;             /* granules given out */
+	_Atomic uint64_t taken, returned; /* runs */
 };
 
 static struct shard shards[SHARD_MOST];
@@ -185,7 +187,8 @@ static char *segment_take(struct shard *shard, struct segment *segment, unsigned
 	if (segment->free == UINT64_MAX)
 		shard->spare--;
 	segment->free &= ~mask;
-	atomic_fetch_add_explicit(&shard->out, granules, memory_order_relaxed);
+	stat_add(&shard->out, granules);
+	stat_add(&shard->taken, 1);
 	shard->dirty -= (size_t)__builtin_popcountll(segment->dirty & mask);
 	segment->dirty &= ~mask;
 	segment->stale &= ~mask;
@@ -285,8 +288,6 @@ void *shard_take(unsigned number, enum shard_source source, unsigned granules, u
 	for (unsigned other = 0; !ptr && source != SHARD_RESIDENT && other < count; other++)
 		if (other != number)
 			ptr = run_take_locked(other, source, granules, align, zero);
-	if (ptr)
-		stat_add_shared(&stat_shared.spans_taken, 1);
 	return ptr;
 }
 
@@ -314,14 +315,14 @@ void shard_give(void *ptr, unsigned granules)
 	segment->free |= mask;
 	segment->dirty |= mask;
 	shard->dirty += granules;
-	atomic_fetch_sub_explicit(&shard->out, granules, memory_order_relaxed);
+	stat_subtract(&shard->out, granules);
+	stat_add(&shard->returned, 1);
 	if (!segment->listed)
 		segment_list(shard, segment);
 	if (segment->free == UINT64_MAX &&
 	    ++shard->spare > SPARE_LEAST + shard->segments / SPARE_SHARE)
 		segment_destroy(shard, segment);
 	lock_drop(&shard->lock);
-	stat_add_shared(&stat_shared.spans_returned, 1);
 }
 
 bool shard_extend(void *ptr, unsigned granules, unsigned more)
@@ -424,6 +425,16 @@ size_t shard_granules(void)
 	for (unsigned number = 0; number < SHARD_MOST; number++)
 		out += atomic_load_explicit(&shards[number].out, memory_order_relaxed);
 	return out;
+}
+
+void shard_stats(struct hak_stats *sum)
+{
+	for (unsigned number = 0; number < SHARD_MOST; number++) {
+		struct shard *shard = &shards[number];
+
+		sum->spans_taken += atomic_load_explicit(&shard->taken, memory_order_relaxed);
+		sum->spans_returned += atomic_load_explicit(&shard->returned, memory_order_relaxed);
+	}
 }
 
 void shard_make_room(size_t bytes)

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "hakmem.h"
 #include "slab.h"
 #include "window.h"
 
@@ -81,6 +82,9 @@ void shard_make_room(size_t bytes);
  * next few segments. Looks on from *cursor, which begins as NULL.
  */
 struct slab *shard_find_remote(unsigned cls, struct segment **cursor);
+
+/* Adds what the shards count. */
+void shard_stats(struct hak_stats *sum);
 
 /* Granules given out. */
 size_t shard_granules(void);

@@ -24,6 +24,11 @@ static inline void stat_add(_Atomic uint64_t *counter, uint64_t amount)
 			      memory_order_relaxed);
 }
 
+static inline void stat_subtract(_Atomic uint64_t *counter, uint64_t amount)
+{
+	stat_add(counter, -amount);
+}
+
 static inline void stat_add_shared(_Atomic uint64_t *counter, uint64_t amount)
 {
 	atomic_fetch_add_explicit(counter, amount, memory_order_relaxed);

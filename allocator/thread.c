@@ -68,6 +68,23 @@ static enum heap_state state_get(struct heap *heap)
 	return atomic_load_explicit(&heap->state, memory_order_relaxed);
 }
 
+/* The Tiny stacks move into the thread's cache, and back: in the same time for any heap. */
+static void cache_unpark(struct heap *heap, struct cache *cache)
+{
+	*cache = heap->parked;
+	heap->cache = cache;
+}
+
+static void cache_park(struct heap *heap)
+{
+	static const struct cache empty = CACHE_EMPTY;
+	struct cache *cache = heap->cache;
+
+	heap->parked = *cache;
+	heap->cache = &heap->parked;
+	*cache = empty;
+}
+
 static void thread_end(void *heap_of_thread)
 {
 	struct heap *heap = heap_of_thread;
@@ -75,7 +92,7 @@ static void thread_end(void *heap_of_thread)
 	if (cache_self.heap != heap)
 		return;
 	outbox_flush(&heap->outbox, &heap->counters);
-	heap_park(heap);
+	cache_park(heap);
 	cache_self.exited = true;
 	lock_take(&lock);
 	state_set(heap, HEAP_IDLE);
@@ -85,7 +102,7 @@ static void thread_end(void *heap_of_thread)
 
 static void attach(struct heap *heap)
 {
-	heap_unpark(heap, &cache_self);
+	cache_unpark(heap, &cache_self);
 	/* May allocate: by now the thread has its heap. */
 	pthread_setspecific(key, heap);
 }

@@ -21,6 +21,7 @@ void totals_stats(struct hak_stats *stats)
 	*stats = (struct hak_stats){.size = sizeof(*stats), .version = HAK_STATS_VERSION};
 	stat_sum(stats, &stat_shared);
 	heap_each(counters_sum, stats);
+	shard_stats(stats);
 	stats->lock_waits += atomic_load_explicit(&lock_waits, memory_order_relaxed);
 	stats->whale_kept_bytes = whale_kept_bytes();
 }
@@ -34,8 +35,8 @@ static void held_sum(struct heap *heap, void *context)
 {
 	struct held *sum = context;
 
-	sum->taken_bytes += heap->taken_bytes;
-	sum->slab_granules += heap->slab_granules;
+	sum->taken_bytes += atomic_load_explicit(&heap->taken_bytes, memory_order_relaxed);
+	sum->slab_granules += atomic_load_explicit(&heap->slab_granules, memory_order_relaxed);
 }
 
 size_t totals_live_bytes(void)

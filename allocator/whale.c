@@ -35,7 +35,7 @@ static struct lock lock;
 static struct whale *newest, *oldest; /* kept regions */
 static struct whale *records;         /* unused */
 static unsigned kept_most, kept;
-static size_t kept_bytes, live_bytes;
+static _Atomic size_t kept_bytes, live_bytes; /* written under the lock, read without */
 static size_t kept_least; /* bytes that may be kept whatever is in use, where learnt */
 static size_t lost;       /* the largest region let go since the last miss */
 static uint64_t clock;
@@ -342,12 +342,12 @@ void whale_release(size_t bytes)
 
 size_t whale_live_bytes(void)
 {
-	return __atomic_load_n(&live_bytes, __ATOMIC_RELAXED);
+	return atomic_load_explicit(&live_bytes, memory_order_relaxed);
 }
 
 size_t whale_kept_bytes(void)
 {
-	return __atomic_load_n(&kept_bytes, __ATOMIC_RELAXED);
+	return atomic_load_explicit(&kept_bytes, memory_order_relaxed);
 }
 
 size_t whale_tick(bool all)

@@ -26,10 +26,12 @@ $(BUILD)/tests/allocator/libhakmem-unswitched.so: tests/allocator/unswitched.h $
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(BASE_CFLAGS) $(CFLAGS) $(CFLAGS_allocator) -include $< -shared \
 		$(BASE_LDFLAGS) $(LDFLAGS) -o $@ $(filter-out allocator/option.c allocator/part.c,$(ALLOCATOR_CORE) $(ALLOCATOR_NAMES))
-PYTESTS += tests/allocator/test_preload.py tests/allocator/test_rules.py tests/allocator/test_switches.py tests/allocator/test_learning.py
+PYTESTS += $(addprefix tests/allocator/,test_preload.py test_arm64.py test_rules.py test_switches.py \
+	test_learning.py)
 
 # The tests' own code for longer.
 SOAKS += soak-allocator
-soak-allocator:
-	$(BUILD)/tests/allocator/stress --seconds 300 --threads 4
-	$(BUILD)/tests/allocator/stress --seconds 300 --threads 24
+SOAK_SECONDS ?= 3600
+soak-allocator: ## hakmem under stress for an hour; SOAK_SECONDS=600 for ten minutes
+	$(BUILD)/tests/allocator/stress --seconds $$(($(SOAK_SECONDS) / 2)) --threads 4
+	$(BUILD)/tests/allocator/stress --seconds $$(($(SOAK_SECONDS) / 2)) --threads 24

@@ -1,4 +1,6 @@
-/* misuse CASE: does one wrong thing with malloc's blocks, for a preloaded allocator to report. */
+/* misuse CASE: does one wrong thing with malloc's blocks, for a preloaded allocator to report.
+ * handled-CASE: with a handler of SIGABRT that allocates. */
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,19 +22,27 @@ static void double_free(size_t size)
 /* Others between the two frees: the second one is noticed when the thread cache is emptied. */
 static void late_double_free(void)
 {
-	void *block[2000];
+	void *block[6000];
 	void *volatile ptr;
 
-	for (int at = 0; at < 2000; at++)
+	for (int at = 0; at < 6000; at++)
 		block[at] = malloc(100);
 	ptr = block[7];
-	for (int at = 0; at < 2000; at++)
+	for (int at = 0; at < 6000; at++)
 		release(block[at]);
 	release(ptr);
-	for (int at = 0; at < 2000; at++)
+	for (int at = 0; at < 6000; at++)
 		block[at] = malloc(100);
-	for (int at = 0; at < 2000; at++)
+	for (int at = 0; at < 6000; at++)
 		release(block[at]);
+}
+
+/* What a program's handler of SIGABRT may do, whatever the allocator was in the middle of. */
+static void on_abort(int number)
+{
+	(void)number;
+	for (size_t size = 16; size < 16 << 20; size *= 2)
+		release(malloc(size));
 }
 
 static void inside(size_t size, size_t offset)
@@ -53,6 +63,10 @@ int main(int argc, char **argv)
 	int local[4] = {0};
 	void *volatile ptr = local;
 
+	if (strncmp(name, "handled-", 8) == 0) {
+		signal(SIGABRT, on_abort);
+		name += 8;
+	}
 	if (strcmp(name, "double-tiny") == 0)
 		double_free(40);
 	else if (strcmp(name, "double-mid") == 0)

@@ -111,6 +111,9 @@ def test_answers_for_malloc_in_a_program(build: Path) -> None:
         ("double-large", "double free of"),
         ("double-whale", "double free of"),
         ("double-late", "double free of"),
+        ("handled-double-tiny", "double free of"),
+        ("handled-double-large", "double free of"),
+        ("handled-double-whale", "double free of"),
         ("stack", "free of a foreign pointer:"),
         ("static", "free of a foreign pointer:"),
         ("wild", "free of a foreign pointer:"),
@@ -124,6 +127,35 @@ def test_misuse_ends_with_one_clear_line(build: Path, case: str, line: str) -> N
     assert done.returncode == -6
     assert done.stdout == ""
     assert re.fullmatch(rf"hakmem: {re.escape(line)} 0x[0-9a-f]{{16}}\n", done.stderr)
+
+
+CONTENDED = (
+    "refills", "flushes", "remote_batches", "spans_taken", "spans_returned",
+    "whale_allocs", "lock_waits", "atomic_retries", "purge_calls", "mmap_calls",
+)  # fmt: skip
+
+
+def counters(build: Path, tmp_path: Path, *command: str | Path) -> dict[str, int]:
+    """What hakmem counted while a command ran that printed "ok"."""
+    file = tmp_path / "stats.json"
+    done = preloaded(build, *command, HAKMEM_OPTIONS=f"stats={file}")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "ok\n", "")
+    counted: dict[str, int] = json.loads(file.read_text())
+    return counted
+
+
+def test_threads_of_their_own_share_nothing_per_operation(build: Path, tmp_path: Path) -> None:
+    """16 threads replace a million blocks each way: what is shared is touched a few times each."""
+    counted = counters(build, tmp_path, helper(build, "threads"), "private")
+    assert sum(counted[name] for name in CONTENDED) < 16 * 150
+
+
+def test_remote_frees_go_in_batches_and_come_back(build: Path, tmp_path: Path) -> None:
+    """64 threads, every block freed by another one, small and large."""
+    counted = counters(build, tmp_path, helper(build, "threads"), "remote")
+    assert counted["remote_frees"] >= 64 * 10 * 900
+    assert counted["remote_batches"] * 4 < counted["remote_frees"]
+    assert counted["mapped_peak_bytes"] < 400 << 20
 
 
 def test_cxx_operators_keep_their_promises(build: Path) -> None:

@@ -111,6 +111,23 @@ static void any_call_may_fail(void **state)
 	}
 }
 
+/* A request that nobody could serve costs the program none of its warm pages. */
+static void a_hopeless_request_purges_nothing(void **state)
+{
+	struct hak_stats before = {.size = sizeof(before)}, after = {.size = sizeof(after)};
+	char *ptr = hak_malloc(1 << 20);
+
+	(void)state;
+	memset(ptr, 1, 1 << 20);
+	hak_free(ptr);
+	hak_stats_get(&before);
+	for (int at = 0; at < 10; at++)
+		assert_null(hak_malloc(PTRDIFF_MAX - 4096));
+	hak_stats_get(&after);
+	assert_int_equal(after.purge_calls, before.purge_calls);
+	assert_int_equal(after.purged_bytes, before.purged_bytes);
+}
+
 static void realloc_falls_back_to_copying(void **state)
 {
 	char *ptr = hak_malloc(3 << 20);
@@ -131,6 +148,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_first_allocation_may_fail),
 		cmocka_unit_test(any_call_may_fail),
+		cmocka_unit_test(a_hopeless_request_purges_nothing),
 		cmocka_unit_test(realloc_falls_back_to_copying),
 	};
 

@@ -4,6 +4,8 @@
  *   many         400 threads at once, each with a few blocks, half of them freed by another thread
  *   fork         a program with busy threads forks 50 times; children allocate, thread and exit
  *   closed       closes the standard streams early, then allocates and exits with 0
+ *   private      16 threads that each replace their own blocks
+ *   remote       64 threads that each free what their neighbour allocated
  *   signal       allocates while signal handlers run that only use what POSIX allows
  */
 #include <errno.h>
@@ -76,6 +78,51 @@ static void many(void)
 			abort();
 		free(letters[at]);
 	}
+}
+
+/* Replaces blocks of its own: 1,000 of them alive, of all sizes up to 1 KiB. */
+static void *alone(void *argument)
+{
+	static __thread void *block[1000];
+
+	for (unsigned at = 0; at < 1000000; at++) {
+		free(block[at % 1000]);
+		block[at % 1000] = malloc((at * 7919) % 1000);
+	}
+	for (int at = 0; at < 1000; at++)
+		free(block[at]);
+	return argument;
+}
+
+static pthread_barrier_t together;
+static void *handed[64][1000];
+
+/* Fills its row, and empties its neighbour's. */
+static void *neighbour(void *argument)
+{
+	void **own = argument, **next = handed[((own - handed[0]) / 1000 + 1) % 64];
+
+	for (int round = 0; round < 10; round++) {
+		for (int at = 0; at < 1000; at++)
+			own[at] = malloc(at % 100 ? 48 : 3000 * (size_t)(at / 100 + 1));
+		pthread_barrier_wait(&together);
+		for (int at = 0; at < 1000; at++)
+			free(next[at]);
+		pthread_barrier_wait(&together);
+	}
+	return NULL;
+}
+
+static void threads_run(int count, void *(*body)(void *))
+{
+	pthread_t thread[64];
+
+	pthread_barrier_init(&together, NULL, (unsigned)count);
+	for (int at = 0; at < count; at++)
+		if (pthread_create(&thread[at], NULL, body, handed[at]))
+			abort();
+	for (int at = 0; at < count; at++)
+		pthread_join(thread[at], NULL);
 }
 
 static void *busy(void *argument)
@@ -159,6 +206,10 @@ int main(int argc, char **argv)
 		forking();
 	else if (strcmp(mode, "signal") == 0)
 		signalled();
+	else if (strcmp(mode, "private") == 0)
+		threads_run(16, alone);
+	else if (strcmp(mode, "remote") == 0)
+		threads_run(64, neighbour);
 	else if (strcmp(mode, "closed") != 0)
 		return 2;
 	if (strcmp(mode, "closed") != 0) {
