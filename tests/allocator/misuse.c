@@ -9,6 +9,7 @@
 /* So that the compiler sees nothing wrong. */
 static void (*volatile release)(void *) = free;
 static void *(*volatile resize)(void *, size_t) = realloc;
+static void *(*volatile obtain)(size_t) = malloc;
 static int outside[4];
 
 static void double_free(size_t size)
@@ -42,7 +43,7 @@ static void on_abort(int number)
 {
 	(void)number;
 	for (size_t size = 16; size < 16 << 20; size *= 2)
-		release(malloc(size));
+		release(obtain(size));
 }
 
 static void inside(size_t size, size_t offset)
