@@ -56,10 +56,10 @@ fi
 
 allocators=hakmem,glibc,jemalloc,tcmalloc,mimalloc
 say "2. Replay it: the recorded total order, all threads carried by one"
-"$build/hakreplay" "$out/redis.zst" --alloc $allocators --schedule lockstep --repeat 5 \
+"$build/hakreplay" "$out/redis.zst" --alloc $allocators --schedule lockstep \
 	--json "$out/results.jsonl"
 say "3. Replay it: real threads, real contention"
-"$build/hakreplay" "$out/redis.zst" --alloc $allocators --schedule parallel --repeat 5 \
+"$build/hakreplay" "$out/redis.zst" --alloc $allocators --schedule parallel \
 	--json "$out/results.jsonl"
 
 say "4. Report"
