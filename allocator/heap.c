@@ -343,12 +343,13 @@ static void blocks_put(struct heap *heap, unsigned cls, void **blocks, size_t co
 	while (at < count) {
 		uintptr_t granule = (uintptr_t)blocks[at] >> GRANULE_SHIFT;
 		struct slab *slab = slab_of(cls, blocks[at]);
-		unsigned free_before = slab->free_blocks;
+		unsigned free_before;
 
 		if (slab->tag != heap->tag) {
 			heap_send(heap, slab, blocks[at++]);
 			continue;
 		}
+		free_before = slab->free_blocks;
 		do {
 			slab_put(slab, blocks[at++]);
 			own++;
