@@ -31,7 +31,11 @@ static _Atomic uint32_t lock; /* of the three above, and of sampling */
 static int pagemap_fd;
 static uint64_t stride; /* calls between two samples */
 static _Atomic uint64_t calls;
-static _Atomic int64_t live_bytes, usable_bytes;
+/*
+ * Sums over blocks, each of which is in them or not: whenever they are read, no part of a block is
+ * counted without the other. Two sums read in turn may differ by the blocks born and freed between.
+ */
+static _Atomic int64_t live_bytes, rounding_bytes;
 
 /* Shared mappings count as no anonymous memory: the heap's measure does not see them. */
 static void *memory(size_t bytes)
@@ -117,7 +121,7 @@ static void block_change(void *ptr, uint64_t size, bool born)
 	if (!series->split)
 		return;
 	usable = verbs_usable_size(ptr);
-	usable_bytes += sign * (int64_t)usable;
+	rounding_bytes += sign * (int64_t)(usable - size);
 	pages_change((uintptr_t)ptr, usable, born);
 }
 
@@ -158,7 +162,7 @@ static void sample(uint64_t ops)
 		s->ops = ops;
 		s->rss_bytes = meter_heap_bytes();
 		s->live_bytes = (uint64_t)live_bytes;
-		s->usable_bytes = (uint64_t)usable_bytes;
+		s->rounding_bytes = (uint64_t)rounding_bytes;
 		if (series->split)
 			s->free_bytes = free_resident();
 		series->count++;

@@ -155,7 +155,7 @@ static int64_t overhead_of(const struct run_sample *s)
 
 static int64_t rounding_of(const struct run_sample *s)
 {
-	return (int64_t)(s->usable_bytes - s->live_bytes);
+	return (int64_t)s->rounding_bytes;
 }
 
 static int64_t free_of(const struct run_sample *s)
@@ -165,7 +165,7 @@ static int64_t free_of(const struct run_sample *s)
 
 static int64_t rest_of(const struct run_sample *s)
 {
-	return (int64_t)(s->rss_bytes - s->usable_bytes - s->free_bytes);
+	return (int64_t)(s->rss_bytes - s->live_bytes - s->rounding_bytes - s->free_bytes);
 }
 
 static struct json_object *rss_series(const struct run_series *series)

@@ -82,17 +82,17 @@ struct run_latency {
 
 /* A look at the memory. */
 struct run_sample {
-	uint64_t ops;          /* calls made so far */
-	uint64_t rss_bytes;    /* resident, of the heap */
-	uint64_t live_bytes;   /* asked for and not yet freed */
-	uint64_t usable_bytes; /* of these blocks, by the allocator's word */
-	uint64_t free_bytes;   /* without a living block, in resident pages that have held one */
+	uint64_t ops;            /* calls made so far */
+	uint64_t rss_bytes;      /* resident, of the heap */
+	uint64_t live_bytes;     /* asked for and not yet freed */
+	uint64_t rounding_bytes; /* what these blocks can hold beyond that, as the allocator says */
+	uint64_t free_bytes;     /* without a living block, in resident pages that have held one */
 };
 
 struct run_series {
 	struct run_sample samples[RUN_SERIES];
 	unsigned count; /* 0: no census was taken */
-	bool split;     /* usable_bytes and free_bytes are known */
+	bool split;     /* rounding_bytes and free_bytes are known */
 };
 
 struct run_counter {

@@ -1,8 +1,10 @@
 /*
  * An allocator with a fault, for --check to find: the C library's, spoilt in the way that the
- * environment variable BROKEN names, on the 200th call that can be spoilt.
+ * environment variable BROKEN names, on the 200th call that can be spoilt. "slow" is no fault: the
+ * processor is given up in the middle of each call of malloc_usable_size.
  */
 #include <errno.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -31,6 +33,13 @@ static bool spoil(const char *fault)
 	const char *broken = getenv("BROKEN");
 
 	return broken && !strcmp(broken, fault) && ++calls == WHEN;
+}
+
+static bool slow(void)
+{
+	const char *broken = getenv("BROKEN");
+
+	return broken && !strcmp(broken, "slow");
 }
 
 static bool small(size_t size)
@@ -116,6 +125,8 @@ EXPORT size_t malloc_usable_size(void *ptr)
 	static bool spoilt;
 	uint64_t head;
 
+	if (slow())
+		sched_yield();
 	spoilt |= spoil("short");
 	if (!ptr || spoilt)
 		return 0;

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from replaying import ALLOCATORS, SCHEDULES, make_random, replay, results, write
+from replaying import ALLOCATORS, HELPERS, SCHEDULES, make_random, replay, results, write
 
 
 def latencies(result: dict[str, Any]) -> dict[tuple[str, str | None, int | None], int]:
@@ -104,6 +104,18 @@ def test_series_of_threads(tmp_path: Path) -> None:
         assert max(series["live_bytes"]) <= 1.05 * result["recorded_peak_live_bytes"]
         assert min(series["live_bytes"]) >= 0
         assert min(series["rounding_bytes"]) >= 0
+
+
+def test_series_counts_whole_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks at the memory while other threads are asking for the usable size of their blocks."""
+    monkeypatch.setenv("BROKEN", "slow")
+    trace = make_random(tmp_path, 23, threads=8, rows=20000, live=300)
+    allocator = f"slow={HELPERS / 'libbroken.so'}"
+    (result,) = results(trace, "-a", allocator, "-n", "1", "-s", "parallel")
+    series = result["rss_series"]
+    assert min(series["live_bytes"]) >= 0
+    assert min(series["rounding_bytes"]) >= 0
+    assert max(series["rounding_bytes"]) > 0
 
 
 COUNTERS = {
