@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const struct allocator null_allocator = {.name = "null", .null = true};
 
@@ -19,8 +18,7 @@ struct hall {
 	struct contest *contest;
 	struct dispatcher dispatcher;
 	struct run_outcome outcome;
-	bool progress; /* to a terminal */
-	bool census;   /* this run is one */
+	bool census; /* this run is one */
 };
 
 /* hakmem's options, the user's or the environment's, name a file of site rules. */
@@ -91,12 +89,10 @@ static bool run(struct hall *hall, const struct allocator *allocator, uint64_t r
 	struct run_order order = order_of(hall, allocator);
 	int error;
 
-	if (hall->progress)
-		fprintf(stderr, "\r\033[K%llu/%llu %s", (unsigned long long)repeat + 1,
-			(unsigned long long)request->repeat, allocator_label(allocator));
+	bar_begin(&hall->dispatcher.bar, "%llu/%llu %s", (unsigned long long)repeat + 1,
+		  (unsigned long long)request->repeat, allocator_label(allocator));
 	error = dispatch_run(&hall->dispatcher, allocator, &order, &hall->outcome);
-	if (hall->progress)
-		fprintf(stderr, "\r\033[K");
+	bar_end(&hall->dispatcher.bar);
 	if (error)
 		fprintf(stderr, "hakreplay: %s\n", hall->dispatcher.error);
 	show_faults(&hall->outcome, allocator);
@@ -254,10 +250,10 @@ int contest_hold(struct contest *contest, struct allocators *allocators,
 		.dispatcher = {.plan = contest->plan,
 			       .cxx = contest->survey->kinds & CXX_KINDS,
 			       .hakmem_options = contest->request->hakmem},
-		.progress = isatty(STDERR_FILENO),
 	};
 	int error = dispatch_init(&hall.dispatcher);
 
+	bar_open(&hall.dispatcher.bar);
 	if (!error)
 		error = variants_make(&hall, allocators);
 	if (!error)

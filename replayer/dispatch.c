@@ -5,6 +5,7 @@
 #include "memfile.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/personality.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -160,6 +162,27 @@ static void *feeder_body(void *context)
 	return NULL;
 }
 
+static void progress_look(const struct dispatcher *l, const struct run *run)
+{
+	bar_show(&l->bar, atomic_load(&run->progress.entries), l->plan->entries * run->order.copies,
+		 run->order.ops);
+}
+
+/* Shows how far the runner is, until it ends. */
+static void accompany(const struct dispatcher *l, const struct run *run, pid_t pid)
+{
+	struct pollfd runner = {.fd = pidfd_open(pid, 0), .events = POLLIN};
+	int ended = 0;
+
+	while (runner.fd >= 0 && (!ended || (ended < 0 && errno == EINTR))) {
+		progress_look(l, run);
+		ended = poll(&runner, 1, BAR_MS);
+	}
+	progress_look(l, run);
+	if (runner.fd >= 0)
+		close(runner.fd);
+}
+
 /* Waits for the runner's end, serving it meanwhile; returns its status, or a negative errno. */
 static int attend(struct dispatcher *l, struct run *run, pid_t pid)
 {
@@ -171,6 +194,8 @@ static int attend(struct dispatcher *l, struct run *run, pid_t pid)
 
 	if (error)
 		kill(pid, SIGKILL);
+	if (l->bar.on && !run->order.probe)
+		accompany(l, run, pid);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	if (error)

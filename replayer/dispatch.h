@@ -3,6 +3,7 @@
 #define REPLAYER_DISPATCH_H
 
 #include "allocators.h"
+#include "bar.h"
 #include "planner.h"
 #include "run.h"
 
@@ -13,6 +14,7 @@ struct dispatcher {
 	struct planner_result *plan;
 	bool cxx;                   /* the plan has C++ calls */
 	const char *hakmem_options; /* NULL: those of the environment */
+	struct bar bar;             /* of the run */
 	char error[1024];
 };
 

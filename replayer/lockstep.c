@@ -49,6 +49,12 @@ static void park(struct worker *worker)
 	state_await_change(worker, PARKED);
 }
 
+static void progress_note(void)
+{
+	atomic_fetch_add_explicit(setting.progress, relay.since, memory_order_relaxed);
+	relay.since = 0;
+}
+
 static void take_turn(struct worker *worker)
 {
 	uint32_t entries = *relay.turns & PLAN_TURN_MAX;
@@ -56,7 +62,7 @@ static void take_turn(struct worker *worker)
 	engine_run(worker, entries);
 	relay.since += entries;
 	if (relay.since >= relay.pause) {
-		relay.since = 0;
+		progress_note();
 		meter_sample();
 	}
 	relay.order = digest_join(relay.order, worker->number, worker->digest);
@@ -193,6 +199,7 @@ uint64_t lockstep_run(void)
 			run_baton();
 		else
 			run_identities();
+		progress_note();
 	} while (parts_next());
 	return relay.order;
 }

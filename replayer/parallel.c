@@ -10,6 +10,11 @@
 #include <sched.h>
 #include <stddef.h>
 
+/* Entries from one word about progress to the next; fewer where the recorded times hold them back.
+ */
+#define SLICE       4096
+#define SLICE_PACED 16
+
 static _Atomic uint32_t alive;    /* threads; the process's first counts */
 static _Atomic uint32_t busy;     /* of these, whose stream in this part of the plan is not done */
 static _Atomic uint32_t starting; /* copies whose first thread does not stand ready yet */
@@ -56,10 +61,16 @@ static void count_down(_Atomic uint32_t *count)
 
 static void execute(struct worker *worker)
 {
-	if (setting.paced)
-		metronome_run(worker, worker->entries);
-	else
-		engine_run(worker, worker->entries);
+	void (*run)(struct worker * worker, uint64_t entries) =
+		setting.paced ? metronome_run : engine_run;
+	uint64_t most = setting.paced ? SLICE_PACED : SLICE;
+	uint64_t slice;
+
+	for (uint64_t left = worker->entries; left; left -= slice) {
+		slice = left < most ? left : most;
+		run(worker, slice);
+		atomic_fetch_add_explicit(setting.progress, slice, memory_order_relaxed);
+	}
 }
 
 static void leave(struct worker *worker)

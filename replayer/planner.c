@@ -107,6 +107,7 @@ static int pass_make(struct planner *p)
 	do {
 		error = part_make(p);
 		r->bytes += planfile_bytes(&r->file);
+		r->entries += r->file.plan->entries;
 		r->parts++;
 	} while (!error && p->batch);
 	return error;

@@ -25,6 +25,7 @@ struct planner_result {
 	uint64_t digest;
 	uint64_t order_digest; /* lockstep */
 	uint64_t bytes;        /* of all parts */
+	uint64_t entries;      /* of all threads and parts */
 	uint32_t parts;        /* 1: the file holds the whole plan, for every run */
 	char error[256];       /* what is wrong with the trace */
 	struct planner *planner;

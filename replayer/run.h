@@ -8,6 +8,7 @@
 #include "allocator/hakmem.h"
 
 #include <limits.h>
+#include <stdalign.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -135,6 +136,11 @@ struct run_outcome {
 	char faults[8][256]; /* the first check errors */
 };
 
+/* How far the run is, for hakreplay to look at: a cache line of its own. */
+struct run_progress {
+	alignas(64) _Atomic uint64_t entries; /* done, of all parts and copies */
+};
+
 /* A plan in several parts: how many the runner has asked for after the first, how many it got. */
 struct run_feed {
 	_Atomic uint32_t wanted;
@@ -144,6 +150,7 @@ struct run_feed {
 
 struct run {
 	struct run_order order;
+	struct run_progress progress;
 	struct run_feed feed;
 	struct run_outcome outcome;
 };

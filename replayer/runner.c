@@ -55,14 +55,17 @@ static const struct plan *plan_map(void)
 	return plan;
 }
 
-static void setting_make(const struct plan *plan, const struct run_order *order)
+static void setting_make(const struct plan *plan, struct run *run)
 {
+	const struct run_order *order = &run->order;
+
 	setting.touch = order->touch;
 	setting.check = order->check;
 	setting.latency = order->latency;
 	setting.census = order->census;
 	setting.keys = order->sites ? (const void *)((const char *)plan + plan->keys_offset) : NULL;
 	setting.paced = order->schedule == RUN_PACED;
+	setting.progress = &run->progress.entries;
 	roster_init(plan, order->copies);
 }
 
@@ -151,7 +154,7 @@ int main(void)
 	}
 	meter_own_begin();
 	parts_init(run, plan);
-	setting_make(plan, &run->order);
+	setting_make(plan, run);
 	if (setting.latency)
 		latency_init(run->order.schedule == RUN_LOCKSTEP && !run->order.baton);
 	if (setting.census)

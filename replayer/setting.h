@@ -12,6 +12,7 @@ struct setting {
 	bool latency;
 	bool census;
 	bool paced;
+	_Atomic uint64_t *progress;           /* entries done so far */
 	void (*spawn)(struct worker *worker); /* starts a recorded thread */
 	_Atomic uint64_t surprises;           /* calls that failed when recorded and did not now */
 };

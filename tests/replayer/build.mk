@@ -8,6 +8,7 @@ $(eval $(call unit,test_condition,tests/replayer/test_condition.c replayer/condi
 $(eval $(call unit,test_tempo,tests/replayer/test_tempo.c replayer/tempo.c))
 $(eval $(call unit,test_latency,tests/replayer/test_latency.c $(addprefix replayer/,latency.c \
 	failure.c verbs.c),-lm))
+$(eval $(call unit,test_bar,tests/replayer/test_bar.c replayer/bar.c))
 $(eval $(call unit,test_pattern,tests/replayer/test_pattern.c replayer/pattern.c))
 
 $(eval $(call helper,replayer/randomtrace,tests/replayer/randomtrace.c tests/replayer/randomrows.c,\
