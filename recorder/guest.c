@@ -2,6 +2,7 @@
 
 #include "callsite.h"
 #include "executable.h"
+#include "invitation.h"
 #include "loaded.h"
 #include "notepad.h"
 #include "real.h"
@@ -12,12 +13,8 @@
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
-#include <sys/mman.h>
-#include <sys/shm.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -60,71 +57,6 @@ static void release_signals(const sigset_t *mask)
 }
 
 /* ---- joining the session ---- */
-
-static void complain(const char *what, int error)
-{
-	char line[256];
-	int bytes = snprintf(line, sizeof(line), "hakrec: process %d is not recorded: %s%s%s\n",
-			     (int)getpid(), what, error ? ": " : "", error ? strerror(error) : "");
-
-	if (bytes > 0 && write(STDERR_FILENO, line, (size_t)bytes) < 0)
-		return;
-}
-
-/* The value of a variable as the kernel handed it over: libc may not know its environment yet. */
-static const char *first_environ(const char *name)
-{
-	const uintptr_t *words = stackbase_main();
-	const char *const *variable = (const char *const *)(words + words[0] + 2);
-	size_t length = strlen(name);
-
-	for (; *variable; variable++)
-		if (!strncmp(*variable, name, length) && (*variable)[length] == '=')
-			return *variable + length + 1;
-	return NULL;
-}
-
-/* Takes our two variables out of the environment, and leaves what else was preloaded. */
-static void leave_environ(void)
-{
-	uintptr_t *words = (uintptr_t *)(uintptr_t)stackbase_main();
-	char **from = (char **)(words + words[0] + 2), **to = from;
-
-	for (; *from; from++) {
-		char *others = strchr(*from, ':');
-
-		if (!strncmp(*from, SESSION_ENV "=", sizeof(SESSION_ENV)))
-			continue;
-		if (!strncmp(*from, "LD_PRELOAD=", 11)) {
-			if (!others)
-				continue;
-			memmove(*from + 11, others + 1, strlen(others));
-		}
-		*to++ = *from;
-	}
-	*to = NULL;
-}
-
-/* Attaches the memory; name: number of a System V segment. */
-static struct session *map_session(const char *name)
-{
-	struct session *s = shmat(atoi(name), NULL, 0);
-
-	if (s == (void *)-1) {
-		/* No such segment: hakrec is gone, nobody wants this process. */
-		if (errno != EINVAL && errno != EIDRM)
-			complain("cannot attach the session's memory", errno);
-		return NULL;
-	}
-	if (s->magic != SESSION_MAGIC || s->version != SESSION_VERSION) {
-		if (s->magic == SESSION_MAGIC)
-			complain("hakrec and libhakrec.so are of different versions", 0);
-		shmdt(s);
-		return NULL;
-	}
-	madvise(s, s->bytes, MADV_DONTDUMP);
-	return s;
-}
 
 /* Length of the arguments, which lie one behind the other, each ended by NUL. */
 static size_t command_bytes(const char *const *arguments, size_t count)
@@ -194,7 +126,6 @@ static void thread_exits(void *pen);
 
 static bool attach(void)
 {
-	const char *name;
 	uint32_t number;
 
 	if (attached_once)
@@ -204,13 +135,12 @@ static bool attach(void)
 		return false;
 	stack_below = stackbase_below();
 	main_thread = __builtin_thread_pointer();
-	name = first_environ(SESSION_ENV);
-	member.session = name ? map_session(name) : NULL;
+	member.session = invitation_accept();
 	if (!member.session || session_over(member.session))
 		return false;
 	number = session_take_process(member.session);
 	if (number == SESSION_NONE) {
-		complain("too many processes at once", 0);
+		invitation_decline("too many processes at once", 0);
 		return false;
 	}
 	atomic_store(&session_process(member.session, number)->announced, 0);
@@ -218,12 +148,12 @@ static bool attach(void)
 	    pthread_key_create(&exit_key, thread_exits) != 0 ||
 	    __register_atfork(before_fork, after_fork_parent, after_fork_child, __dso_handle) !=
 		    0) {
-		complain("no memory", 0);
+		invitation_decline("no memory", 0);
 		return false;
 	}
 	residency_open();
 	if (member.session->mode & SESSION_ALONE)
-		leave_environ();
+		invitation_hide();
 	return present(number, SESSION_NONE, false);
 }
 
@@ -473,6 +403,20 @@ __attribute__((constructor)) static void attach_early(void)
 	working = true;
 	if (!member.session && !attach())
 		member.off = true;
+	working = false;
+	release_signals(&mask);
+}
+
+void guest_aside(void (*work)(void))
+{
+	struct pen *p = guest_pen;
+	sigset_t mask;
+
+	hold_signals(&mask);
+	working = true;
+	guest_pen = &no_pen;
+	work();
+	guest_pen = p;
 	working = false;
 	release_signals(&mask);
 }

@@ -18,6 +18,9 @@ extern __thread struct pen *guest_pen
  */
 struct pen *guest_enter(const uintptr_t *base);
 
+/* Does something whose calls are not the program's. */
+void guest_aside(void (*work)(void));
+
 /* The program closed a module, which may be gone. */
 void guest_closed(void);
 

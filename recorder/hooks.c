@@ -6,18 +6,13 @@
  */
 #include "callsite.h"
 #include "guest.h"
+#include "imports.h"
 #include "real.h"
 #include "residency.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
-#include <linux/seccomp.h>
-#include <stdarg.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #define INLINE   static inline __attribute__((always_inline))
 #define NOINLINE __attribute__((noinline))
@@ -277,81 +272,100 @@ void *pvalloc PARAMETERS_ALLOC;
 
 TRACE_CALLS(DEFINE)
 
-/* Not recorded: addresses get another meaning when another module comes to lie there. */
-HOOK int dlclose(void *handle)
-{
-	static int (*_Atomic next)(void *);
-	int status;
-
-	if (!next)
-		next = (int (*)(void *))dlsym(RTLD_NEXT, "dlclose");
-	status = next ? next(handle) : -1;
-	if (!status)
-		guest_closed();
-	return status;
-}
-
 /*
- * Neither are these. A filter of system calls is about to come into force, or the process ends, by
- * ways that no destructor sees. The next one's address is looked up early: they are called from
- * signal handlers too.
+ * ---- the functions that jemalloc has besides ----
+ *
+ * Recorded as what the standard calls for the same. A program looks whether there are such names:
+ * so they are not interposed but found by their imports, where an allocator has them.
  */
+
+#define LG_ALIGN(flags) ((flags)&63)
+#define ZERO            64
+
 static struct {
-	long (*syscall)(long, ...);
-	int (*prctl)(int, ...);
-	void (*exit)(int);
-} next;
+	void *(*mallocx)(size_t size, int flags);
+	void *(*rallocx)(void *ptr, size_t size, int flags);
+	size_t (*xallocx)(void *ptr, size_t size, size_t extra, int flags);
+	void (*dallocx)(void *ptr, int flags);
+	void (*sdallocx)(void *ptr, size_t size, int flags);
+} extended;
 
-__attribute__((constructor)) static void find_next(void)
+static void *hook_mallocx(size_t size, int flags)
 {
-	next.syscall = (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
-	next.prctl = (int (*)(int, ...))dlsym(RTLD_NEXT, "prctl");
-	next.exit = (void (*)(int))dlsym(RTLD_NEXT, "_exit");
+	struct pen *p = enter();
+	void *result = extended.mallocx(size, flags);
+	size_t align = LG_ALIGN(flags) ? (size_t)1 << LG_ALIGN(flags) : 0;
+	unsigned kind = align ? TRACE_MEMALIGN : flags & ZERO ? TRACE_CALLOC : TRACE_MALLOC;
+
+	return p ? record_birth(p, result, kind, size, align, BASE) : result;
 }
 
-#define NEXT(name)                                                                                 \
-	({                                                                                         \
-		if (__builtin_expect(!next.name, 0))                                               \
-			find_next();                                                               \
-		next.name;                                                                         \
-	})
-
-HOOK long syscall(long number, ...)
+static void *hook_rallocx(void *ptr, size_t size, int flags)
 {
-	long a[6];
-	va_list list;
+	struct pen *p = enter();
+	void *result;
 
-	va_start(list, number);
-	for (int i = 0; i < 6; i++)
-		a[i] = va_arg(list, long);
-	va_end(list);
-	if (number == SYS_seccomp || (number == SYS_prctl && a[0] == PR_SET_SECCOMP))
-		residency_confine();
-	return NEXT(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	if (p)
+		record_old(p, ptr);
+	result = extended.rallocx(ptr, size, flags);
+	return p ? record_birth(p, result, TRACE_REALLOC, size, 0, BASE) : result;
 }
 
-HOOK int prctl(int option, ...)
+/* Resizes in place, which the caller alone can see: or leaves all as it was. */
+static size_t hook_xallocx(void *ptr, size_t size, size_t extra, int flags)
 {
-	unsigned long a[4];
-	va_list list;
+	struct pen *p = enter();
+	size_t result = extended.xallocx(ptr, size, extra, flags);
 
-	va_start(list, option);
-	for (int i = 0; i < 4; i++)
-		a[i] = va_arg(list, unsigned long);
-	va_end(list);
-	if (option == PR_SET_SECCOMP)
-		residency_confine();
-	return NEXT(prctl)(option, a[0], a[1], a[2], a[3]);
+	if (p && result >= size) {
+		record_old(p, ptr);
+		record_birth(p, ptr, TRACE_REALLOC, result - size < extra ? result : size + extra,
+			     0, BASE);
+	} else if (p) {
+		leave(p);
+	}
+	return result;
 }
 
-HOOK void _exit(int status)
+static void hook_dallocx(void *ptr, int flags)
 {
-	guest_ended();
-	NEXT(exit)(status);
-	__builtin_unreachable();
+	struct pen *p = enter();
+
+	if (p)
+		record_death(p, ptr, TRACE_FREE, BASE);
+	extended.dallocx(ptr, flags);
+	if (p)
+		leave(p);
 }
 
-HOOK void _Exit(int status)
+static void hook_sdallocx(void *ptr, size_t size, int flags)
 {
-	_exit(status);
+	struct pen *p = enter();
+
+	if (p)
+		record_death(p, ptr, TRACE_FREE, BASE);
+	extended.sdallocx(ptr, size, flags);
+	if (p)
+		leave(p);
+}
+
+#define EXTEND(symbol)                                                                             \
+	extended.symbol = (__typeof__(extended.symbol))real_next(#symbol);                         \
+	if (extended.symbol)                                                                       \
+	imports_replace(#symbol, (const void *)hook_##symbol)
+
+static void extend(void)
+{
+	EXTEND(mallocx);
+	if (!extended.mallocx)
+		return;
+	EXTEND(rallocx);
+	EXTEND(xallocx);
+	EXTEND(dallocx);
+	EXTEND(sdallocx);
+}
+
+__attribute__((constructor)) static void extend_early(void)
+{
+	guest_aside(extend);
 }

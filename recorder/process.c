@@ -444,13 +444,14 @@ bool process_meet(struct process *p)
 	return p->told;
 }
 
-int process_begin(struct process *p, struct trace_writer *writer)
+void process_begin(struct process *p, struct trace_writer *writer)
 {
 	int error = ledger_init(&p->ledger, writer, p->start_clock);
 
 	p->begun = true;
 	p->ledger.grain_ns = p->session->mode & SESSION_EXACT ? 0 : GRAIN_NS;
-	return error;
+	/* From now on the file can be read. */
+	p->ledger.error = error ? error : trace_writer_flush(writer);
 }
 
 /* Lanes that the process opened since the last look. */

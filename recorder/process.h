@@ -60,8 +60,8 @@ struct process *process_create(struct session *s, uint32_t number, struct legacy
 /* Reads the note that a trace starts with. False: it is not there yet. */
 bool process_meet(struct process *p);
 
-/* Takes over the writer and begins the trace. Returns 0 or a negative errno. */
-int process_begin(struct process *p, struct trace_writer *writer);
+/* Takes over the writer and begins the trace, which can be read from now on. */
+void process_begin(struct process *p, struct trace_writer *writer);
 
 /* Deals with what was published, up to a clock. Returns the number of records. */
 uint64_t process_drain(struct process *p, uint64_t clock);

@@ -34,7 +34,8 @@ static bool code_has(const struct code *code, uintptr_t addr)
 
 bool real_calls_from(uintptr_t addr)
 {
-	if (code_has(codes + atomic_load_explicit(&code_last, memory_order_relaxed), addr))
+	if (looking ||
+	    code_has(codes + atomic_load_explicit(&code_last, memory_order_relaxed), addr))
 		return true;
 	for (unsigned i = 0; i < CODES && codes[i].end; i++)
 		if (code_has(codes + i, addr)) {
@@ -74,6 +75,18 @@ static void code_note(const void *function)
 	code_add(module, extent.first, extent.end + 1);
 }
 
+static void *next(const char *symbol)
+{
+	void *found = dlsym(RTLD_NEXT, symbol);
+
+	if (!found) {
+		/* What went wrong is told once and then freed: here, not by the program. */
+		dlerror();
+		dlerror();
+	}
+	return found;
+}
+
 /* The symbol in any module that is loaded but not in the global scope: a plug-in brought the C++
  * library along. */
 static void *find_anywhere(const char *symbol)
@@ -100,7 +113,7 @@ static void *find_anywhere(const char *symbol)
 
 static void *find(const char *symbol)
 {
-	void *found = dlsym(RTLD_NEXT, symbol);
+	void *found = next(symbol);
 
 	return found ? found : find_anywhere(symbol);
 }
@@ -293,3 +306,18 @@ struct real real = {
 	TRACE_CALLS(FIRST)
 #undef FIRST
 };
+
+void *real_next(const char *symbol)
+{
+	int saved = errno;
+	void *found;
+
+	/* A look-up may allocate: let it do so from the real functions. */
+	if (real.malloc == first_malloc)
+		look_up_c();
+	looking = true;
+	found = next(symbol);
+	looking = false;
+	errno = saved;
+	return found;
+}

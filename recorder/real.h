@@ -19,8 +19,11 @@ struct real {
 
 extern struct real real __attribute__((visibility("hidden")));
 
+/* The function of a name that comes behind this library's; NULL: nobody has it. Not from a hook. */
+void *real_next(const char *symbol);
+
 /* True when a return address lies in the code of real functions or of this library: the caller is
- * a part of a call that is being recorded already. */
+ * a part of a call that is being recorded already. Or of a look-up. */
 bool real_calls_from(uintptr_t addr);
 
 #endif

@@ -22,9 +22,9 @@ def run(*command: object, **options: Any) -> subprocess.CompletedProcess[str]:
     )
 
 
-def info(trace: Path) -> dict[str, Any]:
+def info(trace: Path, **options: Any) -> dict[str, Any]:
     """`haktrace info --json` of a trace."""
-    done = run(BUILD / "haktrace", "info", "--json", trace)
+    done = run(BUILD / "haktrace", "info", "--json", trace, **options)
     assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout))
 

@@ -27,6 +27,7 @@ WORKLOADS = BUILD / "tests" / "workloads"
 
 # Tests run with 1; `make soak` runs the same tests with more.
 SCALE = int(os.environ.get("HAK_SCALE", "1"))
+READ_S = 300 * SCALE  # to read a trace from end to end, at most
 
 Row = dict[str, Any]
 
@@ -45,7 +46,7 @@ class Trace:
     @cached_property
     def info(self) -> dict[str, Any]:
         """What `haktrace info --json` says."""
-        return info(self.path)
+        return info(self.path, timeout=READ_S)
 
     @cached_property
     def rows(self) -> list[Row]:
@@ -70,7 +71,7 @@ class Trace:
 
     def assert_sound(self, lost: int = 0, foreign: int = 0) -> None:
         """Verifies, whole, nothing lost, late rows put right without moving any."""
-        done = run(HAKTRACE, "verify", self.path)
+        done = run(HAKTRACE, "verify", self.path, timeout=READ_S)
         assert done.returncode == 0, done.stderr
         facts = self.info
         assert facts["complete"]

@@ -51,7 +51,7 @@ bool ebpf_possible(char *reason, size_t bytes)
 
 static _Noreturn void give_up(struct follow *f)
 {
-	recording_close(f->recording);
+	recording_close(f->messages.tracees.recording);
 	errx(1, "%s", f->error);
 }
 
@@ -66,8 +66,7 @@ static void open_follow(struct follow *f, struct recording *recording,
 	if (recording_open(recording, options->file, program, pid))
 		errx(1, "%s", recording->message);
 	*f = (struct follow){
-		.recording = recording,
-		.mode = options->mode,
+		.messages.tracees = {.recording = recording, .mode = options->mode},
 		.ring_bytes = options->ring_bytes,
 		.lossless = options->lossless,
 	};
@@ -78,7 +77,8 @@ static void open_follow(struct follow *f, struct recording *recording,
 /* Reports; returns whether recording failed. */
 static bool finish(struct follow *f, const struct options *options)
 {
-	struct recording *recording = f->recording;
+	const struct tracees *all = &f->messages.tracees;
+	struct recording *recording = all->recording;
 	bool failed = recording->message || !recording->count;
 
 	ticker_hide(&recording->ticker);
@@ -86,7 +86,7 @@ static bool finish(struct follow *f, const struct options *options)
 		report_json(stderr, recording);
 	else if (!options->quiet)
 		report_lines(stderr, recording);
-	if (!report_failure(stderr, recording) && failed && !f->unfound)
+	if (!report_failure(stderr, recording) && failed && !all->unfound)
 		warnx("nothing was recorded");
 	follow_close(f);
 	recording_fini(recording);
@@ -146,7 +146,7 @@ void ebpf_run(const struct options *options, const struct target *target)
 	while (!launch.ended || !atomic_load(&work.done))
 		/* Told to end while only the program's children are left. */
 		if (launch_wait(&launch))
-			atomic_store(&work.follow.stop, true);
+			atomic_store(&work.follow.messages.tracees.stop, true);
 	pthread_join(thread, NULL);
 	if (finish(&work.follow, options))
 		exit(1);
@@ -191,7 +191,7 @@ void ebpf_attach(const struct options *options)
 		give_up(&work.follow);
 	thread = start(&work);
 	wait_for_end(&work, &signals, options->seconds);
-	atomic_store(&work.follow.stop, true);
+	atomic_store(&work.follow.messages.tracees.stop, true);
 	pthread_join(thread, NULL);
 	exit(finish(&work.follow, options));
 }

@@ -5,33 +5,15 @@
 #ifndef RECORDER_FOLLOW_H
 #define RECORDER_FOLLOW_H
 
-#include "tids.h"
-#include "tracer.h"
-
-#include "recorder/recording.h"
+#include "messages.h"
 
 struct follow {
-	/* Set by the caller. */
-	uint32_t mode;       /* enum session_mode */
+	/* Set by the caller, as is what messages.tracees asks for. */
 	uint64_t ring_bytes; /* a power of two */
 	bool lossless;
-	struct recording *recording;
 
-	_Atomic bool stop; /* set from outside: end all traces now */
-	uint32_t unfound;  /* processes that ended and had no allocator that could be found */
-	char error[256];   /* why it could not begin or go on */
-
-	struct tracer *tracer;
-	struct codefiles files;
-	struct stacks stacks;
-	struct tracee **tracees;
-	size_t count, room;
-	struct tids tids;
-	uint64_t start_ns, clock; /* CLOCK_MONOTONIC; ns since */
-	uint64_t strays;          /* calls of threads that are not known */
-	bool probe_failed;
-	bool full;      /* a trace has reached its size */
-	uint32_t taken; /* calls, for the pace */
+	struct messages messages;
+	char error[256]; /* why it could not begin */
 };
 
 /*

@@ -1,17 +1,11 @@
 #include "tracee.h"
 
-#include "recorder/executable.h"
-#include "recorder/shellwords.h"
+#include "proc.h"
 #include "traces/sitekey.h"
 
-#include <elf.h>
-#include <err.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -61,92 +55,6 @@ struct tracee *tracee_fork(const struct tracee *parent, pid_t pid)
 	return t;
 }
 
-/* The whole of a small file of /proc; NULL when it cannot be read. */
-static char *read_proc(pid_t pid, const char *name, size_t *bytes)
-{
-	size_t room = 4096, filled = 0;
-	char *text = malloc(room + 1);
-	char path[64];
-	ssize_t got;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	while (fd >= 0 && text && (got = read(fd, text + filled, room - filled)) > 0) {
-		filled += (size_t)got;
-		if (filled == room) {
-			char *more = realloc(text, room * 2 + 1);
-
-			if (!more)
-				break;
-			text = more;
-			room *= 2;
-		}
-	}
-	if (fd >= 0)
-		close(fd);
-	*bytes = filled;
-	if (!text || !filled) {
-		free(text);
-		return NULL;
-	}
-	text[filled] = 0;
-	return text;
-}
-
-/* The path that the process's program was executed by, or an empty text. */
-static void read_executed(pid_t pid, char executed[PATH_MAX])
-{
-	size_t bytes;
-	char *vector = read_proc(pid, "auxv", &bytes);
-	char name[64];
-	ssize_t got = 0;
-	int fd;
-
-	snprintf(name, sizeof(name), "/proc/%d/mem", (int)pid);
-	fd = open(name, O_RDONLY | O_CLOEXEC);
-	for (size_t i = 0; vector && fd >= 0 && i + sizeof(Elf64_auxv_t) <= bytes;
-	     i += sizeof(Elf64_auxv_t)) {
-		Elf64_auxv_t entry;
-
-		memcpy(&entry, vector + i, sizeof(entry));
-		if (entry.a_type == AT_EXECFN)
-			got = pread(fd, executed, PATH_MAX - 1, (off_t)entry.a_un.a_val);
-	}
-	executed[got > 0 ? got : 0] = 0;
-	if (fd >= 0)
-		close(fd);
-	free(vector);
-}
-
-void tracee_identify(struct tracee *t)
-{
-	char folder[64], executed[PATH_MAX], path[PATH_MAX];
-	size_t bytes;
-	char *status = read_proc(t->pid, "stat", &bytes);
-	char *command = read_proc(t->pid, "cmdline", &bytes);
-	int parent;
-
-	if (status && strrchr(status, ')') &&
-	    sscanf(strrchr(status, ')'), ") %*c %d", &parent) == 1)
-		t->parent_pid = parent;
-	free(status);
-	snprintf(folder, sizeof(folder), "/proc/%d", (int)t->pid);
-	read_executed(t->pid, executed);
-	if (executable_path(folder, executed, path)) {
-		free(t->program);
-		t->program = strdup(path);
-	}
-	if (!command)
-		return;
-	/* A program that changed its title leaves NULs behind it. */
-	while (bytes > 1 && !command[bytes - 1] && !command[bytes - 2])
-		bytes--;
-	free(t->command);
-	t->command = shellwords_join(command, bytes);
-	free(command);
-}
-
 void tracee_map(struct tracee *t, const struct codefile *file, uint64_t begin, uint64_t end,
 		uint64_t offset)
 {
@@ -169,6 +77,22 @@ void tracee_map(struct tracee *t, const struct codefile *file, uint64_t begin, u
 		t->ledger.error = -ENOMEM;
 }
 
+void tracee_identify(struct tracee *t)
+{
+	struct proc proc;
+
+	proc_read(&proc, t->pid);
+	t->parent_pid = proc.parent_pid;
+	if (proc.program) {
+		free(t->program);
+		t->program = proc.program;
+	}
+	if (proc.command) {
+		free(t->command);
+		t->command = proc.command;
+	}
+}
+
 void tracee_begin(struct tracee *t, struct trace_writer *writer, uint64_t clock)
 {
 	int error = ledger_init(&t->ledger, writer, clock);
@@ -176,7 +100,8 @@ void tracee_begin(struct tracee *t, struct trace_writer *writer, uint64_t clock)
 	if (!error)
 		error = sites_init(&t->told);
 	t->begun = true;
-	t->ledger.error = error;
+	/* From now on the file can be read. */
+	t->ledger.error = error ? error : trace_writer_flush(writer);
 }
 
 /* ---- threads ---- */
@@ -406,6 +331,12 @@ void tracee_stack(struct tracee *t, struct tracee_thread *thread, const struct r
 
 /* ---- the end ---- */
 
+void tracee_flush(struct tracee *t)
+{
+	if (t->begun && !t->ledger.error)
+		t->ledger.error = trace_writer_flush(t->ledger.writer);
+}
+
 void tracee_end(struct tracee *t, const char *end)
 {
 	if (!t->ledger.error)
@@ -436,21 +367,4 @@ bool tracee_is_dead(const struct tracee *t)
 	if (t->pidfd < 0)
 		return kill(t->pid, 0) != 0 && errno == ESRCH;
 	return poll(&poll_fd, 1, 0) > 0;
-}
-
-void tracee_explain(const struct tracee *t)
-{
-	struct elffile file;
-	bool is_static = false;
-
-	if (elffile_open(&file, t->program) == 0) {
-		is_static = !elffile_interpreter(&file);
-		elffile_close(&file);
-	}
-	if (is_static)
-		warnx("%s is statically linked and stripped: without symbols its allocator cannot "
-		      "be found; record a build that has its symbol table",
-		      t->program);
-	else
-		warnx("%s uses no library that has an allocator's functions", t->program);
 }

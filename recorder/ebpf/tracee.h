@@ -69,7 +69,7 @@ void tracee_identify(struct tracee *t);
 void tracee_map(struct tracee *t, const struct codefile *file, uint64_t begin, uint64_t end,
 		uint64_t offset);
 
-/* Takes over the writer and begins the trace. */
+/* Takes over the writer and begins the trace, which can be read from now on. */
 void tracee_begin(struct tracee *t, struct trace_writer *writer, uint64_t clock);
 
 /* A thread's call; the trace is begun. clock: nanoseconds of the session. */
@@ -86,13 +86,13 @@ void tracee_lost(struct tracee *t, struct tracee_thread *thread, uint64_t count,
 /* A thread of the trace is over; name: its last, NULL: as it was. */
 void tracee_exit(struct tracee *t, struct tracee_thread *thread, const char *name, uint64_t clock);
 
+/* Lets readers of the trace see all that was told. */
+void tracee_flush(struct tracee *t);
+
 /* Ends the trace; sets message when it failed. end: why, when the program goes on, else NULL. */
 void tracee_end(struct tracee *t, const char *end);
 void tracee_destroy(struct tracee *t);
 
 bool tracee_is_dead(const struct tracee *t);
-
-/* Says why the program, in which no allocator was found, leaves no trace. */
-void tracee_explain(const struct tracee *t);
 
 #endif

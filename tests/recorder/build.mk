@@ -1,6 +1,6 @@
 PYTESTS += $(addprefix tests/recorder/,test_real_programs.py test_calls.py test_threads.py test_processes.py \
 	test_endings.py test_output.py test_refusals.py test_modules.py test_limits.py test_order.py \
-	test_allocators.py test_stacks.py test_resident.py test_face.py)
+	test_allocators.py test_stacks.py test_resident.py test_face.py test_long.py)
 
 BENCHES += bench-recorder
 bench-recorder: ## what recording costs, paired with the same program unrecorded
@@ -8,7 +8,7 @@ bench-recorder: ## what recording costs, paired with the same program unrecorded
 
 SOAKS += soak-recorder soak-real
 soak-recorder: export HAK_SCALE := 50
-soak-recorder: ## the recorder's hard cases with 50 times the threads, forks, kills and signals
+soak-recorder: ## the recorder's hard cases with 50 times the threads, forks, kills and signals; 10^9 calls
 	$(Q)$(PYTHON) -m pytest -q -p no:cacheprovider $(filter-out %_programs.py,$(filter tests/recorder/%,$(PYTESTS)))
 soak-real: export HAK_SCALE := 10
 soak-real: ## the real programs with 10 times the work: recorded, replayed, and on hakmem

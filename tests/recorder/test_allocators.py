@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from command import BUILD
-from recording import WORKLOADS, record_like_bare
+from recording import WORKLOADS, brief, record_like_bare
 
 CALLS = 10007
 ALLOCATORS = [
@@ -44,3 +44,44 @@ def test_forks_and_thread_exits(tmp_path: Path, library: str) -> None:
     for name in ("forker", "exits"):
         environ = {"LD_PRELOAD": library}
         record_like_bare(tmp_path / name, WORKLOADS / name, environ=environ).assert_sound()
+
+
+# libmimalloc.so.2.0 is C: its operator new cannot throw and ends the program.
+@pytest.mark.parametrize("library", [ALLOCATORS[0], ALLOCATORS[1], ALLOCATORS[3]],
+                         ids=["libjemalloc", "libtcmalloc_minimal", "libhakmem"])  # fmt: skip
+def test_operators_of_its_own(tmp_path: Path, library: str) -> None:
+    """An allocator that exports operator new and delete: each is one call, none is missed."""
+    trace = record_like_bare(tmp_path, WORKLOADS / "operators", environ={"LD_PRELOAD": library})
+    rows = trace.trace.calls_from("operators")
+    trace.assert_sound()
+    news = [row for row in rows if row["kind"].startswith("new") and "failed" not in row["flags"]]
+    deletes = [row for row in rows if row["kind"].startswith("delete")]
+    assert [row["size"] for row in news] == list(range(1001, 1013))
+    assert [row["old_object"] for row in deletes] == [row["object"] for row in news]
+
+
+EXTENDED = [
+    ("malloc", 301, None, ()), ("memalign", 302, 256, ()), ("calloc", 303, None, ()),
+    ("malloc", 304, None, ()), ("malloc", 305, None, ()),
+    ("realloc", 30100, None, ("moved",)), ("realloc", 310, None, ()),
+    *[("free", None, None, ())] * 5,
+]  # fmt: skip
+
+
+def test_functions_beyond_the_standard(tmp_path: Path) -> None:
+    """jemalloc's mallocx and its like are recorded as what the standard calls for the same."""
+    environ = {"LD_PRELOAD": "libjemalloc.so.2"}
+    recording = record_like_bare(tmp_path, WORKLOADS / "extended", environ=environ)
+    assert recording.done.returncode == 0
+    recording.assert_sound()
+    rows = recording.trace.calls_from("extended")
+    assert [brief(row) for row in rows] == EXTENDED
+    born = {row["object"] for row in rows} - {None}
+    assert born == {row["old_object"] for row in rows} - {None}
+
+
+def test_functions_that_are_not_there(tmp_path: Path) -> None:
+    """Where no allocator has them the program finds none, recorded or not."""
+    recording = record_like_bare(tmp_path, WORKLOADS / "extended")
+    assert recording.done.returncode == 3
+    assert recording.done.stdout == "mallocx 0 rallocx 0 xallocx 0 dallocx 0 sdallocx 0\n"

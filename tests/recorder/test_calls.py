@@ -158,3 +158,12 @@ def test_an_operator_is_one_call(tmp_path: Path) -> None:
     sizes = [row["size"] for row in trace.calls if row["kind"] in ("malloc", "aligned_alloc")]
     assert not set(sizes) & set(range(1001, 1013))
     assert sizes.count(TOO_BIG) == 0
+
+
+def test_calls_before_any_constructor(tmp_path: Path) -> None:
+    """The recorder is not set up yet, nor are the libraries: nothing is missed."""
+    trace = record_like_bare(tmp_path, WORKLOADS / "early").trace
+    trace.assert_sound()
+    rows = [brief(row) for row in trace.calls_from("early")]
+    assert rows == [alloc("malloc", 501), alloc("malloc", 502), free(), alloc("malloc", 503),
+                    free(), free()]  # fmt: skip

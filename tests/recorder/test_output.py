@@ -83,6 +83,41 @@ def test_folder_as_output(tmp_path: Path) -> None:
 
 
 @pytest.fixture
+def read_only_folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder in which not even root may make a file."""
+    folder = tmp_path / "fixed"
+    folder.mkdir()
+    if run("mount", "-t", "tmpfs", "-o", "ro", "tmpfs", folder).returncode:
+        pytest.skip("may not mount a file system")
+    yield folder
+    run("umount", folder)
+
+
+def assert_never_run(output: Path, marker: Path, reason: str, *wrapper: str) -> None:
+    """One sentence that names the file and the reason; the program does not run unrecorded."""
+    done = run(*wrapper, HAKREC, "-o", output, "/bin/touch", marker, env=clean_environ())
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"hakrec: {output}: cannot open: {reason}\n"
+    assert not marker.exists()
+
+
+def test_read_only_folder(read_only_folder: Path, tmp_path: Path) -> None:
+    output = read_only_folder / "trace.zst"
+    assert_never_run(output, tmp_path / "marker", "Read-only file system")
+    assert not list(read_only_folder.iterdir())
+
+
+def test_read_only_file(tmp_path: Path) -> None:
+    """Stays as it is. Root may write it: so not as root, or without that right."""
+    output = tmp_path / "trace.zst"
+    output.write_bytes(b"kept")
+    output.chmod(0o444)
+    wrapper = ["setpriv", "--bounding-set=-dac_override"] if os.geteuid() == 0 else []
+    assert_never_run(output, tmp_path / "marker", "Permission denied", *wrapper)
+    assert output.read_bytes() == b"kept"
+
+
+@pytest.fixture
 def full_device(tmp_path: Path) -> Path:
     """A device like /dev/full that may be lost."""
     device = tmp_path / "full.zst"

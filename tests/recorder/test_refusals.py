@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import pwd
+import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command import run
+from command import BUILD, ROOT, run
 from program import clean_environ
 from recording import HAKREC, WORKLOADS
 
@@ -126,3 +129,37 @@ def test_child_that_cannot_be_recorded_still_runs(tmp_path: Path, program: str) 
         env=clean_environ(), cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (0, "hello\n8\n")
+
+
+IPC_PRIVATE, IPC_CREAT, IPC_RMID = 0, 0o1000, 0
+
+
+@pytest.fixture
+def newer_session() -> Iterator[int]:
+    """Shared memory as a hakrec of the next version makes it: its number."""
+    header = (ROOT / "recorder" / "session.h").read_text()
+    magic = re.search(r"SESSION_MAGIC +0x(\w+)ull", header)
+    version = re.search(r"SESSION_VERSION +(\d+)", header)
+    assert magic
+    assert version
+    head = int(magic[1], 16).to_bytes(8, "little") + (int(version[1]) + 1).to_bytes(4, "little")
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.shmat.restype = ctypes.c_void_p
+    number = libc.shmget(IPC_PRIVATE, 4096, IPC_CREAT | 0o600)
+    assert number >= 0
+    addr = ctypes.c_void_p(libc.shmat(number, None, 0))
+    ctypes.memmove(addr, head, len(head))
+    yield number
+    libc.shmdt(addr)
+    libc.shmctl(number, IPC_RMID, None)
+
+
+def test_library_of_another_version(newer_session: int) -> None:
+    """The program runs, unrecorded, and one line says why."""
+    environ = {"LD_PRELOAD": str(BUILD / "libhakrec.so"), "HAKREC_SESSION": str(newer_session)}
+    done = run(WORKLOADS / "hello", env=clean_environ() | environ)
+    assert (done.returncode, done.stdout) == (8, "hello\n")
+    said = (
+        r"hakrec: process \d+ is not recorded: hakrec and libhakrec\.so are of different versions\n"
+    )
+    assert re.fullmatch(said, done.stderr)

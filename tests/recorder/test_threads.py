@@ -19,7 +19,7 @@ def churn_calls(output: str) -> int:
     return int(output.rsplit(maxsplit=1)[-1])
 
 
-@pytest.mark.parametrize(("threads", "alive"), [(2000 * SCALE, 8), (2000, 2000)])
+@pytest.mark.parametrize(("threads", "alive"), [(2000 * SCALE, 8), (2000 * SCALE, 2000)])
 def test_every_thread_is_in_the_trace(tmp_path: Path, threads: int, alive: int) -> None:
     # 2,000 at once is the goal, and no quirk of this machine may lower it unseen.
     recording = record(

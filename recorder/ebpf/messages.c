@@ -1,0 +1,227 @@
+#include "messages.h"
+
+#include "threadstack.h"
+
+#include "recorder/session.h"
+
+#include <err.h>
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/uio.h>
+
+#define COARSE_NS     (1u << 17) /* a power of two */
+#define TAKEN_AT_ONCE 65536
+
+static void take_thread(struct tracees *all, const struct ring_thread *m)
+{
+	struct tracee *t = tracees_find(all, m->pid);
+	struct tracee_thread *thread;
+
+	if (!t)
+		return;
+	thread = tids_add(&all->tids, m->head.tid, m->pid, t);
+	if (!thread)
+		return;
+	thread->stack_begin = thread->told_begin = m->stack_begin;
+	if (!m->stack_begin && !m->parent && m->thread_pointer)
+		thread->stack_begin = threadstack_begin((pid_t)m->pid, m->thread_pointer);
+	memcpy(thread->name, m->name, sizeof(thread->name) - 1);
+}
+
+static void take_fork(struct tracees *all, const struct ring_thread *m)
+{
+	struct tracee_thread *parent = tids_find(&all->tids, m->parent);
+	struct tracee_thread *child;
+	struct tracee *t;
+
+	if (!parent)
+		return;
+	if (parent->host)
+		parent = parent->host;
+	t = m->head.flags & RING_SHARED ? parent->tracee
+					: tracees_fork(all, parent->tracee, (pid_t)m->pid);
+	child = t ? tids_add(&all->tids, m->head.tid, m->pid, t) : NULL;
+	if (!child)
+		return;
+	child->stack_begin = child->told_begin = m->stack_begin;
+	memcpy(child->name, m->name, sizeof(child->name) - 1);
+	if (m->head.flags & RING_SHARED) {
+		child->host = parent;
+		parent->guests++;
+	}
+}
+
+static void take_exec(struct tracees *all, const struct ring_exec *m)
+{
+	struct tracee *old = tracees_find(all, m->pid), *t;
+	struct tracee_thread *thread;
+	uint32_t image = old ? old->image + old->begun : 0;
+	bool first = old && old->first;
+
+	tids_remove_process(&all->tids, m->pid);
+	if (old)
+		tracees_end(all, old, true, "exec");
+	t = tracees_make(all, (pid_t)m->pid);
+	thread = t ? tids_add(&all->tids, m->pid, m->pid, t) : NULL;
+	if (thread) {
+		t->image = image;
+		t->first = first;
+		thread->stack_begin = thread->told_begin = m->stack_begin;
+		memcpy(thread->name, m->name, sizeof(thread->name) - 1);
+		tracee_identify(t);
+		tracees_map_all(all, t);
+	}
+	kill((pid_t)m->pid, SIGCONT);
+}
+
+static void take_map(struct tracees *all, const struct ring_map *m)
+{
+	struct tracee *t = tracees_find(all, m->pid);
+	struct codefile *file = codefiles_known(&all->files, m->device, m->inode);
+
+	if (t && file)
+		tracee_map(t, file, m->begin, m->end, m->offset);
+	else if (t)
+		file = tracees_map(all, t, m->begin, m->end, m->offset);
+	if (file) {
+		file->kernel_device = m->device;
+		file->kernel_inode = m->inode;
+	}
+	if (m->head.flags & RING_STOPPED) {
+		tracer_know(all->tracer, m->device, m->inode);
+		kill((pid_t)m->pid, SIGCONT);
+	}
+}
+
+static void take_lost(struct tracees *all, struct tracee_thread *thread, uint64_t count)
+{
+	struct tracee *t = thread->tracee;
+
+	if (!t->begun)
+		tracees_begin(all, t);
+	if (t->begun)
+		tracee_lost(t, thread->host ? thread->host : thread, count, all->clock);
+}
+
+static void take_exit(struct tracees *all, const struct ring_exit *m)
+{
+	struct tracee_thread *thread = tids_find(&all->tids, m->head.tid);
+	struct tracee *t = tracees_find(all, m->pid);
+
+	if (thread && m->lost)
+		take_lost(all, thread, m->lost);
+	if (thread && !thread->host && thread->tracee->begun && !(m->head.flags & RING_GROUP))
+		tracee_exit(thread->tracee, thread, m->name, all->clock);
+	tids_remove(&all->tids, m->head.tid);
+	if (t && m->head.flags & RING_LAST)
+		tracees_end(all, t, false, NULL);
+}
+
+static void take_call(struct messages *messages, const struct ring_head *m)
+{
+	struct tracees *all = &messages->tracees;
+	struct tracee_thread *thread = tids_find(&all->tids, m->tid);
+	struct tracee *t;
+
+	if (__builtin_expect(!thread, 0)) {
+		messages->strays++;
+		return;
+	}
+	t = thread->tracee;
+	if (__builtin_expect(!t->begun, 0) && !tracees_begin(all, t))
+		return;
+	if (__builtin_expect(m->lost, 0))
+		take_lost(all, thread, m->lost);
+	if (__builtin_expect(thread->host != NULL, 0))
+		thread = thread->host;
+	tracee_call(t, thread, m, all->clock);
+	if (__builtin_expect(t->ledger.error, 0))
+		atomic_store(&all->stop, true);
+}
+
+static void take_stack(struct tracees *all, const struct ring_stack *m, size_t bytes)
+{
+	struct tracee_thread *thread = tids_find(&all->tids, m->head.tid);
+
+	if (thread && thread->host)
+		thread = thread->host;
+	if (thread && thread->tracee->begun)
+		tracee_stack(thread->tracee, thread, m, bytes);
+}
+
+/* Puts a return address back that the kernel had exchanged for its own. */
+static void take_raise(const struct ring_raise *m)
+{
+	struct iovec from = {(void *)(uintptr_t)&m->back, sizeof(m->back)};
+	struct iovec to = {(void *)(uintptr_t)m->slot, sizeof(m->back)};
+
+	if (process_vm_writev((pid_t)m->pid, &from, 1, &to, 1, 0) < 0)
+		warn("process %u: an exception cannot pass", m->pid);
+	kill((pid_t)m->pid, SIGCONT);
+}
+
+int messages_take(void *context, const struct ring_head *m, size_t bytes)
+{
+	struct messages *messages = context;
+	struct tracees *all = &messages->tracees;
+	uint64_t clock = m->time_ns > all->start_ns ? m->time_ns - all->start_ns : 0;
+
+	/* Coarse times repeat, which takes no room in the trace. */
+	if (!(all->mode & SESSION_EXACT))
+		clock &= ~(uint64_t)(COARSE_NS - 1);
+	if (clock > all->clock)
+		all->clock = clock;
+	if (__builtin_expect(m->kind <= RING_OLD, 1)) {
+		take_call(messages, m);
+		return ++messages->taken % TAKEN_AT_ONCE ? 0 : -EAGAIN;
+	}
+	switch (m->kind) {
+	case RING_THREAD:
+		take_thread(all, (const struct ring_thread *)m);
+		break;
+	case RING_FORK:
+		take_fork(all, (const struct ring_thread *)m);
+		break;
+	case RING_EXEC:
+		take_exec(all, (const struct ring_exec *)m);
+		break;
+	case RING_MAP:
+		take_map(all, (const struct ring_map *)m);
+		break;
+	case RING_STACK:
+		take_stack(all, (const struct ring_stack *)m, bytes);
+		break;
+	case RING_RAISE:
+		take_raise((const struct ring_raise *)m);
+		break;
+	case RING_EXIT:
+		take_exit(all, (const struct ring_exit *)m);
+		break;
+	default:
+		break;
+	}
+	return 0;
+}
+
+/*
+ * Calls that were dropped after the last one of their thread that was told, and those whose thread
+ * is not known (its message was dropped), which no place can be given.
+ */
+void messages_settle(struct messages *m)
+{
+	struct tracees *all = &m->tracees;
+
+	for (size_t i = 0; i < all->count && m->strays; i++)
+		if (all->all[i]->begun) {
+			all->all[i]->ledger.counts.lost += m->strays;
+			m->strays = 0;
+		}
+	for (unsigned i = 0; i < TIDS_BUCKETS; i++)
+		for (struct tracee_thread *t = all->tids.buckets[i]; t; t = t->next) {
+			uint32_t count = tracer_lost_of(all->tracer, t->tid);
+
+			if (count)
+				take_lost(all, t, count);
+		}
+}

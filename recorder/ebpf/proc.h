@@ -1,0 +1,19 @@
+/* What a process that is followed runs, as /proc tells it. */
+#ifndef RECORDER_PROC_H
+#define RECORDER_PROC_H
+
+#include <sys/types.h>
+
+/* Texts are the caller's to free. */
+struct proc {
+	pid_t parent_pid; /* 0: not known */
+	char *program;    /* path of the executable; NULL: not known */
+	char *command;    /* arguments, as a shell would read them; NULL: not known */
+};
+
+void proc_read(struct proc *proc, pid_t pid);
+
+/* Says why a program in which no allocator was found leaves no trace. */
+void proc_explain(const char *program);
+
+#endif
