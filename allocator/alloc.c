@@ -92,8 +92,6 @@ void *alloc_plain(size_t size)
 	struct heap *heap = cache_self.heap;
 	void *ptr = NULL;
 
-	if (__builtin_expect(!--cache_self.left, 0))
-		learn_step();
 	if (size <= TINY_MOST) {
 		unsigned cls = class_by_units[(size + 15) >> TINY_SHIFT];
 		void **top = cache_self.top[cls];
@@ -105,6 +103,18 @@ void *alloc_plain(size_t size)
 		ptr = stack_pop(heap, size);
 	}
 	return __builtin_expect(ptr != NULL, 1) ? ptr : any_alloc(size, NULL);
+}
+
+static __attribute__((noinline, cold)) void *step_and_alloc(size_t size)
+{
+	learn_step();
+	return alloc_plain(size);
+}
+
+void *alloc_counted(size_t size)
+{
+	return __builtin_expect(--cache_self.left != 0, 1) ? alloc_plain(size)
+							   : step_and_alloc(size);
 }
 
 /* The usual routes */
@@ -133,11 +143,11 @@ static void *usual_aligned_at(size_t align, size_t size, const uintptr_t *base)
 	return alloc_aligned(align, size);
 }
 
-const struct route route_usual = {usual_alloc,  usual_fresh,    alloc_zeroed,    alloc_aligned,
-				  alloc_resize, usual_alloc_at, usual_aligned_at};
+const struct route route_usual = {usual_alloc,  usual_fresh, alloc_zeroed,   alloc_aligned,
+				  alloc_resize, alloc_plain, usual_alloc_at, usual_aligned_at};
 
-const struct route route_counted = {alloc_plain,  usual_fresh,    alloc_zeroed,    alloc_aligned,
-				    alloc_resize, usual_alloc_at, usual_aligned_at};
+const struct route route_counted = {alloc_counted, usual_fresh,   alloc_zeroed,   alloc_aligned,
+				    alloc_resize,  alloc_counted, usual_alloc_at, usual_aligned_at};
 
 /* The process's first call may not know yet which routes it takes. */
 
@@ -151,8 +161,8 @@ static void *first_zeroed(size_t size)
 	return thread_start() ? route.zeroed(size) : alloc_zeroed(size);
 }
 
-struct route route = {first_alloc,  usual_fresh,    first_zeroed,    alloc_aligned,
-		      alloc_resize, usual_alloc_at, usual_aligned_at};
+struct route route = {first_alloc,  usual_fresh, first_zeroed,   alloc_aligned,
+		      alloc_resize, alloc_plain, usual_alloc_at, usual_aligned_at};
 
 void *alloc_zeroed(size_t size)
 {

@@ -15,10 +15,12 @@
 
 /*
  * Any size, from the pool it belongs to; NULL with errno when there is no memory. The first is what
- * the fast path cannot do, by way of its route; the second goes to the pools whatever the routes.
+ * the fast path cannot do, by way of its route; the second goes to the pools whatever the routes,
+ * and so does the third, which counts for learning.
  */
 void *alloc_slow(size_t size);
 void *alloc_plain(size_t size);
+void *alloc_counted(size_t size);
 void *alloc_zeroed(size_t size);
 void *alloc_aligned(size_t align, size_t size);
 void free_slow(void *ptr);

@@ -7,6 +7,7 @@
 #include "alloc.h"
 #include "libc.h"
 #include "obey.h"
+#include "route.h"
 #include "rule.h"
 #include "thread.h"
 #include "totals.h"
@@ -42,7 +43,7 @@ static __attribute__((noinline)) void *malloc_at_slow(size_t size, uint64_t site
 	const struct rule *rule = rule_for(site);
 
 	if (rules.count && !rule)
-		return alloc_plain(size);
+		return route.plain(size);
 	return rule ? obey_alloc(rule, size) : alloc_slow(size);
 }
 
@@ -85,7 +86,7 @@ void *hak_memalign_at(size_t align, size_t size, uint64_t site)
 
 void *hak_valloc_at(size_t size, uint64_t site)
 {
-	return hak_memalign_at(OS_PAGE, size, site);
+	return hak_memalign_at(os_page(), size, site);
 }
 
 size_t hak_usable_size(void *ptr)

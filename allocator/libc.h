@@ -78,14 +78,15 @@ static inline int libc_posix_memalign(void **result, size_t align, size_t size,
 
 static inline void *libc_valloc(size_t size)
 {
-	return route.aligned(OS_PAGE, size);
+	return route.aligned(os_page(), size);
 }
 
 static inline void *libc_pvalloc(size_t size)
 {
-	size_t rounded = (size + OS_PAGE - 1) & ~(OS_PAGE - 1);
+	size_t page = os_page();
+	size_t rounded = (size + page - 1) & ~(page - 1);
 
-	return rounded < size ? libc_fail(ENOMEM) : route.aligned(OS_PAGE, rounded);
+	return rounded < size ? libc_fail(ENOMEM) : route.aligned(page, rounded);
 }
 
 #endif

@@ -11,6 +11,12 @@ static struct lock lock;
 static char *next;
 static size_t left;
 
+void meta_start(void *chunk, size_t bytes)
+{
+	next = chunk;
+	left = bytes;
+}
+
 void *meta_take(size_t bytes)
 {
 	void *ptr = NULL;

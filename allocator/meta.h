@@ -5,6 +5,9 @@
 
 #include <stddef.h>
 
+/* Zeroed memory to begin with, a multiple of a cache line: once, before anything is taken. */
+void meta_start(void *chunk, size_t bytes);
+
 /* `bytes` zeroed bytes on a cache line of their own; NULL when the system has none. */
 void *meta_take(size_t bytes);
 

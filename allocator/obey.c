@@ -5,6 +5,7 @@
 #include "alloc.h"
 #include "keep.h"
 #include "pool.h"
+#include "route.h"
 #include "stat.h"
 
 /* A block is kept by realloc unless it would be less than half used, or its site wants room. */
@@ -34,9 +35,9 @@ static void *block_take(const struct rule *rule, size_t align, size_t size, bool
 	else if (wanted <= MID_MOST && rule->pool != RULE_NO_POOL && align <= GRANULE / 2)
 		ptr = pool_alloc(rule->pool, wanted, align);
 	if (!ptr)
-		ptr = align > 16 ? alloc_aligned(align, wanted) : alloc_plain(wanted);
+		ptr = align > 16 ? alloc_aligned(align, wanted) : route.plain(wanted);
 	if (!ptr && wanted > size) /* Room is a favour; the block is due. */
-		ptr = align > 16 ? alloc_aligned(align, size) : alloc_plain(size);
+		ptr = align > 16 ? alloc_aligned(align, size) : route.plain(size);
 	return ptr;
 }
 

@@ -18,6 +18,10 @@
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
 #define PIECE ((size_t)4 << 20)
 
 #ifdef __SANITIZE_THREAD__
@@ -36,6 +40,11 @@ static void errno_restore(int *kept)
 	errno = *kept;
 }
 
+size_t os_page(void)
+{
+	return getauxval(AT_PAGESZ);
+}
+
 void *os_map(size_t bytes)
 {
 	KEEP_ERRNO;
@@ -47,9 +56,12 @@ void *os_map(size_t bytes)
 int os_map_at(void *addr, size_t bytes)
 {
 	KEEP_ERRNO;
-	void *ptr = mmap(addr, bytes, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	void *ptr;
 
+	if (SANITIZED && (uintptr_t)addr < LOWEST)
+		return -EEXIST;
+	ptr = mmap(addr, bytes, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 	if (ptr == addr)
 		return 0;
 	if (ptr == MAP_FAILED)
@@ -117,22 +129,18 @@ bool os_move(void *addr, size_t old_bytes, void *target, size_t bytes)
 	return false;
 }
 
+void os_populate(void *addr, size_t bytes)
+{
+	KEEP_ERRNO;
+
+	madvise(addr, bytes, MADV_POPULATE_WRITE); /* Linux before 5.14 cannot: no harm. */
+}
+
 bool os_purge(void *addr, size_t bytes)
 {
 	KEEP_ERRNO;
 
 	return madvise(addr, bytes, MADV_DONTNEED) == 0;
-}
-
-uintptr_t os_hole_end(void)
-{
-	KEEP_ERRNO;
-	void *ptr = mmap(NULL, OS_PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (ptr == MAP_FAILED)
-		return 0;
-	munmap(ptr, OS_PAGE);
-	return (uintptr_t)ptr;
 }
 
 void os_wait(_Atomic uint32_t *word, uint32_t value)

@@ -10,7 +10,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The least that a page may have. */
 #define OS_PAGE ((size_t)4096)
+
+/* The system's page, bytes: no more than a granule. */
+size_t os_page(void);
 
 /* Zeroed memory anywhere; NULL when the system has none. */
 void *os_map(size_t bytes);
@@ -34,9 +38,8 @@ bool os_move(void *addr, size_t old_bytes, void *target, size_t bytes);
  * cannot. */
 bool os_purge(void *addr, size_t bytes);
 
-/* An address below which the system has placed nothing yet for as far as it goes; 0 when unknown.
- */
-uintptr_t os_hole_end(void);
+/* Makes mapped memory resident, where the system can. */
+void os_populate(void *addr, size_t bytes);
 
 void os_wait(_Atomic uint32_t *word, uint32_t value);
 void os_wake(_Atomic uint32_t *word, int threads);

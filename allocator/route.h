@@ -18,6 +18,7 @@ struct route {
 	void *(*zeroed)(size_t size);
 	void *(*aligned)(size_t align, size_t size);
 	void *(*resize)(void *ptr, size_t size);
+	void *(*plain)(size_t size); /* with rules: where a call goes that none is about */
 	/* Given the frame: see ROUTE_BASE. */
 	void *(*alloc_at)(size_t size, const uintptr_t *base);
 	void *(*aligned_at)(size_t align, size_t size, const uintptr_t *base);
@@ -26,7 +27,7 @@ struct route {
 extern HIDDEN struct route route;
 
 /* The kinds; thread_start takes the one that the options ask for. Counted: every allocation passes
- * alloc_plain, which counts. */
+ * alloc_counted. */
 extern HIDDEN const struct route route_usual, route_counted, route_sited;
 
 /*

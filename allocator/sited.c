@@ -15,7 +15,7 @@ static inline void *alloc_at(size_t size, const uintptr_t *base)
 {
 	const struct rule *rule = rule_of(base);
 
-	return rule ? obey_alloc(rule, size) : alloc_plain(size);
+	return rule ? obey_alloc(rule, size) : route.plain(size);
 }
 
 static void *sited_alloc(size_t size)
@@ -61,5 +61,5 @@ static void *sited_alloc_at(size_t size, const uintptr_t *base)
 	return alloc_at(size, base);
 }
 
-const struct route route_sited = {sited_alloc,  sited_fresh,    sited_zeroed,    sited_aligned,
-				  sited_resize, sited_alloc_at, sited_aligned_at};
+const struct route route_sited = {sited_alloc,  sited_fresh, sited_zeroed,   sited_aligned,
+				  sited_resize, alloc_plain, sited_alloc_at, sited_aligned_at};

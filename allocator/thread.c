@@ -311,6 +311,8 @@ static void start_routes(void)
 	stat_add_shared(&stat_shared.rules_loaded, rules.count);
 	cache_init(rules.count || options.learn, options.learn ? TUNE_STEP : 0);
 	route = rules.count ? route_sited : options.learn ? route_counted : route_usual;
+	if (options.learn)
+		route.plain = route_counted.plain;
 }
 
 bool thread_start(void)

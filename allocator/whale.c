@@ -47,7 +47,9 @@ void whale_init(unsigned most)
 
 static size_t page_round(size_t size)
 {
-	return (size + OS_PAGE - 1) & ~(OS_PAGE - 1);
+	size_t page = os_page();
+
+	return (size + page - 1) & ~(page - 1);
 }
 
 static struct whale *whale_of(const void *ptr)

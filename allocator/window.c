@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "lock.h"
+#include "meta.h"
 #include "os.h"
 #include "stat.h"
 
@@ -12,6 +13,9 @@
 /* Room for mappings of others above a window that lies above them. */
 #define CLEARANCE ((uint64_t)4 << 30)
 #define WORD_BITS 64
+/* The first records come with the map; so many bytes of them nearly every program writes to. */
+#define META_BYTES       ((size_t)256 << 10)
+#define META_READY_BYTES (5 * OS_PAGE)
 
 static _Atomic uint32_t nothing;
 
@@ -21,8 +25,9 @@ uint64_t window_mask;
 struct window window;
 
 static struct lock lock;
-static uint64_t *taken; /* a bit per slot */
-static size_t lowest;   /* no slot below is free */
+static uint64_t *taken;  /* a bit per slot; the words run downwards from here */
+static size_t lowest;    /* no slot below is free */
+static bool first_ready; /* the first slot is mapped and not given out yet */
 
 /*
  * Several times what the machine or the limit could hold, as slots of Whales are used in part only
@@ -44,55 +49,79 @@ static uint64_t window_bytes(void)
 }
 
 /*
- * Half-way down, where neither the program nor the system's own mappings come. Where that is not
- * to be had: below everything if the system maps downwards, else above. Nothing there is reserved.
+ * Half-way down to 0 from where the system maps, where neither the program nor the system's own
+ * mappings come. Where that is not to be had: below everything if the system maps downwards, else
+ * above. Nothing there is reserved but the first slot.
  */
-static uintptr_t window_place(uint64_t bytes)
+static uintptr_t window_place(uintptr_t end, uint64_t bytes)
 {
-	uintptr_t end = os_hole_end() & ~(SLOT - 1);
 	uintptr_t half = (end / 2) & ~(SLOT - 1);
+	int error = half >= 4 * bytes ? os_map_at((void *)half, SLOT) : -EEXIST;
 
-	if (half >= 4 * bytes && os_is_free((void *)half, SLOT))
+	first_ready = !error;
+	if (error != -EEXIST) /* without memory for the slot the place is as good */
 		return half;
 	return end >= 2 * bytes ? end - bytes : end + CLEARANCE;
 }
 
+/* What every program's first allocations write to is made resident here, when the library is
+ * loaded, for a little less than a fault for each page. */
+static void window_ready(char *meta)
+{
+	uintptr_t word = (uintptr_t)window_word((void *)window.base) & ~(OS_PAGE - 1);
+
+	os_populate((void *)word, OS_PAGE);
+	os_populate(window.owners, OS_PAGE);
+	os_populate(meta - OS_PAGE, OS_PAGE + META_READY_BYTES);
+}
+
+/* In one mapping: the map, the owners, the bits of the slots from the last to the first, and the
+ * first records. */
 bool window_init(void)
 {
 	uint64_t bytes = window_bytes();
-	size_t slots, map_bytes, owner_bytes;
-	char *records;
+	size_t slots, map_bytes, owner_bytes, taken_bytes;
+	char *records, *meta;
 
 	do {
 		slots = bytes >> SLOT_SHIFT;
 		map_bytes = (bytes >> GRANULE_SHIFT) * sizeof(uint32_t);
 		owner_bytes = slots * sizeof(void *);
-		records = os_map(map_bytes + owner_bytes + slots / 8);
+		taken_bytes = (slots / 8 + OS_PAGE - 1) & ~(OS_PAGE - 1);
+		records = os_map(map_bytes + owner_bytes + taken_bytes + META_BYTES);
 	} while (!records && (bytes >>= 1) >= WINDOW_LEAST);
 	if (!records)
 		return false;
 	stat_add_shared(&stat_shared.mmap_calls, 1);
-	window.base = window_place(bytes);
+	window.base = window_place((uintptr_t)records & ~(SLOT - 1), bytes);
 	window.slots = slots;
 	window.owners = (void **)(records + map_bytes);
-	taken = (uint64_t *)(records + map_bytes + owner_bytes);
+	meta = records + map_bytes + owner_bytes + taken_bytes;
+	taken = (uint64_t *)meta - 1;
 	window_map = (_Atomic uint32_t *)records;
 	window_mask = (bytes >> GRANULE_SHIFT) - 1;
+	window_ready(meta);
+	meta_start(meta, META_BYTES);
 	return true;
+}
+
+static uint64_t *taken_word(size_t slot)
+{
+	return taken - slot / WORD_BITS;
 }
 
 static bool slot_taken(size_t slot)
 {
-	return taken[slot / WORD_BITS] >> (slot % WORD_BITS) & 1;
+	return *taken_word(slot) >> (slot % WORD_BITS) & 1;
 }
 
 static void slots_mark(size_t slot, size_t count, bool take)
 {
 	for (; count; slot++, count--) {
 		if (take)
-			taken[slot / WORD_BITS] |= (uint64_t)1 << (slot % WORD_BITS);
+			*taken_word(slot) |= (uint64_t)1 << (slot % WORD_BITS);
 		else
-			taken[slot / WORD_BITS] &= ~((uint64_t)1 << (slot % WORD_BITS));
+			*taken_word(slot) &= ~((uint64_t)1 << (slot % WORD_BITS));
 	}
 }
 
@@ -132,6 +161,34 @@ static void slots_block(size_t slot, size_t count)
 	}
 }
 
+/* Of the slot that window_init mapped, gives back what lies beyond the first `bytes`. */
+static void first_cut(size_t bytes)
+{
+	first_ready = false;
+	if (bytes < SLOT)
+		os_unmap((char *)window.base + bytes, SLOT - bytes);
+}
+
+/* Maps the first `bytes` of free slots. As os_map_at. */
+static int slots_map(size_t slot, size_t bytes)
+{
+	if (slot == 0 && first_ready) {
+		first_cut(bytes <= SLOT ? bytes : 0);
+		if (bytes <= SLOT)
+			return 0;
+	}
+	stat_add_shared(&stat_shared.mmap_calls, 1);
+	return os_map_at((void *)(window.base + (slot << SLOT_SHIFT)), bytes);
+}
+
+/* Leaves free slots without a mapping. */
+static int slots_clear(size_t slot)
+{
+	if (slot == 0 && first_ready)
+		first_cut(0);
+	return 0;
+}
+
 static void *slots_take(size_t bytes, size_t align, bool map)
 {
 	size_t count = (bytes + SLOT - 1) >> SLOT_SHIFT;
@@ -144,7 +201,7 @@ static void *slots_take(size_t bytes, size_t align, bool map)
 		if (slot == window.slots)
 			return NULL;
 		ptr = (void *)(window.base + (slot << SLOT_SHIFT));
-		error = map ? os_map_at(ptr, bytes) : 0;
+		error = map ? slots_map(slot, bytes) : slots_clear(slot);
 		if (error == -EEXIST) {
 			slots_block(slot, count);
 			if (!slot_taken(slot))
@@ -166,7 +223,6 @@ void *window_take(size_t bytes, size_t align)
 	lock_take(&lock);
 	ptr = slots_take(bytes, align, true);
 	lock_drop(&lock);
-	stat_add_shared(&stat_shared.mmap_calls, 1);
 	if (ptr)
 		window_count((int64_t)bytes);
 	return ptr;

@@ -14,7 +14,7 @@ from conftest import BUILD, ROOT, run
 COMPILER = "aarch64-linux-gnu-gcc"
 EMULATOR = "qemu-aarch64"
 LIBRARIES = Path("/usr/aarch64-linux-gnu")
-HELPERS = ("stress", "threads", "forks", "misuse")
+HELPERS = ("stress", "threads", "forks", "misuse", "pages")
 
 pytestmark = [
     pytest.mark.skipif(
@@ -36,11 +36,12 @@ def fixture_built() -> Path:
     return ROOT / folder
 
 
-def emulated(built: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    """Runs a helper on the arm64 libhakmem.so."""
+def emulated(built: Path, *command: str, page: int = 4096) -> subprocess.CompletedProcess[str]:
+    """Runs a helper on the arm64 libhakmem.so, with pages of so many bytes."""
     preload = f"LD_PRELOAD={built / 'libhakmem.so'}"
     program = built / "tests" / "allocator" / command[0]
-    return run(EMULATOR, "-L", LIBRARIES, "-E", preload, program, *command[1:], timeout=120)
+    options = ["-p", str(page), "-L", LIBRARIES, "-E", preload]
+    return run(EMULATOR, *options, program, *command[1:], timeout=120)
 
 
 def test_is_for_arm64(built: Path) -> None:
@@ -50,6 +51,12 @@ def test_is_for_arm64(built: Path) -> None:
 @pytest.mark.parametrize("mode", ["destructors", "many", "signal"])
 def test_threads_live_and_die(built: Path, mode: str) -> None:
     done = emulated(built, "threads", mode)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "ok\n", "")
+
+
+@pytest.mark.parametrize("page", [4096, 65536])
+def test_pages_of_any_size(built: Path, page: int) -> None:
+    done = emulated(built, "pages", page=page)
     assert (done.returncode, done.stdout, done.stderr) == (0, "ok\n", "")
 
 
@@ -65,7 +72,8 @@ def test_misuse_ends_with_one_clear_line(built: Path, case: str) -> None:
     assert re.match(r"hakmem: (double|foreign|free of).* 0x[0-9a-f]{16}\n", done.stderr)
 
 
-def test_stress(built: Path) -> None:
-    done = emulated(built, "stress", "--lives", "12", "--seed", "3")
+@pytest.mark.parametrize("page", [4096, 65536])
+def test_stress(built: Path, page: int) -> None:
+    done = emulated(built, "stress", "--lives", "12", "--seed", "3", page=page)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "ok: " in done.stdout

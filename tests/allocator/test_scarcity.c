@@ -62,12 +62,19 @@ bool __wrap_os_resize(void *addr, size_t old_bytes, size_t bytes)
 	return false;
 }
 
-static void the_first_allocation_may_fail(void **state)
+/* The first segment is mapped from the start; nothing comes after it until the system relents. */
+static void the_first_segment_is_all_there_is(void **state)
 {
-	void *ptr;
+	void *blocks[5], *ptr;
+	unsigned count = 0;
 
 	(void)state;
 	maps_left = 0;
+	errno = 0;
+	while (count < 5 && (blocks[count] = hak_malloc((size_t)1 << 20)))
+		count++;
+	assert_int_equal(count, 4);
+	assert_int_equal(errno, ENOMEM);
 	errno = 0;
 	assert_null(hak_malloc(10));
 	assert_int_equal(errno, ENOMEM);
@@ -76,6 +83,8 @@ static void the_first_allocation_may_fail(void **state)
 	ptr = hak_malloc(10);
 	assert_non_null(ptr);
 	hak_free(ptr);
+	while (count)
+		hak_free(blocks[--count]);
 }
 
 /* Each refusal at another call: whatever is half done must not be left so. */
@@ -146,7 +155,7 @@ static void realloc_falls_back_to_copying(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_first_allocation_may_fail),
+		cmocka_unit_test(the_first_segment_is_all_there_is),
 		cmocka_unit_test(any_call_may_fail),
 		cmocka_unit_test(a_hopeless_request_purges_nothing),
 		cmocka_unit_test(realloc_falls_back_to_copying),
