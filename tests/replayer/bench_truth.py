@@ -7,7 +7,8 @@ and by the program's processor and wall time; and the replayed peak has to be wi
 live one. Every run is a JSON line in the file.
 
 The live peak is the kernel's (VmHWM) less mapped files and what lies behind them and the first
-thread's stack, as they are at the end of the program.
+thread's stack, as they are at the end of the program, and less what the program maps itself, as it
+was then (witness.c).
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def live_run(program: Program, scale: int, folder: Path, library: str) -> Run:
     """The program itself on an allocator."""
     witness = folder / "witness.json"
     witness.unlink(missing_ok=True)
-    preload = f"{library}:{BUILD / 'tests/replayer/libwitness.so'}"
+    preload = f"{BUILD / 'tests/replayer/libwitness.so'}:{library}"
     environ = {"LD_PRELOAD": preload, "WITNESS": str(witness)}
     outcome = execute(program, folder, environ=environ, scale=scale)
     program.check(outcome, folder, scale)

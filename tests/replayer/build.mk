@@ -42,8 +42,8 @@ bench-replay: ## the replay loop's own cost by schedule, against a naive replaye
 
 SOAKS += soak-replay
 soak-replay: export HAK_SCALE := 50
-soak-replay: ## random legal traces, 50 times as many; a trace of a billion events in 256 MB
-	$(Q)$(PYTHON) -m pytest -q -p no:cacheprovider tests/replayer
+soak-replay: ## random legal traces, 50 times as many; 100 million and a billion events in 256 MB parts
+	$(Q)$(PYTHON) -m pytest -q -p no:cacheprovider --durations=5 tests/replayer
 	$(Q)$(PYTHON) tests/replayer/fuzz_schedules.py --seconds 3600
 
 FUZZERS += fuzz-schedules
