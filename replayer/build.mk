@@ -10,8 +10,8 @@ $(eval $(call link,$(BUILD)/obj/replayer/runner,$(HAKREPLAY_RUNNER),,-fno-saniti
 
 # hakreplay.
 HAKREPLAY_SOURCES := $(addprefix replayer/,request.c verbs.c allocators.c metric.c sample.c cell.c \
-	condition.c history.c verdict.c tempo.c survey.c slots.c planfile.c pacing.c compiler.c planner.c \
-	image.c bar.c dispatch.c ablation.c contest.c machine.c jsonlines.c table.c hakreplay.c)
+	condition.c history.c verdict.c tempo.c resident.c survey.c slots.c planfile.c pacing.c entries.c \
+	compiler.c planner.c image.c bar.c dispatch.c ablation.c contest.c machine.c jsonlines.c table.c hakreplay.c)
 
 CFLAGS_replayer/image := -DIMAGE_FILE='"$(BUILD)/obj/replayer/runner"'
 $(BUILD)/obj/replayer/image.o: $(BUILD)/obj/replayer/runner

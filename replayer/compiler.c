@@ -9,118 +9,18 @@
 #include <string.h>
 
 struct compiler_thread {
-	uint64_t digest;
 	uint32_t births;
 	bool started;
 };
-
-static struct stream *stream_of(struct compiler *c, uint32_t thread)
-{
-	return &c->file->streams[thread];
-}
 
 static bool lockstep(const struct compiler *c)
 {
 	return c->schedule == RUN_LOCKSTEP;
 }
 
-/* The thread's next entry is due at the time of this row. */
-static void gap_put(struct compiler *c, uint32_t thread)
-{
-	struct stream *stream = stream_of(c, thread);
-
-	if (stream->gaps && thread < c->survey->n_threads)
-		stream_put_gap(stream, c->tempo.now_ns);
-}
-
-/* ---- lockstep: turns ---- */
-
-static void turn_close(struct compiler *c)
-{
-	uint32_t thread;
-
-	if (!c->file->n_turns)
-		return;
-	thread = c->file->turns[c->file->n_turns - 1] >> PLAN_TURN_SHIFT;
-	c->tally.order_digest =
-		digest_join(c->tally.order_digest, thread, c->threads[thread].digest);
-}
-
-/* An entry of that thread belongs to the turn that the last one belongs to. */
-static bool turn_goes_on(const struct compiler *c, uint32_t thread)
-{
-	const uint32_t *next = &c->file->turns[c->file->n_turns];
-
-	return c->file->n_turns && next[-1] >> PLAN_TURN_SHIFT == thread &&
-	       (next[-1] & PLAN_TURN_MAX) < PLAN_TURN_MAX;
-}
-
-/* The next entry of the total order is one of that thread's. Before the digest learns of it. */
-static void turn_add(struct compiler *c, uint32_t thread)
-{
-	uint32_t *next = &c->file->turns[c->file->n_turns];
-
-	if (!lockstep(c) || thread >= c->survey->n_threads)
-		return;
-	if (turn_goes_on(c, thread)) {
-		next[-1]++;
-		return;
-	}
-	turn_close(c);
-	*next = thread << PLAN_TURN_SHIFT | 1;
-	c->file->n_turns++;
-}
-
 static uint32_t epoch_now(const struct compiler *c)
 {
 	return pacing_epoch(&c->pacing, c->row);
-}
-
-/* ---- calls ---- */
-
-struct call {
-	const struct trace_event *event;
-	uint32_t stream;
-	uint32_t slot;
-	uint32_t flags;
-	uint64_t size;
-	uint64_t detail;
-	uint64_t identity; /* the digest's */
-};
-
-/* Writes the entry of a call; returns it. */
-static struct plan_op *call_put(struct compiler *c, const struct call *call)
-{
-	const struct trace_event *event = call->event;
-	unsigned kind = event->kind == TRACE_INHERITED
-				? event->align ? TRACE_MEMALIGN : TRACE_MALLOC
-				: event->kind;
-	uint32_t site = event->site < c->file->plan->sites ? event->site : PLAN_NO_SITE;
-	uint32_t code = kind | site << PLAN_SITE_SHIFT;
-	bool special = shape_changes(kind) || shape_aligned(kind) || call->flags ||
-		       call->size > UINT32_MAX;
-	struct stream *stream = stream_of(c, call->stream);
-	struct compiler_thread *t = &c->threads[call->stream];
-	uint64_t most = call->detail < PLAN_DETAIL_MAX ? call->detail : PLAN_DETAIL_MAX;
-	uint64_t detail = special ? digest_detail(most, call->flags) : 0;
-	struct plan_op *op;
-
-	turn_add(c, call->stream);
-	gap_put(c, call->stream);
-	op = stream_put(stream, call->slot, (uint32_t)call->size,
-			code | (special ? PLAN_SPECIAL : 0));
-	if (special)
-		stream_put_operand(stream, (struct plan_operand){
-						   .size_high = (uint32_t)(call->size >> 32),
-						   .detail = (uint32_t)most,
-						   .old_high = (uint16_t)(most >> 32),
-						   .flags = (uint16_t)call->flags,
-					   });
-	t->digest = digest_next(t->digest, digest_term(code, call->size, detail, call->identity));
-	c->tally.failed += !!(call->flags & PLAN_FAILED);
-	c->tally.foreign += !!(call->flags & PLAN_FOREIGN);
-	c->tally.ops += event->kind != TRACE_INHERITED && !(call->flags & PLAN_FOREIGN);
-	return op;
 }
 
 static int trace_fault(struct compiler *c, const char *what, uint64_t object)
@@ -137,7 +37,7 @@ static uint64_t place_identity(const struct pacing_place *place)
 }
 
 /* Notes where an object is to be found from now on. */
-static void place_note(struct compiler *c, const struct call *call, struct plan_op *op,
+static void place_note(struct compiler *c, const struct entries_call *call, struct plan_op *op,
 		       uint64_t object)
 {
 	struct pacing_place *place = live_payload(live_find(&c->live, object));
@@ -147,7 +47,7 @@ static void place_note(struct compiler *c, const struct call *call, struct plan_
 }
 
 /* Notes the object just born. */
-static int birth_note(struct compiler *c, const struct call *call, struct plan_op *op)
+static int birth_note(struct compiler *c, const struct entries_call *call, struct plan_op *op)
 {
 	int error = live_birth(&c->live, call->event);
 
@@ -161,14 +61,14 @@ static int birth_note(struct compiler *c, const struct call *call, struct plan_o
 
 static int plan_birth(struct compiler *c, const struct trace_event *event, uint32_t stream)
 {
-	struct call call = {
+	struct entries_call call = {
 		.event = event, .stream = stream, .size = event->size, .detail = event->align};
 	int64_t slot;
 	int error;
 
 	if (event->object == TRACE_NONE) {
 		call.flags = PLAN_FAILED;
-		call_put(c, &call);
+		entries_call(&c->entries, &call);
 		return 0;
 	}
 	/* Inherited objects are born before all others, wherever their row stands. */
@@ -178,7 +78,7 @@ static int plan_birth(struct compiler *c, const struct trace_event *event, uint3
 		return (int)slot;
 	call.slot = (uint32_t)slot;
 	call.identity = plan_identity(stream, c->threads[stream].births);
-	error = birth_note(c, &call, call_put(c, &call));
+	error = birth_note(c, &call, entries_call(&c->entries, &call));
 	if (!error)
 		pacing_live(&c->pacing, stream, 0, event->size);
 	return error;
@@ -187,12 +87,12 @@ static int plan_birth(struct compiler *c, const struct trace_event *event, uint3
 static int plan_death(struct compiler *c, const struct trace_event *event)
 {
 	struct live_object *object = live_find(&c->live, event->old_object);
-	struct call call = {.event = event, .stream = event->thread};
+	struct entries_call call = {.event = event, .stream = event->thread};
 	struct pacing_place place;
 
 	if (event->old_object == TRACE_NONE) {
 		call.flags = PLAN_FOREIGN;
-		call_put(c, &call);
+		entries_call(&c->entries, &call);
 		return 0;
 	}
 	if (!object)
@@ -203,7 +103,7 @@ static int plan_death(struct compiler *c, const struct trace_event *event)
 	call.size = object->size;
 	call.detail = shape_aligned(event->kind) ? object->align : 0;
 	call.identity = place_identity(&place);
-	call_put(c, &call);
+	entries_call(&c->entries, &call);
 	pacing_live(&c->pacing, event->thread, object->size, 0);
 	live_death(&c->live, event->old_object);
 	return slots_give(&c->slots, place.slot, event->thread, epoch_now(c));
@@ -213,7 +113,7 @@ static int plan_death(struct compiler *c, const struct trace_event *event)
 static int plan_change_of_none(struct compiler *c, const struct trace_event *event)
 {
 	bool born = event->object != TRACE_NONE;
-	struct call call = {.event = event, .stream = event->thread, .size = event->size};
+	struct entries_call call = {.event = event, .stream = event->thread, .size = event->size};
 	int64_t slot = 0;
 	int error = 0;
 
@@ -235,19 +135,19 @@ static int plan_change_of_none(struct compiler *c, const struct trace_event *eve
 	else
 		call.identity = digest_pair(0, 0);
 	if (born)
-		error = birth_note(c, &call, call_put(c, &call));
+		error = birth_note(c, &call, entries_call(&c->entries, &call));
 	else
-		call_put(c, &call);
+		entries_call(&c->entries, &call);
 	if (!error && born)
 		pacing_live(&c->pacing, event->thread, 0, event->size);
 	return error;
 }
 
 /* Does to the living what a realloc does; `call` is complete but for its entry. */
-static int change_note(struct compiler *c, const struct call *call, uint64_t old_size)
+static int change_note(struct compiler *c, const struct entries_call *call, uint64_t old_size)
 {
 	const struct trace_event *event = call->event;
-	struct plan_op *op = call_put(c, call);
+	struct plan_op *op = entries_call(&c->entries, call);
 
 	/* The object lives on, but nobody may free it before this call is over. */
 	if (call->flags & PLAN_FAILED) {
@@ -266,7 +166,7 @@ static int change_note(struct compiler *c, const struct call *call, uint64_t old
 static int plan_change(struct compiler *c, const struct trace_event *event)
 {
 	struct live_object *object = live_find(&c->live, event->old_object);
-	struct call call = {.event = event, .stream = event->thread, .size = event->size};
+	struct entries_call call = {.event = event, .stream = event->thread, .size = event->size};
 	struct pacing_place place;
 	uint64_t born = 0;
 
@@ -290,16 +190,6 @@ static int plan_change(struct compiler *c, const struct trace_event *event)
 
 /* ---- threads ---- */
 
-static void verb_put(struct compiler *c, uint32_t thread, uint32_t verb, uint32_t slot)
-{
-	struct compiler_thread *t = &c->threads[thread];
-
-	turn_add(c, thread);
-	gap_put(c, thread);
-	stream_put(stream_of(c, thread), slot, 0, verb | PLAN_SPECIAL);
-	t->digest = digest_next(t->digest, digest_term(verb, slot, 0, 0));
-}
-
 static void thread_start(struct compiler *c, uint32_t thread)
 {
 	uint32_t creator = c->survey->threads[thread].creator;
@@ -310,7 +200,7 @@ static void thread_start(struct compiler *c, uint32_t thread)
 	if (thread == c->survey->main)
 		return;
 	pacing_pass(&c->pacing, creator, epoch_now(c));
-	verb_put(c, creator, PLAN_SPAWN, thread);
+	entries_mark(&c->entries, creator, PLAN_SPAWN, thread);
 }
 
 static void thread_end(struct compiler *c, uint32_t thread)
@@ -321,7 +211,7 @@ static void thread_end(struct compiler *c, uint32_t thread)
 		return;
 	pacing_pass(&c->pacing, thread, PLAN_NONE);
 	pacing_fold(&c->pacing, thread);
-	verb_put(c, thread, PLAN_EXIT, 0);
+	entries_mark(&c->entries, thread, PLAN_EXIT, 0);
 }
 
 int compiler_row(struct compiler *c, const struct trace_batch *batch, size_t i)
@@ -332,7 +222,7 @@ int compiler_row(struct compiler *c, const struct trace_batch *batch, size_t i)
 
 	c->row = batch->first_row + i;
 	if (c->schedule == RUN_PACED && event->kind <= TRACE_THREAD_EXIT)
-		tempo_time(&c->tempo, batch, i);
+		tempo_time(&c->entries.tempo, batch, i);
 
 	if (event->kind == TRACE_INHERITED)
 		return plan_birth(c, event, PLAN_INHERITED(c->survey->n_threads));
@@ -359,7 +249,7 @@ bool compiler_seam(const struct compiler *c, const struct trace_batch *batch, si
 		return false;
 	if (!c->threads[thread].started && thread != c->survey->main)
 		thread = c->survey->threads[thread].creator;
-	return !lockstep(c) || !turn_goes_on(c, thread);
+	return !lockstep(c) || !entries_turn_goes_on(&c->entries, thread);
 }
 
 void compiler_part(struct compiler *c)
@@ -370,7 +260,7 @@ void compiler_part(struct compiler *c)
 		pacing_pass(&c->pacing, i, PLAN_NONE);
 		pacing_fold(&c->pacing, i);
 	}
-	turn_close(c);
+	entries_part(&c->entries);
 	plan->kinds = c->survey->kinds | 1ull << TRACE_MALLOC | 1ull << TRACE_MEMALIGN;
 	plan->slots = c->slots.used;
 	plan->turns = c->file->n_turns;
@@ -380,7 +270,7 @@ void compiler_part(struct compiler *c)
 
 void compiler_survivors(struct compiler *c)
 {
-	struct stream *stream = stream_of(c, PLAN_SURVIVORS(c->survey->n_threads));
+	struct stream *stream = &c->file->streams[PLAN_SURVIVORS(c->survey->n_threads)];
 
 	for (uint64_t i = 0; i < c->live.next; i++) {
 		struct live_object *object = live_find(&c->live, i);
@@ -397,12 +287,14 @@ void compiler_survivors(struct compiler *c)
 
 struct compiler_tally compiler_tally(const struct compiler *c)
 {
-	struct compiler_tally tally = c->tally;
-
-	for (uint32_t i = 0; i <= PLAN_INHERITED(c->survey->n_threads); i++)
-		tally.digest = digest_join(tally.digest, i, c->threads[i].digest);
-	tally.peak_live_bytes = c->live.peak_bytes;
-	return tally;
+	return (struct compiler_tally){
+		.ops = c->entries.ops,
+		.foreign = c->entries.foreign,
+		.failed = c->entries.failed,
+		.peak_live_bytes = c->live.peak_bytes,
+		.digest = entries_digest(&c->entries),
+		.order_digest = c->entries.order_digest,
+	};
 }
 
 int compiler_init(struct compiler *c, const struct survey *survey, enum run_schedule schedule,
@@ -412,12 +304,12 @@ int compiler_init(struct compiler *c, const struct survey *survey, enum run_sche
 	int error;
 
 	*c = (struct compiler){.survey = survey, .schedule = schedule, .file = file};
-	c->tempo.grain_ns = survey->steps.grain_ns;
-	c->tempo.step_ns = tempo_usual_step(&survey->steps);
 	c->threads = calloc(n, sizeof(*c->threads));
 	live_init(&c->live, sizeof(struct pacing_place));
 	pacing_init(&c->pacing, survey, lockstep(c), skew);
-	error = pacing_begin(&c->pacing, file);
+	error = entries_init(&c->entries, survey, file, lockstep(c));
+	if (!error)
+		error = pacing_begin(&c->pacing, file);
 	if (error || !c->threads)
 		return -ENOMEM;
 	return slots_init(&c->slots, n, c->pacing.window);
@@ -428,5 +320,6 @@ void compiler_fini(struct compiler *c)
 	live_fini(&c->live);
 	slots_fini(&c->slots);
 	pacing_fini(&c->pacing);
+	entries_fini(&c->entries);
 	free(c->threads);
 }

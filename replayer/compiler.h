@@ -5,6 +5,7 @@
 #ifndef REPLAYER_COMPILER_H
 #define REPLAYER_COMPILER_H
 
+#include "entries.h"
 #include "pacing.h"
 #include "planfile.h"
 #include "run.h"
@@ -26,12 +27,11 @@ struct compiler {
 	enum run_schedule schedule;
 	struct planfile *file;
 	struct compiler_thread *threads; /* by stream */
+	struct entries entries;
 	struct pacing pacing;
 	struct slots slots;
 	struct live live;
-	struct tempo tempo;
-	uint64_t row; /* the latest */
-	struct compiler_tally tally;
+	uint64_t row;    /* the latest */
 	char error[256]; /* what is wrong with the trace */
 };
 

@@ -80,7 +80,7 @@ static bool has_gap(const struct plan_op *op)
 {
 	unsigned verb = op->code & PLAN_VERB;
 
-	return verb < PLAN_WAIT || verb == PLAN_SPAWN || verb == PLAN_EXIT;
+	return verb < PLAN_WAIT || verb == PLAN_TOUCH || verb == PLAN_SPAWN || verb == PLAN_EXIT;
 }
 
 static void note(uint64_t late_ns)

@@ -38,6 +38,11 @@ enum plan_verb {
 	PLAN_EXIT = 52,
 	/* With an operand: the block in slot, of that size, is alive at the end. For --check. */
 	PLAN_SURVIVOR = 53,
+	/*
+	 * Pages [slot, size) of the block that the next entry gives are touched, not the whole of
+	 * it (struct resident_part). Belongs to that entry, as an operand does, and is not counted.
+	 */
+	PLAN_TOUCH = 54,
 };
 
 /* Bits of an entry's code. */

@@ -8,10 +8,10 @@
 #define PAGE 4096
 
 /*
- * Entries that one row may need at most: fold (2), wait, epoch, the call and its operand; and
- * entries for each thread started: epoch, fold (2), start.
+ * Entries that one row may need at most: fold (2), wait, epoch, touch, the call and its operand;
+ * and entries for each thread started: epoch, fold (2), start.
  */
-#define CELLS_PER_ROW   6
+#define CELLS_PER_ROW   7
 #define CELLS_PER_SPAWN 4
 #define CELLS_AT_END    (8 + PLAN_PADDING)
 
@@ -39,7 +39,7 @@ static uint64_t stream_bytes(const struct survey *survey, uint32_t number,
 
 		cells += CELLS_PER_ROW * thread->rows + CELLS_PER_SPAWN * thread->spawns;
 	} else if (number == PLAN_INHERITED(survey->n_threads)) {
-		cells += 2 * survey->inherited;
+		cells += 3 * survey->inherited;
 	} else {
 		cells += 2 * (survey->calls + survey->inherited);
 	}

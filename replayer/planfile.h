@@ -64,6 +64,12 @@ static inline struct plan_op *stream_put(struct stream *stream, uint32_t slot, u
 	return stream->next++;
 }
 
+/* The next entry is a call that gives a block of which those pages are touched. */
+static inline void stream_put_touch(struct stream *stream, struct resident_part part)
+{
+	*stream->next++ = (struct plan_op){part.from, part.to, PLAN_TOUCH | PLAN_SPECIAL};
+}
+
 /* The next entry is due at that time. Rounding does not add up. */
 static inline void stream_put_gap(struct stream *stream, double time_ns)
 {

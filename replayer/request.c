@@ -25,8 +25,8 @@ static const struct argp_option rows[] = {
 	 0},
 	{"repeat", 'n', "N", 0, "Runs of each allocator (default 10), interleaved", 0},
 	{"touch", 't', "none|first|pages|all", 0,
-	 "How much of each block is written: pages (default) means blocks below 128 KiB whole and "
-	 "one byte of each page of larger ones",
+	 "How much of each block is written: pages (default) means blocks below 128 KiB whole, of "
+	 "larger ones a byte in each of as many pages as were resident when recorded",
 	 0},
 	{"skew", 'k', "N", 0,
 	 "parallel, paced: no thread runs further ahead of another than N rows of the recorded "

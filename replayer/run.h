@@ -23,7 +23,8 @@ enum run_schedule { RUN_LOCKSTEP, RUN_PARALLEL, RUN_PACED };
 enum run_touch {
 	RUN_TOUCH_NONE,
 	RUN_TOUCH_FIRST, /* one byte */
-	RUN_TOUCH_PAGES, /* blocks below RUN_LARGE_BYTES whole, of others one byte a page */
+	RUN_TOUCH_PAGES, /* blocks below RUN_LARGE_BYTES whole, of others one byte in each page
+			  * that was resident when recorded, or where that is not known in each */
 	RUN_TOUCH_ALL,
 };
 

@@ -22,6 +22,7 @@ struct special {
 	uint32_t flags;
 	bool remote; /* the block was allocated by another thread */
 	struct slot *slot;
+	const struct plan_op *part; /* PLAN_TOUCH of the block given; NULL: all of it is touched */
 };
 
 void special_exhausted(const struct worker *worker, unsigned kind, uint64_t size)
@@ -80,6 +81,15 @@ static void *allocate(struct worker *worker, const struct special *s)
 	return ptr;
 }
 
+/* The block has grown, or been born, from that size. */
+static void touch(const struct special *s, uint64_t from)
+{
+	if (s->part && setting.touch == RUN_TOUCH_PAGES)
+		touch_pages(s->slot->ptr, s->size, s->part->slot, s->part->size);
+	else if (setting.touch)
+		touch_part(setting.touch, s->slot->ptr, from, s->size);
+}
+
 /* Whoever waits for the object may go on. */
 static void publish(struct worker *worker, const struct special *s, bool awaited)
 {
@@ -122,8 +132,8 @@ static void run_birth(struct worker *worker, const struct special *s, bool await
 		census_birth(ptr, s->size);
 	if (setting.check)
 		watch_birth(ptr, s->kind, s->size, s->detail, worker->copy | worker->identity);
-	else if (setting.touch)
-		touch_part(setting.touch, ptr, 0, s->size);
+	else
+		touch(s, 0);
 	publish(worker, s, awaited);
 }
 
@@ -256,14 +266,18 @@ static void run_change(struct worker *worker, const struct special *s, uint64_t 
 	else if (setting.check)
 		watch_change(ptr, s->kind, s->detail, worker->copy | old_identity, s->size,
 			     worker->copy | worker->identity);
-	else if (setting.touch)
-		touch_part(setting.touch, ptr, s->detail, s->size);
+	else
+		touch(s, s->detail);
 	publish(worker, s, awaited);
 }
 
-static const struct plan_op *run_call(struct worker *worker, const struct plan_op *op)
+/* part: the entry before, if that tells what is touched; else NULL. */
+static const struct plan_op *run_call(struct worker *worker, const struct plan_op *op,
+				      const struct plan_op *part)
 {
-	const struct plan_operand *operand = (const void *)(op + 1);
+	static const struct plan_operand none;
+	bool plain = !(op->code & PLAN_SPECIAL);
+	const struct plan_operand *operand = plain ? &none : (const void *)(op + 1);
 	bool awaited = op->code & PLAN_AWAITED;
 	struct special s = {
 		.kind = op->code & PLAN_VERB,
@@ -272,6 +286,7 @@ static const struct plan_op *run_call(struct worker *worker, const struct plan_o
 		.detail = (uint64_t)operand->old_high << 32 | operand->detail,
 		.flags = operand->flags,
 		.slot = &worker->slots[op->slot],
+		.part = part,
 	};
 	bool foreign = s.flags & PLAN_FOREIGN;
 	bool old_known = !foreign && !(s.flags & PLAN_FROM_NULL) &&
@@ -283,7 +298,7 @@ static const struct plan_op *run_call(struct worker *worker, const struct plan_o
 	uint64_t new = born ? worker->identity : 0;
 	uint64_t objects = shape_changes(s.kind) ? digest_pair(old, new) : old | new;
 	uint64_t term = digest_term(op->code & PLAN_IDENTITY, s.size,
-				    digest_detail(s.detail, s.flags), objects);
+				    plain ? 0 : digest_detail(s.detail, s.flags), objects);
 
 	s.remote = old_known && latency_remote(worker, old);
 	if (foreign)
@@ -297,7 +312,7 @@ static const struct plan_op *run_call(struct worker *worker, const struct plan_o
 	if (setting.census && !foreign)
 		census_call();
 	worker->digest = digest_next(worker->digest, term);
-	return op + 2;
+	return op + (plain ? 1 : 2);
 }
 
 static void digest_verb(struct worker *worker, const struct plan_op *op)
@@ -343,7 +358,9 @@ const struct plan_op *special_run(struct worker *worker, const struct plan_op *o
 		digest_verb(worker, op);
 		worker->ended = true;
 		return op + 1;
+	case PLAN_TOUCH:
+		return run_call(worker, op + 1, op);
 	default:
-		return run_call(worker, op);
+		return run_call(worker, op, NULL);
 	}
 }

@@ -118,16 +118,22 @@ static int rows_read(struct survey *s, struct trace *trace, bool partial)
 	struct trace_cursor *cursor;
 	uint32_t caller = NOBODY;
 	int got = trace_cursor_open(&cursor, trace, NULL);
+	int error = 0;
 
 	if (got)
 		return got;
-	while ((got = trace_cursor_next(cursor, &batch)) > 0) {
+	while (!error && (got = trace_cursor_next(cursor, &batch)) > 0) {
 		for (size_t i = 0; i < batch->rows; i++)
 			survey_row(s, batch, i, &caller);
+		error = resident_note(&s->resident, batch);
 		tempo_survey(&s->steps, batch);
 		s->rows = batch->first_row + batch->rows;
 	}
 	trace_cursor_close(cursor);
+	if (!error)
+		error = resident_settle(&s->resident, trace);
+	if (error)
+		return error;
 	if (!got && trace_complete(trace))
 		return 0;
 	snprintf(s->cut, sizeof(s->cut), "%s", trace_error(trace));
@@ -160,4 +166,5 @@ int survey_make(struct survey *s, struct trace *trace, bool partial)
 void survey_fini(struct survey *s)
 {
 	free(s->threads);
+	resident_fini(&s->resident);
 }

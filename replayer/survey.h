@@ -5,6 +5,7 @@
 #ifndef REPLAYER_SURVEY_H
 #define REPLAYER_SURVEY_H
 
+#include "resident.h"
 #include "tempo.h"
 
 #include <stdbool.h>
@@ -27,6 +28,7 @@ struct survey {
 	uint64_t kinds;  /* bit k: kind k is called */
 	uint64_t digest; /* of all rows in their order */
 	struct tempo_steps steps;
+	struct resident resident;
 	uint64_t powers; /* bit k: a block of 2^k bytes is allocated (0: 0 or 1) */
 	uint64_t spaces; /* bit k: one of between 2^k and 2^(k + 1) bytes */
 	uint32_t n_threads;

@@ -10,6 +10,16 @@
 #define TOUCH_BYTE 0xa5
 #define TOUCH_PAGE 4096
 
+/* One byte in each of the pages [from, to) of a block, counted from that of its first byte. */
+static inline void touch_pages(void *ptr, size_t size, size_t from, size_t to)
+{
+	uintptr_t first = (uintptr_t)ptr / TOUCH_PAGE, end = (uintptr_t)ptr + size;
+
+	for (uintptr_t page = first + from; page < first + to && page * TOUCH_PAGE < end; page++)
+		*(volatile char *)(page == first ? (uintptr_t)ptr : page * TOUCH_PAGE) =
+			(char)TOUCH_BYTE;
+}
+
 /* The bytes [from, to) of a block. */
 static inline void touch_part(enum run_touch how, void *ptr, size_t from, size_t to)
 {

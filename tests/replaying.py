@@ -35,13 +35,27 @@ def results(trace: Path, *options: str | Path) -> list[Result]:
     return [json.loads(line) for line in lines.read_text().splitlines()]
 
 
-def write(path: Path, *rows: str, threads: int = 1, end: bool = True) -> Path:
-    """A trace of event rows, 1 us apart: `THREAD KIND SIZE ALIGN OBJECT OLD_OBJECT SITE FLAGS`."""
+def write(
+    path: Path,
+    *rows: str,
+    threads: int = 1,
+    end: bool = True,
+    died: dict[int, int] | None = None,
+    left: dict[int, int] | None = None,
+) -> Path:
+    """A trace of event rows, 1 us apart: `THREAD KIND SIZE ALIGN OBJECT OLD_OBJECT SITE FLAGS`.
+
+    died: resident pages of the old object, by row; left: those at the end, by object.
+    """
     head = ["fact pid 100", "module 0x1000 0x1000 00ff /usr/bin/app"]
     head += [f"site 0 {offset} 16" for offset in range(3)]
     head += [f"thread {100 + number} 0 -1 thread" for number in range(threads)]
-    tail = ["end 0 0 0 0"] if end else ["flush"]
-    events = (f"event {1000 * number} {row} 0" for number, row in enumerate(rows))
+    tail = [f"left {number} {pages}" for number, pages in (left or {}).items()]
+    tail += ["end 0 0 0 0"] if end else ["flush"]
+    events = []
+    for number, row in enumerate(rows):
+        events += [f"pages -1 {died[number]}"] if died and number in died else []
+        events.append(f"event {1000 * number} {row} 0")
     done = run(SCRIBE, path, input="\n".join([*head, *events, *tail, ""]))
     assert done.returncode == 0, done.stderr
     return path

@@ -35,6 +35,7 @@ static const struct family {
 
 struct object {
 	uint64_t number;
+	uint64_t size;
 	uint8_t free_kind;
 };
 
@@ -62,11 +63,25 @@ static uint64_t below(struct maker *m, uint64_t limit)
 	return randomrows_next(&m->random) % limit;
 }
 
-static void put(struct maker *m, struct trace_event event)
+uint64_t randomrows_pages(uint64_t object, uint64_t size)
 {
+	uint64_t random = object;
+
+	if (size < TRACE_LARGE_BYTES || !(randomrows_next(&random) % 4))
+		return TRACE_NONE;
+	return randomrows_next(&random) % (size / 4096 + 3);
+}
+
+/* old: what dies, NULL: nothing. */
+static void put(struct maker *m, struct trace_event event, const struct object *old)
+{
+	struct trace_pages pages = {TRACE_NONE, TRACE_NONE};
+
+	if (old)
+		pages.died = randomrows_pages(old->number, old->size);
 	m->now_ns += 100;
 	event.time_ns = m->now_ns / STEP_NS * STEP_NS;
-	if (trace_writer_event(m->writer, &event))
+	if (trace_writer_event_pages(m->writer, &event, &pages))
 		errx(1, "%s", trace_writer_error(m->writer));
 }
 
@@ -104,8 +119,8 @@ static void make_birth(struct maker *m, uint32_t thread)
 	event.site = event.site == SITES ? TRACE_NO_SITE : event.site;
 	if (event.kind == TRACE_ALIGNED_ALLOC)
 		event.size = (event.size + event.align - 1) / event.align * event.align;
-	put(m, event);
-	m->objects[m->alive++] = (struct object){event.object, family->free};
+	put(m, event, NULL);
+	m->objects[m->alive++] = (struct object){event.object, event.size, family->free};
 }
 
 static void make_death(struct maker *m, uint32_t thread)
@@ -114,7 +129,7 @@ static void make_death(struct maker *m, uint32_t thread)
 	struct trace_event event = blank(m->objects[i].free_kind, thread);
 
 	event.old_object = m->objects[i].number;
-	put(m, event);
+	put(m, event, &m->objects[i]);
 	m->objects[i] = m->objects[--m->alive];
 }
 
@@ -128,15 +143,16 @@ static void make_change(struct maker *m, uint32_t thread)
 	event.old_object = m->objects[i].number;
 	if (!below(m, 10)) {
 		event.kind = TRACE_REALLOC; /* to nothing */
-		put(m, event);
+		put(m, event, &m->objects[i]);
 		m->objects[i] = m->objects[--m->alive];
 		return;
 	}
 	event.size = 1 + size(m);
 	event.object = trace_writer_objects(m->writer);
 	event.flags = TRACE_MOVED;
-	put(m, event);
+	put(m, event, &m->objects[i]);
 	m->objects[i].number = event.object;
+	m->objects[i].size = event.size;
 }
 
 /* Failed calls, foreign frees, realloc of NULL, what the recorder lost. */
@@ -161,7 +177,7 @@ static void make_oddity(struct maker *m, uint32_t thread)
 		event = blank(TRACE_REALLOC, thread);
 		event.size = 1 + size(m);
 		event.object = trace_writer_objects(m->writer);
-		m->objects[m->alive++] = (struct object){event.object, TRACE_FREE};
+		m->objects[m->alive++] = (struct object){event.object, event.size, TRACE_FREE};
 		break;
 	default:
 		event = blank(TRACE_REALLOC, thread);
@@ -169,15 +185,15 @@ static void make_oddity(struct maker *m, uint32_t thread)
 		event.old_object = m->alive ? m->objects[below(m, m->alive)].number : TRACE_NONE;
 		event.flags = TRACE_FAILED;
 	}
-	put(m, event);
+	put(m, event, NULL);
 }
 
 static void make_thread_change(struct maker *m)
 {
 	if (m->past < m->threads && (m->past - m->first < 3 || below(m, 2)))
-		put(m, blank(TRACE_THREAD_START, m->past++));
+		put(m, blank(TRACE_THREAD_START, m->past++), NULL);
 	else if (m->past - m->first > 1)
-		put(m, blank(TRACE_THREAD_EXIT, m->first++));
+		put(m, blank(TRACE_THREAD_EXIT, m->first++), NULL);
 }
 
 static void define(struct maker *m)
@@ -203,8 +219,19 @@ static void inherit(struct maker *m)
 		event.size = size(m);
 		event.align = below(m, 4) ? 0 : 64;
 		event.object = trace_writer_objects(m->writer);
-		put(m, event);
-		m->objects[m->alive++] = (struct object){event.object, TRACE_FREE};
+		put(m, event, NULL);
+		m->objects[m->alive++] = (struct object){event.object, event.size, TRACE_FREE};
+	}
+}
+
+static void leave(struct maker *m)
+{
+	for (uint32_t i = 0; i < m->alive; i++) {
+		const struct object *object = &m->objects[i];
+		uint64_t pages = randomrows_pages(object->number, object->size);
+
+		if (pages != TRACE_NONE && trace_writer_left(m->writer, object->number, pages))
+			errx(1, "%s", trace_writer_error(m->writer));
 	}
 }
 
@@ -231,6 +258,7 @@ void randomrows_write(const struct randomrows *how, const char *path)
 		else
 			make_birth(&m, thread);
 	}
+	leave(&m);
 	if (trace_writer_close(m.writer, &(struct trace_totals){0}))
 		errx(1, "%s: cannot be closed", path);
 	free(m.objects);

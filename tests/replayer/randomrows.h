@@ -17,6 +17,9 @@ struct randomrows {
 /* Writes one to path; ends the program on errors. */
 void randomrows_write(const struct randomrows *how, const char *path);
 
+/* The resident pages that are told of an object of that size at its end; TRACE_NONE: nothing is. */
+uint64_t randomrows_pages(uint64_t object, uint64_t size);
+
 /* The next number of a sequence. */
 uint64_t randomrows_next(uint64_t *state);
 

@@ -27,10 +27,20 @@ struct model_thread {
 	bool ended;
 };
 
+/* The latest block of a slot, in lockstep, where objects are born in the order of their numbers. */
+struct model_block {
+	uint64_t object;
+	uint64_t size;
+};
+
 struct model {
 	const struct plan *plan;
 	struct model_thread *threads;
-	uint64_t *slots; /* identities */
+	uint64_t *slots;            /* identities */
+	bool counts;                /* lockstep: what is touched is compared with the trace */
+	struct model_block *blocks; /* by slot */
+	uint64_t objects;           /* born so far */
+	uint64_t parts;             /* of blocks that were touched */
 	uint32_t n_slots;
 	uint32_t *left;
 	uint32_t done;
@@ -48,7 +58,38 @@ static uint64_t wide(uint32_t high, uint32_t low)
 	return (uint64_t)high << 32 | low;
 }
 
-static void model_call(struct model *m, struct model_thread *t, const struct plan_op *op)
+/* Pages that were touched of a block; RESIDENT_REST: all. */
+static uint64_t pages_of(const struct model_block *block)
+{
+	uint64_t pages = randomrows_pages(block->object, block->size);
+
+	return pages < (block->size + 4095) / 4096 ? pages : RESIDENT_REST;
+}
+
+/* A block is born in a slot, old in place of another one; part tells what of it is touched. */
+static void model_touch(struct model *m, const struct plan_op *op, const struct plan_op *part,
+			uint64_t size, bool old)
+{
+	struct model_block *block = &m->blocks[op->slot];
+	uint64_t from = old ? pages_of(block) : RESIDENT_REST;
+	uint64_t reached = old ? block->size / 4096 : 0;
+	uint64_t to;
+
+	if (!m->counts)
+		return;
+	*block = (struct model_block){m->objects++, size};
+	to = pages_of(block);
+	assert_int_equal(part != NULL, from != RESIDENT_REST || to != RESIDENT_REST);
+	if (!part)
+		return;
+	assert_int_equal(part->slot, from == RESIDENT_REST ? reached : from);
+	assert_int_equal(part->size, to);
+	m->parts++;
+}
+
+/* part: the entry before if it tells what is touched, else NULL. */
+static void model_call(struct model *m, struct model_thread *t, const struct plan_op *op,
+		       const struct plan_op *part)
 {
 	const struct plan_operand *operand = (const void *)(op + 1);
 	bool special = op->code & PLAN_SPECIAL;
@@ -72,6 +113,10 @@ static void model_call(struct model *m, struct model_thread *t, const struct pla
 		m->slots[op->slot] = 0;
 	if (gives)
 		m->slots[op->slot] = t->identity++;
+	if (gives && !(flags & PLAN_FAILED))
+		model_touch(m, op, part, size, takes);
+	else
+		assert_null(part);
 	t->digest = digest_next(
 		t->digest, digest_term(op->code & PLAN_IDENTITY, size, detail,
 				       shape_changes(kind) ? digest_pair(old, new) : old | new));
@@ -118,11 +163,15 @@ static bool model_epoch(struct model *m, struct model_thread *t, const struct pl
 /* Executes the next entry; false when the thread has to wait, or has nothing to do. */
 static bool model_step(struct model *m, struct model_thread *t)
 {
-	const struct plan_op *op = t->next;
-	bool call = (op->code & PLAN_VERB) < PLAN_WAIT;
+	const struct plan_op *op = t->next, *part = NULL;
+	bool call;
 
 	if (!t->started || !t->left)
 		return false;
+	if ((op->code & PLAN_VERB) == PLAN_TOUCH)
+		part = op++;
+	call = (op->code & PLAN_VERB) < PLAN_WAIT;
+	assert_true(call || !part);
 	assert_false(t->ended);
 	switch (op->code & PLAN_VERB) {
 	case PLAN_WAIT:
@@ -143,8 +192,9 @@ static bool model_step(struct model *m, struct model_thread *t)
 		model_mark(m, t, op);
 		break;
 	default:
-		model_call(m, t, op);
+		model_call(m, t, op, part);
 	}
+	t->next += part ? 1 : 0;
 	t->next += call && op->code & PLAN_SPECIAL ? 2 : 1;
 	t->left--;
 	return true;
@@ -160,6 +210,7 @@ static void model_fill(struct model *m)
 	assert_in_range(plan->slots, m->n_slots, UINT32_MAX);
 	m->slots = realloc(m->slots, (plan->slots + 1) * sizeof(*m->slots));
 	memset(m->slots + m->n_slots, 0, (plan->slots - m->n_slots) * sizeof(*m->slots));
+	m->blocks = realloc(m->blocks, (plan->slots + 1) * sizeof(*m->blocks));
 	m->n_slots = plan->slots;
 	m->left = realloc(m->left, (plan->epochs + 1) * sizeof(*m->left));
 	memcpy(m->left, at(plan, plan->epochs_offset), plan->epochs * sizeof(*m->left));
@@ -187,6 +238,7 @@ static void model_free(struct model *m)
 {
 	free(m->threads);
 	free(m->slots);
+	free(m->blocks);
 	free(m->left);
 }
 
@@ -273,7 +325,8 @@ static const struct randomrows shapes[] = {
 /* How hard it was. */
 struct seen {
 	uint64_t waits;
-	uint64_t parts; /* after the first ones */
+	uint64_t parts;   /* after the first ones */
+	uint64_t touches; /* of parts of blocks */
 };
 
 /* Compiles, lets the model run, compares; returns the digest. */
@@ -290,6 +343,7 @@ static uint64_t replay(struct fixture *f, const struct planner_options *options,
 	if (result.parts > 1)
 		assert_int_equal(planner_rewind(&result), 0);
 	model_make(&model, result.file.plan);
+	model.counts = options->schedule == RUN_LOCKSTEP;
 	for (uint32_t part = 1; part <= result.parts; part++) {
 		model_fill(&model);
 		if (options->schedule == RUN_LOCKSTEP)
@@ -305,6 +359,7 @@ static uint64_t replay(struct fixture *f, const struct planner_options *options,
 	assert_int_equal(order, result.order_digest);
 	assert_int_equal(digest_of(&model), result.digest);
 	seen->waits += model.waits;
+	seen->touches += model.parts;
 	model_free(&model);
 	planner_fini(&result);
 	return result.digest;
@@ -336,7 +391,8 @@ static void test_any_turns_do_the_same(void **state)
 		}
 		fixture_free(&f);
 	}
-	assert_true(seen.waits > 1000 && seen.parts > 1000); /* or the traces were too easy */
+	assert_true(seen.waits > 1000 && seen.parts > 1000 &&
+		    seen.touches > 100); /* or the traces were too easy */
 }
 
 /* Slots are reused: their number follows the living, not the trace. */

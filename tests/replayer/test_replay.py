@@ -345,18 +345,6 @@ def test_threads_are_real_to_the_allocator(tmp_path: Path) -> None:
         assert stats["heaps_created"] + stats["heaps_adopted"] == 6
 
 
-def test_touching(tmp_path: Path) -> None:
-    """A block of 1000 pages: none or all of them become resident; the allocator takes a few."""
-    trace = write(tmp_path / "large.zst", f"0 1 {1000 * 4096} 0 0 -1 0 0")
-    faults = {}
-    for touch in ("none", "first", "pages", "all"):
-        (result,) = results(trace, "-a", "glibc", "-n", "1", "-s", "lockstep", "--touch", touch)
-        faults[touch] = result["minor_faults"]
-    assert max(faults["none"], faults["first"]) < 20
-    assert 1000 <= faults["pages"] < 1020
-    assert 1000 <= faults["all"] < 1020
-
-
 def test_odd_calls(tmp_path: Path) -> None:
     """Inherited, failed, foreign and empty calls are executed as the man page says."""
     trace = write(
