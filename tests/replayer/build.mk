@@ -36,6 +36,10 @@ BENCHES += bench-truth
 bench-truth: ## does the replay say what the program itself shows under each allocator?
 	$(Q)$(PYTHON) tests/replayer/bench_truth.py --out $(BUILD)/bench/truth.jsonl
 
+BENCHES += bench-touch
+bench-touch: ## replayed peaks with large blocks touched whole and as recorded, beside the live ones
+	$(Q)$(PYTHON) tests/replayer/bench_touch.py --out $(BUILD)/bench/touch.jsonl
+
 BENCHES += bench-replay
 bench-replay: ## the replay loop's own cost by schedule, against a naive replayer
 	$(Q)$(PYTHON) tests/replayer/bench_replay.py --out $(BUILD)/bench/replay.jsonl
