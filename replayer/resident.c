@@ -61,7 +61,7 @@ static uint32_t touched(const struct resident *r, uint64_t object, uint64_t size
 {
 	const struct resident_count key = {.object = object}, *count;
 
-	if (size < TRACE_LARGE_BYTES || !r->n)
+	if (size < TRACE_LARGE_BYTES)
 		return RESIDENT_REST;
 	count = bsearch(&key, r->counts, r->n, sizeof(key), by_object);
 	if (!count || count->pages >= (size + RESIDENT_PAGE - 1) / RESIDENT_PAGE ||
@@ -75,7 +75,7 @@ bool resident_part(const struct resident *r, const struct trace_event *event, ui
 {
 	uint32_t old;
 
-	if (event->object == TRACE_NONE)
+	if (!r->n || event->object == TRACE_NONE)
 		return false;
 	old = touched(r, event->old_object, old_bytes);
 	part->to = touched(r, event->object, event->size);

@@ -112,6 +112,17 @@ static void creators_settle(struct survey *s)
 	}
 }
 
+/* Resident pages are replayed too: with others it is another trace. */
+static void survey_resident(struct survey *s)
+{
+	for (size_t i = 0; i < s->resident.n; i++) {
+		const struct resident_count *count = &s->resident.counts[i];
+
+		s->digest =
+			digest_next(s->digest, digest_term(0, count->pages, 0, count->object + 1));
+	}
+}
+
 static int rows_read(struct survey *s, struct trace *trace, bool partial)
 {
 	const struct trace_batch *batch;
@@ -134,6 +145,7 @@ static int rows_read(struct survey *s, struct trace *trace, bool partial)
 		error = resident_settle(&s->resident, trace);
 	if (error)
 		return error;
+	survey_resident(s);
 	if (!got && trace_complete(trace))
 		return 0;
 	snprintf(s->cut, sizeof(s->cut), "%s", trace_error(trace));

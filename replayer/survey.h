@@ -26,7 +26,7 @@ struct survey {
 	uint64_t inherited;
 	uint64_t lost;   /* calls that the recorder could not keep */
 	uint64_t kinds;  /* bit k: kind k is called */
-	uint64_t digest; /* of all rows in their order */
+	uint64_t digest; /* of all rows in their order, and of what is resident */
 	struct tempo_steps steps;
 	struct resident resident;
 	uint64_t powers; /* bit k: a block of 2^k bytes is allocated (0: 0 or 1) */

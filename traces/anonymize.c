@@ -139,13 +139,24 @@ static const char *change_mark(void *context, const char *text)
 	return replace(a, &a->marks, text);
 }
 
-static int copy_row(void *context, const struct trace_event *row)
+static int copy_row(void *context, const struct trace_event *row, const struct trace_pages *pages)
 {
 	struct trace_event event = *row;
 	const struct anonymous *a = context;
 
 	event.addr = 0;
-	return trace_writer_event(a->writer, &event);
+	return trace_writer_event_pages(a->writer, &event, pages);
+}
+
+static int copy_lefts(const struct trace *trace, struct trace_writer *writer)
+{
+	const struct trace_left *lefts;
+	size_t n = trace_lefts(trace, &lefts);
+	int error = 0;
+
+	for (size_t i = 0; i < n && !error; i++)
+		error = trace_writer_left(writer, lefts[i].object, lefts[i].pages);
+	return error;
 }
 
 static int make(struct trace *trace, struct trace_writer *writer, struct trace_totals *totals,
@@ -161,6 +172,8 @@ static int make(struct trace *trace, struct trace_writer *writer, struct trace_t
 		error = -ENOMEM;
 	if (!error)
 		error = remake_rows(trace, copy_row, a);
+	if (!error)
+		error = copy_lefts(trace, writer);
 	if (trace_totals(trace))
 		*totals = *trace_totals(trace);
 	return error;

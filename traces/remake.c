@@ -78,7 +78,9 @@ int remake_definitions(const struct trace *trace, struct trace_writer *writer,
 	return error < 0 ? (int)error : 0;
 }
 
-int remake_rows(struct trace *trace, int (*row)(void *context, const struct trace_event *event),
+int remake_rows(struct trace *trace,
+		int (*row)(void *context, const struct trace_event *event,
+			   const struct trace_pages *pages),
 		void *context)
 {
 	const struct trace_batch *batch;
@@ -90,8 +92,9 @@ int remake_rows(struct trace *trace, int (*row)(void *context, const struct trac
 	while (!answer && (status = trace_cursor_next(cursor, &batch)) > 0)
 		for (size_t i = 0; i < batch->rows && !answer; i++) {
 			struct trace_event event = trace_batch_event(batch, i);
+			struct trace_pages pages = trace_batch_pages(batch, i);
 
-			answer = row(context, &event);
+			answer = row(context, &event, &pages);
 		}
 	trace_cursor_close(cursor);
 	return answer ? answer : status < 0 ? status : 0;

@@ -29,7 +29,9 @@ int remake_run(const char *path, const char *output,
 	       void *context);
 
 /* Calls row() for every row in order, until it returns something else than 0, which is returned. */
-int remake_rows(struct trace *trace, int (*row)(void *context, const struct trace_event *event),
+int remake_rows(struct trace *trace,
+		int (*row)(void *context, const struct trace_event *event,
+			   const struct trace_pages *pages),
 		void *context);
 
 #endif

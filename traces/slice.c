@@ -133,15 +133,18 @@ static void change_thread(void *context, struct trace_thread *thread)
 
 /* ---- rows ---- */
 
-static int write_row(struct slice *s, const struct trace_event *event)
+static int write_row(struct slice *s, const struct trace_event *event,
+		     const struct trace_pages *pages)
 {
 	s->last_ns = event->time_ns;
-	return trace_writer_event(s->writer, event);
+	return trace_writer_event_pages(s->writer, event, pages);
 }
 
 /* Those that are alive where the slice begins, in the order of their births. */
 static int inherit(struct slice *s)
 {
+	const struct trace_pages untold = {TRACE_NONE, TRACE_NONE};
+	const struct trace_event *row;
 	int error = 0;
 
 	s->begun = true;
@@ -152,15 +155,16 @@ static int inherit(struct slice *s)
 		if (!object)
 			continue;
 		alive->number = s->objects++;
-		error = write_row(s, &(struct trace_event){
-					     .kind = TRACE_INHERITED,
-					     .size = object->size,
-					     .align = object->align,
-					     .thread = object->thread,
-					     .site = alive->site,
-					     .object = alive->number,
-					     .old_object = TRACE_NONE,
-				     });
+		row = &(struct trace_event){
+			.kind = TRACE_INHERITED,
+			.size = object->size,
+			.align = object->align,
+			.thread = object->thread,
+			.site = alive->site,
+			.object = alive->number,
+			.old_object = TRACE_NONE,
+		};
+		error = write_row(s, row, &untold);
 	}
 	return error;
 }
@@ -186,7 +190,7 @@ static int follow(struct slice *s, const struct trace_event *row, uint64_t *old)
 	return 0;
 }
 
-static int take_row(void *context, const struct trace_event *row)
+static int take_row(void *context, const struct trace_event *row, const struct trace_pages *pages)
 {
 	struct slice *s = context;
 	struct trace_event event = *row;
@@ -209,7 +213,24 @@ static int take_row(void *context, const struct trace_event *row)
 		event.object = s->objects - 1;
 	if (event.kind == TRACE_LOST)
 		s->lost += event.size;
-	return write_row(s, &event);
+	return write_row(s, &event, pages);
+}
+
+/* What was left at the original's end is left at that of a slice that reaches it. */
+static int tell_lefts(struct slice *s, const struct trace *trace)
+{
+	const struct trace_left *lefts;
+	size_t n = trace_lefts(trace, &lefts);
+	int error = 0;
+
+	for (size_t i = 0; i < n && !s->cut && !error; i++) {
+		struct live_object *object = live_find(&s->live, lefts[i].object);
+		const struct alive *alive = object ? live_payload(object) : NULL;
+
+		if (alive)
+			error = trace_writer_left(s->writer, alive->number, lefts[i].pages);
+	}
+	return error;
 }
 
 /* What the original says of its end holds for a slice that reaches it. */
@@ -238,9 +259,11 @@ static int make(struct trace *trace, struct trace_writer *writer, struct trace_t
 		error = remake_rows(trace, take_row, s);
 	if (!error && !s->begun)
 		error = inherit(s);
-	live_fini(&s->live);
 	if (error == DONE)
 		error = 0;
+	if (!error)
+		error = tell_lefts(s, trace);
+	live_fini(&s->live);
 	if (!error)
 		error = tell_end(s, trace);
 	totals->lost_events = s->lost;

@@ -25,6 +25,15 @@ def faults(trace: Path, *options: str) -> tuple[int, str]:
     return result["minor_faults"], result["digest"]
 
 
+def test_other_pages_are_another_trace(tmp_path: Path) -> None:
+    """The same calls, but not the same replay: their results must not be compared."""
+    traces = [write(tmp_path / f"{pages}.zst", BORN, left={0: pages}) for pages in PAGES]
+    traces.append(write(tmp_path / "untold.zst", BORN))
+    made = [results(trace, "-a", "glibc", "-n", "1")[0] for trace in traces]
+    assert len({result["trace_digest"] for result in made}) == len(traces)
+    assert len({result["digest"] for result in made}) == 1
+
+
 def assert_told(trace: list[Path], expected: list[int], *options: str) -> None:
     """The traces do the same, and take so many faults more than the first one."""
     seen = [faults(path, *options) for path in trace]

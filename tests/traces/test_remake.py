@@ -100,6 +100,29 @@ def made(command: str, trace: Path, out: Path, *options: str) -> Path:
     return out
 
 
+# Large blocks: one is moved and freed, one is left.
+PAGES = """\
+thread 1 0 -1 t
+pages 1 -1
+event 0 0 1 1048576 0 0 -1 -1 0 0
+pages 3 -1
+event 100 0 1 1048576 0 1 -1 -1 0 0
+pages 2 30
+event 200 0 3 2097152 0 2 0 -1 2 0
+pages -1 40
+event 300 0 5 0 0 -1 2 -1 0 0
+left 1 77
+end 400 0 0 0
+"""
+
+
+@pytest.fixture
+def paged(tmp_path: Path) -> Path:
+    path = tmp_path / "paged.zst"
+    assert run(SCRIBE, path, input=PAGES).returncode == 0
+    return path
+
+
 # ---- slice ----
 
 
@@ -132,6 +155,22 @@ def test_slice_of_everything(trace: Path, tmp_path: Path) -> None:
     out = made("slice", trace, tmp_path / "o.zst")
     assert dump(out) == dump(trace)
     assert info(out)["pid"] == 4711
+
+
+def test_slice_keeps_resident_pages(paged: Path, tmp_path: Path) -> None:
+    whole = made("slice", paged, tmp_path / "whole.zst")
+    late = made("slice", paged, tmp_path / "late.zst", "--from-ns", "150")
+    early = made("slice", paged, tmp_path / "early.zst", "--to-ns", "250")
+    assert dump(whole) == dump(paged)
+    assert dump(late).splitlines() == [
+        "0\t0\tinherited(1048576) = #0\t-",
+        "0\t0\tinherited(1048576) = #1\t-",
+        "50\t0\trealloc(#0 [30 pages], 2097152) = #2 [2 pages]\t-\tmoved",
+        "150\t0\tfree(#2 [40 pages])\t-",
+    ]
+    told = [info(path)["touched_pages_high"] for path in (paged, whole, late, early)]
+    assert told == [147, 147, 147, 30]
+    assert info(whole)["touched_pages_low"] == info(paged)["touched_pages_low"] == 29 + 38 + 74
 
 
 def test_slice_behind_the_end(trace: Path, tmp_path: Path) -> None:
@@ -246,3 +285,9 @@ def test_what_cannot_be_done(trace: Path, tmp_path: Path, command: str) -> None:
     assert done.returncode == 0
     assert "cut.zst" in done.stderr
     assert haktrace("verify", out).returncode == 0
+
+
+def test_anonymize_keeps_resident_pages(paged: Path, tmp_path: Path) -> None:
+    out = made("anonymize", paged, tmp_path / "o.zst")
+    assert dump(out) == dump(paged).replace('"t"', '"thread-1"')
+    assert info(out)["touched_pages_high"] == 147
