@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "depot.h"
 #include "heap.h"
 #include "keep.h"
 #include "learn.h"
@@ -245,10 +246,13 @@ static void block_free(unsigned cls, void *ptr)
 	struct heap *heap = thread_enter_to_free(slab->tag);
 
 	if (!heap) {
-		slab_remote_push(slab, ptr, ptr);
+		if (slab->tag)
+			slab_remote_push(slab, ptr, ptr);
+		else
+			depot_put(cls, &ptr, 1);
 		return;
 	}
-	if (cls >= CLASS_SHARED || slab->tag == heap->tag)
+	if (cls >= CLASS_SHARED || slab->tag == heap->estate.tag)
 		heap_free(heap, cls, ptr);
 	else
 		heap_send(heap, slab, ptr);

@@ -4,9 +4,10 @@
 #define FIRST_BYTES       ((size_t)8 << 10)
 #define FIRST_MOST        16
 #define CACHED_TINY_BYTES ((size_t)128 << 10)
-#define CACHED_MID_BYTES  ((size_t)16 << 10)
-#define CACHED_SPAN_BYTES ((size_t)256 << 10)
+#define CACHED_MID_BYTES  ((size_t)8 << 10)
 #define CACHED_MOST       1024
+/* Of the spans up to this size, one. */
+#define CACHED_SPAN ((size_t)256 << 10)
 /* Below, classes are multiples of 16; from here on, eight per doubling. */
 #define CLASS_LINEAR_END 17u
 
@@ -28,12 +29,12 @@ static uint32_t slab_granules(size_t size)
 	return size <= 8192 ? 1 : size <= 16384 ? 2 : 4;
 }
 
-static uint16_t blocks_in(size_t bytes, size_t size, size_t least, size_t most)
+static uint16_t blocks_in(size_t bytes, size_t size, size_t most)
 {
 	size_t blocks = bytes / size;
 
-	if (blocks < least)
-		blocks = least;
+	if (blocks < 1)
+		blocks = 1;
 	return (uint16_t)(blocks < most ? blocks : most);
 }
 
@@ -47,8 +48,8 @@ static struct class_info slab_class(unsigned cls)
 	return (struct class_info){
 		.size = (uint32_t)size,
 		.granules = slab_granules(size),
-		.first = blocks_in(FIRST_BYTES, size, 1, FIRST_MOST),
-		.cached = blocks_in(cached, size, 1, CACHED_MOST),
+		.first = blocks_in(FIRST_BYTES, size, FIRST_MOST),
+		.cached = blocks_in(cached, size, CACHED_MOST),
 	};
 }
 
@@ -59,8 +60,8 @@ static struct class_info span_class(unsigned granules)
 	return (struct class_info){
 		.size = (uint32_t)size,
 		.granules = granules,
-		.first = blocks_in(CACHED_SPAN_BYTES, size, 0, 1),
-		.cached = blocks_in(CACHED_SPAN_BYTES, size, 0, CACHED_MOST),
+		.first = size <= CACHED_SPAN,
+		.cached = size <= CACHED_SPAN,
 	};
 }
 

@@ -36,6 +36,10 @@
 /* Blocks of this class and above are larger than a cache line: any thread may reuse what it frees.
  */
 #define CLASS_SHARED 8u
+/* Slabs of blocks of 512 bytes and more, to 32 KiB, belong to no heap: a thread has use for few
+ * blocks of each such class, and a slab of each would be mostly empty. */
+#define CLASS_DEPOT     24u
+#define CLASS_DEPOT_END CLASS_MID_END
 
 struct class_info {
 	uint32_t size;     /* bytes of a block */

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "lock.h"
+#include "depot.h"
 #include "meta.h"
 #include "notice.h"
 #include "shard.h"
@@ -12,13 +12,7 @@
  * A stack starts with room for few blocks. Refills alone make it grow to so many bytes; further it
  * grows only at a refill after a flush, which shows that it was too small.
  */
-#define REFILL_BYTES ((size_t)16 << 10)
-/* Full slabs that are searched for remote frees before a new slab is made. */
-#define SEARCH 16
-/* Empty slabs that a heap keeps, in granules. */
-#define EMPTY_MOST 8
-/* Classes whose slabs a tick searches for remote frees. */
-#define TICK_CLASSES 8
+#define REFILL_BYTES ((size_t)32 << 10)
 /* Memory that stacks are cut from. */
 #define SLOTS_CHUNK ((size_t)4096)
 
@@ -26,12 +20,6 @@ static _Atomic(struct heap *) heaps[HEAP_MOST]; /* by tag; 0 is nobody */
 static _Atomic uint32_t heaps_made = 1;
 
 /* Heaps */
-
-/* The map's word of the heap's blocks of `cls`. */
-static uint32_t heap_word(const struct heap *heap, unsigned cls)
-{
-	return cls < CLASS_SHARED || heap->tag & WINDOW_POOL ? heap->tag | cls : cls;
-}
 
 struct heap *heap_create(void)
 {
@@ -46,11 +34,11 @@ struct heap *heap_create(void)
 	number = atomic_fetch_add_explicit(&heaps_made, 1, memory_order_relaxed);
 	if (number >= HEAP_MOST)
 		return NULL;
-	heap->tag = number << WINDOW_CLASS_BITS;
+	heap->estate.tag = number << WINDOW_CLASS_BITS;
 	heap->shard = (uint8_t)((number - 1) % shard_count());
 	heap->parked = cache_first;
 	for (unsigned cls = 1; cls < CLASS_TINY_END; cls++)
-		heap->parked.word[cls] = heap_word(heap, cls);
+		heap->parked.word[cls] = estate_word(&heap->estate, cls);
 	heap->parked.heap = heap;
 	heap->cache = &heap->parked;
 	for (unsigned stack = 0; stack < HEAP_STACKS; stack++)
@@ -72,7 +60,7 @@ struct heap *heap_beside(struct heap *heap, enum heap_pool pool)
 
 		if (!fresh)
 			return NULL;
-		fresh->tag |= WINDOW_POOL;
+		fresh->estate.tag |= WINDOW_POOL;
 		fresh->owner = heap;
 		heap->pools[pool] = fresh;
 	}
@@ -160,159 +148,30 @@ static size_t stack_count(struct heap *heap, unsigned cls)
 	return heap->bottom[cls] ? (size_t)(*heap_top(heap, cls) - heap->bottom[cls]) - 1 : 0;
 }
 
-/* Slabs */
-
-static void slab_own(struct heap *heap, struct slab *slab, char *ptr, unsigned cls)
+/* True if the heap's slabs of `cls` are its own: a pool's blocks lie apart from all others. */
+static bool heap_owns(const struct heap *heap, unsigned cls)
 {
-	unsigned granules = class_table[cls].granules;
-
-	slab_format(slab, ptr, cls);
-	for (unsigned at = 0; at < granules; at++) {
-		slab[at].before = (uint8_t)at;
-		window_set(ptr + ((size_t)at << GRANULE_SHIFT), heap_word(heap, cls));
-	}
-	slab->tag = heap->tag;
-	stat_add(&heap->counters.slabs_created, 1);
-}
-
-static char *slab_run(const struct slab *slab)
-{
-	return (char *)((uintptr_t)slab->start & ~(GRANULE - 1));
-}
-
-static void slab_retire(struct heap *heap, struct slab *slab)
-{
-	stat_subtract(&heap->slab_granules, slab->granules);
-	stat_add(&heap->counters.slabs_retired, 1);
-	shard_give(slab_run(slab), slab->granules);
-}
-
-/* Retires the slabs that have been empty for longest, down to `most` granules. */
-static void empty_trim(struct heap *heap, unsigned most)
-{
-	while (heap->empty_granules > most) {
-		struct slab *slab = heap->empty.last;
-
-		slablist_remove(&heap->empty, slab);
-		heap->empty_granules -= slab->granules;
-		slab_retire(heap, slab);
-	}
-}
-
-static void slab_make_empty(struct heap *heap, struct slab *slab)
-{
-	slablist_push(&heap->empty, slab);
-	heap->empty_granules += slab->granules;
-	empty_trim(heap, EMPTY_MOST);
-}
-
-/* Puts a slab where it belongs after blocks came back to it. */
-static void slab_settle(struct heap *heap, struct slab *slab, unsigned free_before)
-{
-	if (slab->free_blocks == slab->blocks) {
-		slablist_remove(free_before ? &heap->avail[slab->cls] : &heap->full[slab->cls],
-				slab);
-		slab_make_empty(heap, slab);
-	} else if (!free_before && slab->free_blocks) {
-		slablist_remove(&heap->full[slab->cls], slab);
-		slablist_append(&heap->avail[slab->cls], slab);
-	}
-}
-
-static void slab_collect(struct heap *heap, struct slab *slab)
-{
-	unsigned free_before = slab->free_blocks;
-	unsigned count = slab_remote_collect(slab);
-
-	stat_subtract(&heap->taken_bytes, (uint64_t)count * class_table[slab->cls].size);
-	stat_add(&heap->counters.remote_drained, count);
-	slab_settle(heap, slab, free_before);
-}
-
-/* Takes an empty slab of the heap's own for `class`: one of the same class, else one of the same
- * length. */
-static struct slab *empty_take(struct heap *heap, unsigned cls)
-{
-	struct slab *fit = NULL;
-
-	for (struct slab *slab = heap->empty.first; slab; slab = slab->next) {
-		if (slab->cls == cls) {
-			fit = slab;
-			break;
-		}
-		if (slab->granules == class_table[cls].granules)
-			fit = slab;
-	}
-	if (!fit)
-		return NULL;
-	slablist_remove(&heap->empty, fit);
-	heap->empty_granules -= fit->granules;
-	if (fit->cls != cls)
-		slab_own(heap, fit, slab_run(fit), cls);
-	return fit;
-}
-
-/* Looks for remote frees in some of the class's full slabs, the longest not looked at first. */
-static void full_search(struct heap *heap, unsigned cls)
-{
-	struct slablist *full = &heap->full[cls];
-	struct slab *last = full->last;
-
-	for (unsigned looked = 0; looked < SEARCH && full->first; looked++) {
-		struct slab *slab = full->first;
-
-		if (slab_remote_any(slab)) {
-			slab_collect(heap, slab);
-		} else {
-			slablist_remove(full, slab);
-			slablist_append(full, slab);
-		}
-		if (slab == last)
-			return;
-	}
-}
-
-/* A slab of `cls` with free blocks among those that the heap has; NULL: none. */
-static struct slab *slab_find(struct heap *heap, unsigned cls)
-{
-	struct slablist *avail = &heap->avail[cls];
-	struct slab *slab;
-
-	while ((slab = avail->first) && slab_remote_any(slab)) {
-		slab_collect(heap, slab);
-		if (slab == avail->first)
-			return slab;
-	}
-	if (!avail->first)
-		full_search(heap, cls);
-	if (avail->first)
-		return avail->first;
-	slab = empty_take(heap, cls);
-	if (slab)
-		slablist_push(avail, slab);
-	return slab;
+	return cls < CLASS_DEPOT || heap->owner;
 }
 
 /*
- * Fills the empty stack with blocks on their way back to other heaps, whose threads may never come
- * to take them in. There is nothing to be found while there is but one heap.
+ * Takes blocks on their way back to other heaps, whose threads may never come to take them in.
+ * There is nothing to be found while there is but one heap.
  */
-static bool stack_steal(struct heap *heap, unsigned cls)
+static unsigned blocks_steal(struct heap *heap, unsigned cls, void **blocks, unsigned most)
 {
-	void ***top = heap_top(heap, cls);
 	struct slab *slab;
 	unsigned count;
 
 	if (cls < CLASS_SHARED || heap->owner ||
 	    atomic_load_explicit(&heaps_made, memory_order_relaxed) <= 2)
-		return false;
+		return 0;
 	slab = shard_find_remote(cls, &heap->next_stolen);
 	if (!slab)
-		return false;
-	count = slab_remote_take(slab, *top, heap->room[cls]);
-	*top += count;
+		return 0;
+	count = slab_remote_take(slab, blocks, most);
 	stat_add(&heap->counters.remote_stolen, count);
-	return count > 0;
+	return count;
 }
 
 /* Refill and flush */
@@ -324,39 +183,13 @@ void heap_send(struct heap *heap, struct slab *slab, void *ptr)
 	outbox_put(&heap->outbox, slab, ptr, &heap->counters);
 }
 
-static inline struct slab *slab_of(unsigned cls, void *ptr)
-{
-	/* The fast path took the address modulo the window; an alias of a block shows here. So does
-	 * a block that was free already when its slab went back. */
-	if (!window_holds(ptr))
-		notice_fatal("free of a foreign pointer:", ptr);
-	if ((window_get(ptr) & WINDOW_CLASS_MASK) != cls)
-		notice_fatal("double free of", ptr);
-	return shard_slab_head(ptr);
-}
-
 /* Blocks leave the thread cache: to their slabs, or on their way to the slabs' owners. */
 static void blocks_put(struct heap *heap, unsigned cls, void **blocks, size_t count)
 {
-	size_t at = 0, own = 0;
-
-	while (at < count) {
-		uintptr_t granule = (uintptr_t)blocks[at] >> GRANULE_SHIFT;
-		struct slab *slab = slab_of(cls, blocks[at]);
-		unsigned free_before;
-
-		if (slab->tag != heap->tag) {
-			heap_send(heap, slab, blocks[at++]);
-			continue;
-		}
-		free_before = slab->free_blocks;
-		do {
-			slab_put(slab, blocks[at++]);
-			own++;
-		} while (at < count && (uintptr_t)blocks[at] >> GRANULE_SHIFT == granule);
-		slab_settle(heap, slab, free_before);
-	}
-	stat_subtract(&heap->taken_bytes, own * class_table[cls].size);
+	if (heap_owns(heap, cls))
+		estate_put(&heap->estate, cls, blocks, count, &heap->outbox, &heap->counters);
+	else
+		depot_put(cls, blocks, count);
 }
 
 /* Spans go back to their shards. */
@@ -408,9 +241,9 @@ static bool stacks_flush(struct heap *heap, unsigned from)
  */
 static bool spare_give(struct heap *heap)
 {
-	bool any = heap->empty_granules != 0;
+	bool any = estate_trim(&heap->estate, &heap->counters);
 
-	empty_trim(heap, 0);
+	any |= depot_trim(heap->shard);
 	return stacks_flush(heap, CLASS_MID_END) || any;
 }
 
@@ -424,61 +257,60 @@ static void *run_obtain(struct heap *heap, unsigned granules, bool *zero)
 	return ptr ? ptr : shard_take(heap->shard, SHARD_ANY, granules, 1, zero);
 }
 
-static struct slab *slab_create(struct heap *heap, unsigned cls)
+/* A run for a slab. Of its first slab a class may never use more than a page. */
+static void *slab_run_obtain(struct heap *heap, unsigned cls)
 {
 	unsigned granules = class_table[cls].granules;
-	struct slab *slab;
+	bool outgrown = heap_owns(heap, cls) ? estate_outgrown(&heap->estate, cls)
+					     : depot_has(heap->shard, cls);
 	bool zero;
-	char *ptr;
 
-	/* Of its first slab a class may never use more than a page. */
-	if (heap->full[cls].first)
-		ptr = run_obtain(heap, granules, &zero);
-	else
-		ptr = shard_take(heap->shard, SHARD_CLEAN, granules, 1, &zero);
-	if (!ptr)
-		return NULL;
-	slab = shard_slab(ptr);
-	slab_own(heap, slab, ptr, cls);
-	stat_add(&heap->slab_granules, slab->granules);
-	slablist_push(&heap->avail[cls], slab);
-	return slab;
+	return outgrown ? run_obtain(heap, granules, &zero)
+			: shard_take(heap->shard, SHARD_CLEAN, granules, 1, &zero);
+}
+
+/* Takes up to `most` blocks from slabs, of which there may have to be a new one; 0: no memory. */
+static unsigned blocks_take(struct heap *heap, unsigned cls, void **blocks, unsigned most)
+{
+	bool own = heap_owns(heap, cls);
+	unsigned count = own ? estate_take(&heap->estate, cls, blocks, most, &heap->counters)
+			     : depot_take(heap->shard, cls, blocks, most);
+	void *run;
+
+	if (count)
+		return count;
+	if (own && (count = blocks_steal(heap, cls, blocks, most)))
+		return count;
+	run = slab_run_obtain(heap, cls);
+	if (!run)
+		return 0;
+	if (!own)
+		return depot_add(run, cls, blocks, most);
+	estate_add(&heap->estate, run, cls, &heap->counters);
+	return estate_take(&heap->estate, cls, blocks, most, &heap->counters);
 }
 
 /* Fills the empty stack of a slab class. False: no memory. */
 static bool stack_refill(struct heap *heap, unsigned cls)
 {
-	struct slab *slab;
 	unsigned count, room, batch;
 	void ***top;
 
 	room = heap->room[cls];
 	if (!room || heap->flushed[cls] || room * class_table[cls].size < REFILL_BYTES)
 		stack_grow(heap, cls);
-	if (!heap->room[cls])
+	room = heap->room[cls];
+	if (!room)
 		return false;
 	heap->flushed[cls] = false;
-	slab = slab_find(heap, cls);
-	if (!slab && stack_steal(heap, cls))
-		return true;
-	if (!slab)
-		slab = slab_create(heap, cls);
-	if (!slab)
-		return false;
-	room = heap->room[cls];
 	top = heap_top(heap, cls);
 	batch = room >> tune.refill_shift;
-	count = slab_take(slab, *top, batch ? batch : 1);
+	count = blocks_take(heap, cls, *top, batch ? batch : 1);
 	*top += count;
-	if (!slab->free_blocks) {
-		slablist_remove(&heap->avail[cls], slab);
-		slablist_append(&heap->full[cls], slab);
-	}
-	stat_add(&heap->taken_bytes, (uint64_t)count * class_table[cls].size);
 	heap->ticks++;
-	stat_add(&heap->counters.refills, 1);
+	stat_add(&heap->counters.refills, count > 0);
 	stat_add(&heap->counters.refill_blocks, count);
-	return true;
+	return count > 0;
 }
 
 static void *span_alloc(struct heap *heap, unsigned cls, bool *zero)
@@ -538,34 +370,14 @@ void heap_free(struct heap *heap, unsigned cls, void *ptr)
 	*(*top)++ = ptr;
 }
 
-/* Handing over, draining, upkeep */
-
-static void list_collect(struct heap *heap, struct slablist *list)
-{
-	struct slab *next;
-
-	for (struct slab *slab = list->first; slab; slab = next) {
-		next = slab->next;
-		if (slab_remote_any(slab))
-			slab_collect(heap, slab);
-	}
-}
-
-/* Takes in remote frees of every class. */
-static void heap_collect(struct heap *heap)
-{
-	for (unsigned cls = 1; cls < CLASS_MID_END; cls++) {
-		list_collect(heap, &heap->full[cls]);
-		list_collect(heap, &heap->avail[cls]);
-	}
-}
+/* Draining and upkeep */
 
 void heap_drain(struct heap *heap)
 {
 	stacks_flush(heap, 1);
 	outbox_flush(&heap->outbox, &heap->counters);
-	heap_collect(heap);
-	empty_trim(heap, 0);
+	estate_collect(&heap->estate, &heap->counters);
+	estate_trim(&heap->estate, &heap->counters);
 	pools_each(heap, heap_drain);
 }
 
@@ -580,12 +392,6 @@ void heap_tick(struct heap *heap)
 			stack_flush(heap, cls, (count + 1) / 2);
 		heap->seen[cls] = *heap_top(heap, cls);
 	}
-	for (unsigned count = 0; count < TICK_CLASSES; count++) {
-		unsigned cls = heap->next_collected =
-			heap->next_collected % (CLASS_MID_END - 1) + 1;
-
-		list_collect(heap, &heap->full[cls]);
-		list_collect(heap, &heap->avail[cls]);
-	}
+	estate_collect_some(&heap->estate, &heap->counters);
 	pools_each(heap, heap_tick);
 }

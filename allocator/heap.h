@@ -11,8 +11,8 @@
 #include <stdint.h>
 
 #include "cache.h"
+#include "estate.h"
 #include "outbox.h"
-#include "slablist.h"
 #include "stat.h"
 #include "window.h"
 
@@ -45,20 +45,13 @@ struct heap {
 	void **top[HEAP_STACKS]; /* Mid and L2.5 stacks */
 	void **limit[HEAP_STACKS];
 	void **bottom[CLASS_END]; /* the NULL slot below each stack, NULL before its first use */
-	uint32_t tag;
 	uint8_t shard;
-	uint16_t room[CLASS_END];             /* slots of each stack */
-	bool flushed[CLASS_END];              /* since its last refill */
-	void **seen[CLASS_END];               /* its top at the last tick */
-	struct slablist avail[CLASS_MID_END]; /* slabs with free blocks */
-	struct slablist full[CLASS_MID_END];  /* slabs without, as far as the owner knows */
-	struct slablist empty; /* slabs without a used block, newest first, still formatted */
-	unsigned empty_granules;
-	_Atomic uint64_t slab_granules; /* of all its slabs */
-	_Atomic uint64_t taken_bytes;   /* of its own blocks that are out of their slabs */
+	uint16_t room[CLASS_END]; /* slots of each stack */
+	bool flushed[CLASS_END];  /* since its last refill */
+	void **seen[CLASS_END];   /* its top at the last tick */
+	struct estate estate;     /* the slabs that are its own */
 	unsigned ticks;
 	struct segment *next_stolen; /* where to look next for remote frees of others */
-	unsigned next_collected;     /* the class last searched for remote frees */
 	char *slots, *slots_end;     /* room for more stacks */
 	struct outbox outbox;
 	struct heap *owner;  /* of a pool: the heap beside which it lies; else NULL */

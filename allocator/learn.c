@@ -12,13 +12,13 @@ struct tune tune = TUNE_STANDARD;
 /* The arms: one value of the standard setting changed in each but the first. */
 static const struct tune settings[BANDIT_ARMS] = {
 	TUNE_STANDARD,
-	{.refill_shift = 2, .cached_shift = 0, .decay_ticks = 4, .whale_bytes = (size_t)8 << 20},
-	{.refill_shift = 0, .cached_shift = 0, .decay_ticks = 4, .whale_bytes = (size_t)8 << 20},
-	{.refill_shift = 1, .cached_shift = 1, .decay_ticks = 4, .whale_bytes = (size_t)8 << 20},
-	{.refill_shift = 1, .cached_shift = 3, .decay_ticks = 4, .whale_bytes = (size_t)8 << 20},
-	{.refill_shift = 1, .cached_shift = 0, .decay_ticks = 1, .whale_bytes = (size_t)8 << 20},
-	{.refill_shift = 1, .cached_shift = 0, .decay_ticks = 32, .whale_bytes = (size_t)8 << 20},
-	{.refill_shift = 1, .cached_shift = 0, .decay_ticks = 4, .whale_bytes = (size_t)128 << 20},
+	{.refill_shift = 2, .cached_shift = 0, .decay_ticks = 16, .whale_bytes = (size_t)8 << 20},
+	{.refill_shift = 0, .cached_shift = 0, .decay_ticks = 16, .whale_bytes = (size_t)8 << 20},
+	{.refill_shift = 1, .cached_shift = 1, .decay_ticks = 16, .whale_bytes = (size_t)8 << 20},
+	{.refill_shift = 1, .cached_shift = 3, .decay_ticks = 16, .whale_bytes = (size_t)8 << 20},
+	{.refill_shift = 1, .cached_shift = 0, .decay_ticks = 4, .whale_bytes = (size_t)8 << 20},
+	{.refill_shift = 1, .cached_shift = 0, .decay_ticks = 64, .whale_bytes = (size_t)8 << 20},
+	{.refill_shift = 1, .cached_shift = 0, .decay_ticks = 16, .whale_bytes = (size_t)128 << 20},
 };
 
 /* All below belongs to whoever holds `busy`; one that finds it held leaves the step to later. */

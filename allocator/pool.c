@@ -26,7 +26,7 @@ void *pool_alloc(enum heap_pool number, size_t size, size_t align)
 void pool_free(void *ptr, uint32_t word)
 {
 	struct heap *pool = heap_by_tag(word);
-	struct heap *heap = thread_enter_to_free(pool->owner->tag);
+	struct heap *heap = thread_enter_to_free(pool->owner->estate.tag);
 	struct slab *slab = shard_slab_head(ptr);
 
 	if (!heap) {

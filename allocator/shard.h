@@ -45,6 +45,26 @@ static inline struct slab *shard_slab_head(const void *ptr)
 	return slab - slab->before;
 }
 
+/* Where a slab's run begins. */
+static inline char *shard_slab_run(const struct slab *slab)
+{
+	return (char *)((uintptr_t)slab->start & ~(GRANULE - 1));
+}
+
+/* The slab of a block of `cls`; reports a pointer that is none. */
+struct slab *shard_slab_checked(unsigned cls, const void *ptr);
+
+/* Makes a run a slab of `cls`: `tag` says whose, and `word` stands for its blocks in the map. */
+struct slab *shard_slab_form(void *run, unsigned cls, uint32_t tag, uint32_t word);
+
+/* The shard that ptr's segment belongs to. */
+static inline unsigned shard_number(const void *ptr)
+{
+	const struct segment *segment = window.owners[window_slot(ptr)];
+
+	return segment->shard;
+}
+
 /* Once: a shard for every few processors. */
 void shard_init(void);
 unsigned shard_count(void);

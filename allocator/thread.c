@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sys/single_threaded.h>
 
+#include "depot.h"
 #include "keep.h"
 #include "lock.h"
 #include "meta.h"
@@ -206,8 +207,10 @@ static void thread_tick(struct heap *heap)
 		return;
 	idle_drain();
 	whale_tick(false);
-	for (unsigned shard = 0; shard < shard_count(); shard++)
+	for (unsigned shard = 0; shard < shard_count(); shard++) {
+		depot_trim(shard);
 		shard_purge(shard, false);
+	}
 }
 
 void thread_leave(struct heap *heap)
@@ -233,8 +236,10 @@ size_t thread_trim(void)
 	lock_drop(&lock);
 	while (waiting--)
 		idle_drain();
-	for (unsigned shard = 0; shard < shard_count(); shard++)
+	for (unsigned shard = 0; shard < shard_count(); shard++) {
+		depot_trim(shard);
 		bytes += shard_purge(shard, true);
+	}
 	return bytes;
 }
 
@@ -252,6 +257,7 @@ static void fork_prepare(void)
 	lock_take(&start_lock);
 	lock_take(&shared_lock);
 	lock_take(&lock);
+	depot_fork_prepare();
 	shard_fork_prepare();
 	keep_fork_prepare();
 	whale_fork_prepare();
@@ -270,6 +276,7 @@ static void fork_parent(void)
 	whale_fork_done();
 	keep_fork_done();
 	shard_fork_done();
+	depot_fork_done();
 	lock_drop(&lock);
 	lock_drop(&shared_lock);
 	lock_drop(&start_lock);

@@ -1,5 +1,6 @@
 #include "totals.h"
 
+#include "depot.h"
 #include "heap.h"
 #include "lock.h"
 #include "notice.h"
@@ -22,6 +23,7 @@ void totals_stats(struct hak_stats *stats)
 	stat_sum(stats, &stat_shared);
 	heap_each(counters_sum, stats);
 	shard_stats(stats);
+	depot_stats(stats);
 	stats->lock_waits += atomic_load_explicit(&lock_waits, memory_order_relaxed);
 	stats->whale_kept_bytes = whale_kept_bytes();
 }
@@ -35,13 +37,14 @@ static void held_sum(struct heap *heap, void *context)
 {
 	struct held *sum = context;
 
-	sum->taken_bytes += atomic_load_explicit(&heap->taken_bytes, memory_order_relaxed);
-	sum->slab_granules += atomic_load_explicit(&heap->slab_granules, memory_order_relaxed);
+	sum->taken_bytes += atomic_load_explicit(&heap->estate.taken_bytes, memory_order_relaxed);
+	sum->slab_granules +=
+		atomic_load_explicit(&heap->estate.slab_granules, memory_order_relaxed);
 }
 
 size_t totals_live_bytes(void)
 {
-	struct held sum = {0, 0};
+	struct held sum = {depot_taken_bytes(), depot_granules()};
 	size_t granules = shard_granules();
 
 	heap_each(held_sum, &sum);

@@ -21,7 +21,7 @@ struct tune {
 /* What holds without learning. */
 #define TUNE_STANDARD                                                                              \
 	{                                                                                          \
-		.refill_shift = 1, .cached_shift = 0, .decay_ticks = 4,                            \
+		.refill_shift = 1, .cached_shift = 0, .decay_ticks = 16,                           \
 		.whale_bytes = (size_t)8 << 20                                                     \
 	}
 
