@@ -13,6 +13,8 @@
 
 /* Segments that a look for remote frees goes through. */
 #define LOOKED_MOST 2
+/* Segments that a run is looked for in once one fits. */
+#define COMPARED_MOST 4
 /* Fresh Whales make the shards decay by a step each time they come to such a share of all memory.
  */
 #define ROOM_SHARE 2
@@ -261,12 +263,12 @@ static unsigned run_cost(const struct segment *segment, enum shard_source source
 	return length;
 }
 
-/* The cheapest run, and of equals the first. */
+/* The cheapest run of the first few segments that may have one, and of equals the first. */
 static char *run_take(struct shard *shard, enum shard_source source, unsigned granules,
 		      unsigned align, bool *zero)
 {
 	struct segment *best_segment = NULL;
-	unsigned best = 64, best_cost = UINT32_MAX;
+	unsigned best = 64, best_cost = UINT32_MAX, looked = 0;
 
 	if (source == SHARD_RESIDENT && shard->dirty < granules)
 		return NULL;
@@ -280,6 +282,8 @@ static char *run_take(struct shard *shard, enum shard_source source, unsigned gr
 			if (cost == granules)
 				break;
 		}
+		if (best_segment && ++looked == COMPARED_MOST)
+			break;
 	}
 	if (!best_segment)
 		return NULL;
