@@ -15,9 +15,8 @@
 #define LOOKED_MOST 2
 /* Segments that a run is looked for in once one fits. */
 #define COMPARED_MOST 4
-/* Fresh Whales make the shards decay by a step each time they come to such a share of all memory.
- */
-#define ROOM_SHARE 2
+/* Fresh Whales leave free pages in the shards up to such a share of all memory. */
+#define ROOM_SHARE 8
 
 /* Processors to a shard: more shards wait less for each other's locks, and fill their segments
  * worse. */
@@ -466,17 +465,33 @@ void shard_stats(struct hak_stats *sum)
 	}
 }
 
+/* Gives back `bytes` of a shard's free pages, the stale ones first, but for the last `left`. */
+static size_t shard_release(unsigned number, size_t bytes, size_t left)
+{
+	struct shard *shard = &shards[number];
+	size_t purged = 0;
+
+	lock_take(&shard->lock);
+	for (int fresh = 0; fresh < 2; fresh++) {
+		for (struct segment *segment = shard->first; segment; segment = segment->next) {
+			if (purged >= bytes || shard->dirty << GRANULE_SHIFT <= left)
+				break;
+			purged += segment_purge(shard, segment,
+						fresh ? segment->dirty : segment->stale);
+		}
+	}
+	lock_drop(&shard->lock);
+	stat_add_shared(&stat_shared.purged_bytes, purged);
+	return purged;
+}
+
 void shard_make_room(size_t bytes)
 {
-	static _Atomic size_t fresh;
 	uint64_t mapped = atomic_load_explicit(&stat_shared.mapped_bytes, memory_order_relaxed);
+	size_t purged = 0;
 
-	bytes += atomic_fetch_add_explicit(&fresh, bytes, memory_order_relaxed);
-	if (bytes < mapped / ROOM_SHARE)
-		return;
-	atomic_store_explicit(&fresh, 0, memory_order_relaxed);
-	for (unsigned number = 0; number < count; number++)
-		shard_purge(number, false);
+	for (unsigned number = 0; number < count && purged < bytes; number++)
+		purged += shard_release(number, bytes - purged, mapped / ROOM_SHARE / count);
 }
 
 void shard_fork_prepare(void)

@@ -94,7 +94,8 @@ bool shard_extend(void *ptr, unsigned granules, unsigned more);
  * `all`. */
 size_t shard_purge(unsigned shard, bool all);
 
-/* So many bytes of fresh memory were mapped elsewhere: decay keeps pace with them. */
+/* So many bytes of fresh memory were mapped elsewhere: as many free ones go back, but for a share.
+ */
 void shard_make_room(size_t bytes);
 
 /*

@@ -19,6 +19,7 @@ $(eval $(call helper,allocator/newdelete,tests/allocator/newdelete.cc))
 $(eval $(call helper,allocator/threads,tests/allocator/threads.c))
 $(eval $(call helper,allocator/forks,tests/allocator/forks.c))
 $(eval $(call helper,allocator/pages,tests/allocator/pages.c))
+$(eval $(call helper,allocator/crowded,tests/allocator/crowded.c))
 $(eval $(call helper,allocator/closing,tests/allocator/closing.c))
 $(eval $(call helper,allocator/reserve,tests/allocator/reserve.c))
 $(eval $(call helper,allocator/callsites,tests/allocator/callsites.cc))
@@ -28,7 +29,7 @@ $(BUILD)/tests/allocator/libhakmem-unswitched.so: tests/allocator/unswitched.h $
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(BASE_CFLAGS) $(CFLAGS) $(CFLAGS_allocator) -include $< -shared \
 		$(BASE_LDFLAGS) $(LDFLAGS) -o $@ $(filter-out allocator/option.c allocator/part.c,$(ALLOCATOR_CORE) $(ALLOCATOR_NAMES))
-PYTESTS += $(addprefix tests/allocator/,test_preload.py test_arm64.py test_rules.py test_switches.py \
+PYTESTS += $(addprefix tests/allocator/,test_preload.py test_cgroup.py test_arm64.py test_rules.py test_switches.py \
 	test_learning.py)
 
 # The tests' own code for longer.
