@@ -8,6 +8,7 @@
 #include "exporter.h"
 #include "idmap.h"
 #include "live.h"
+#include "pagesize.h"
 #include "printer.h"
 
 #include <errno.h>
@@ -194,14 +195,13 @@ static int name_threads(struct androidlog *a, const struct trace *trace)
 static int run(struct exporter_job *job)
 {
 	const char *clock = trace_fact(job->trace, "clock");
-	const char *page = trace_fact(job->trace, "page_bytes");
 	struct androidlog *a = calloc(1, sizeof(*a));
 	int error;
 
 	if (!a)
 		return -ENOMEM;
 	a->timed = !clock || strcmp(clock, "none") != 0;
-	a->page_bytes = page ? strtoull(page, NULL, 10) : 4096;
+	a->page_bytes = pagesize_bytes(job->trace);
 	printer_init(&a->printer, job->stream);
 	live_init(&a->live, sizeof(uint64_t));
 	error = name_threads(a, job->trace);

@@ -3,6 +3,7 @@
  * order of their definitions; the rows and the code's offsets stay.
  */
 #include "command.h"
+#include "product.h"
 #include "remake.h"
 
 #include <argp.h>
@@ -31,43 +32,23 @@ struct aliases {
 };
 
 struct anonymous {
-	const char *path, *output;
+	struct product product;
 	struct aliases paths, build_ids, threads, marks;
 	struct trace_writer *writer;
 	bool failed; /* no memory */
-};
-
-static const struct argp_option options[] = {
-	{"output", 'o', "OUT", 0, "The trace to make"},
-	{0},
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct anonymous *a = state->input;
 
-	switch (key) {
-	case 'o':
-		a->output = arg;
-		return 0;
-	case ARGP_KEY_ARG:
-		if (a->path)
-			argp_error(state, "more than one trace");
-		a->path = arg;
-		return 0;
-	case ARGP_KEY_END:
-		if (!a->path || !a->output)
-			argp_error(state, "a trace and --output are needed");
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
+	(void)arg;
+	return key == ARGP_KEY_INIT ? product_input(state, &a->product) : ARGP_ERR_UNKNOWN;
 }
 
 static const struct argp argp = {
-	.options = options,
 	.parser = parse,
-	.args_doc = "TRACE",
+	.children = product_words,
 	.doc = "Write a trace without the names of program, modules, threads and marks. Calls, "
 	       "sizes, times, threads' numbers and offsets in the code stay.",
 };
@@ -190,7 +171,7 @@ int anonymize_run(int argc, char **argv)
 	int status;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &a);
-	status = remake_run(a.path, a.output, make, &a);
+	status = remake_run(a.product.trace, a.product.output, make, &a);
 	tdestroy(a.paths.tree, destroy);
 	tdestroy(a.build_ids.tree, destroy);
 	tdestroy(a.threads.tree, destroy);

@@ -15,6 +15,7 @@
 #include "callchain.h"
 #include "exporter.h"
 #include "live.h"
+#include "pagesize.h"
 #include "printer.h"
 
 #include <errno.h>
@@ -244,7 +245,7 @@ static int write_row(void *context, const struct trace_event *row)
 
 static void write_head(struct heaptrack *h, const struct trace *trace)
 {
-	const char *command = trace_fact(trace, "command"), *page = trace_fact(trace, "page_bytes");
+	const char *command = trace_fact(trace, "command");
 	struct symbol unknown = {CALLCHAIN_UNKNOWN, CALLCHAIN_UNKNOWN, 0};
 	const struct symbol_line line = {.symbol = &unknown};
 
@@ -253,7 +254,7 @@ static void write_head(struct heaptrack *h, const struct trace *trace)
 	printer_text(&h->printer, "v 10400 3\nX ");
 	put_text(&h->printer, command ? command : "unknown");
 	printer_text(&h->printer, "I ");
-	put_hex(&h->printer, page ? strtoull(page, NULL, 10) : 4096);
+	put_hex(&h->printer, pagesize_bytes(trace));
 	printer_text(&h->printer, " 0\n");
 	put_place(h, 0, 0, &line, 1);
 }

@@ -2,6 +2,7 @@
 #include "advice.h"
 #include "command.h"
 #include "exports.h"
+#include "product.h"
 
 #include <argp.h>
 #include <err.h>
@@ -14,45 +15,18 @@
 #define REUSED_MOST 256 /* blocks at once, which is what the allocator keeps for a site */
 #define REMOTES     64
 
-struct request {
-	const char *path;
-	const char *output;
-};
-
-static const struct argp_option options[] = {
-	{"output", 'o', "FILE", 0, "The file to make; - for standard output"},
-	{0},
-};
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-	struct request *request = state->input;
-
-	switch (key) {
-	case 'o':
-		request->output = arg;
-		return 0;
-	case ARGP_KEY_ARG:
-		if (request->path)
-			argp_error(state, "more than one trace");
-		request->path = arg;
-		return 0;
-	case ARGP_KEY_END:
-		if (!request->path || !request->output)
-			argp_error(state, "a trace and --output are needed");
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
+	(void)arg;
+	return key == ARGP_KEY_INIT ? product_input(state, state->input) : ARGP_ERR_UNKNOWN;
 }
 
 static const struct argp argp = {
-	.options = options,
 	.parser = parse,
-	.args_doc = "TRACE",
+	.children = product_words,
 	.doc = "Write rules for hakmem (HAKMEM_OPTIONS=rules=FILE) from what a trace tells of its "
 	       "call sites: large blocks that could be reused, blocks that grow, blocks that "
-	       "another thread frees.",
+	       "another thread frees. OUT may be -, standard output.",
 };
 
 /* What was written. */
@@ -147,8 +121,8 @@ static const struct exporter rules = {.name = "rules", .run = write_rules};
 
 int rules_run(int argc, char **argv)
 {
-	struct request request = {0};
+	struct product product = {0};
 
-	argp_parse(&argp, argc, argv, 0, NULL, &request);
-	return exports_write(&rules, request.path, request.output);
+	argp_parse(&argp, argc, argv, 0, NULL, &product);
+	return exports_write(&rules, product.trace, product.output);
 }

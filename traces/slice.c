@@ -4,6 +4,7 @@
  */
 #include "command.h"
 #include "live.h"
+#include "product.h"
 #include "remake.h"
 
 #include <argp.h>
@@ -22,7 +23,7 @@ struct alive {
 };
 
 struct slice {
-	const char *path, *output;
+	struct product product;
 	uint64_t from_ns, to_ns;
 	struct trace_writer *writer;
 	struct live live; /* carries struct alive */
@@ -36,7 +37,6 @@ struct slice {
 static const struct argp_option options[] = {
 	{"from-ns", OPTION_FROM, "A", 0, "Begin at this time (default: the trace's beginning)"},
 	{"to-ns", OPTION_TO, "B", 0, "End before this time (default: the trace's end)"},
-	{"output", 'o', "OUT", 0, "The trace to make"},
 	{0},
 };
 
@@ -63,17 +63,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPTION_TO:
 		s->to_ns = time_argument(state, arg);
 		return 0;
-	case 'o':
-		s->output = arg;
-		return 0;
-	case ARGP_KEY_ARG:
-		if (s->path)
-			argp_error(state, "more than one trace");
-		s->path = arg;
-		return 0;
+	case ARGP_KEY_INIT:
+		return product_input(state, &s->product);
 	case ARGP_KEY_END:
-		if (!s->path || !s->output)
-			argp_error(state, "a trace and --output are needed");
 		if (s->from_ns >= s->to_ns)
 			argp_error(state, "the slice ends before it begins");
 		return 0;
@@ -85,7 +77,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static const struct argp argp = {
 	.options = options,
 	.parser = parse,
-	.args_doc = "TRACE",
+	.children = product_words,
 	.doc = "Write the rows of a stretch of time as a trace of its own, whose time begins with "
 	       "it. What is allocated at its beginning is inherited.",
 };
@@ -280,5 +272,5 @@ int slice_run(int argc, char **argv)
 	struct slice s = {.to_ns = UINT64_MAX};
 
 	argp_parse(&argp, argc, argv, 0, NULL, &s);
-	return remake_run(s.path, s.output, make, &s);
+	return remake_run(s.product.trace, s.product.output, make, &s);
 }

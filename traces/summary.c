@@ -1,6 +1,7 @@
 #include "summary.h"
 
 #include "live.h"
+#include "pagesize.h"
 
 #include <errno.h>
 
@@ -25,8 +26,6 @@ static void count_call(struct summary *s, const struct trace_event *row,
 	s->foreign_frees += (row->flags & TRACE_FOREIGN) != 0;
 }
 
-#define PAGE 4096
-
 /* What a large object carries: its resident pages at birth, plus one. */
 static uint64_t *born_pages(struct live_object *object)
 {
@@ -41,7 +40,7 @@ static void count_pages(struct summary *s, struct live_object *object, uint64_t 
 	if (!object || pages == TRACE_NONE)
 		return;
 	s->measured_objects++;
-	s->measured_pages += (object->size + PAGE - 1) / PAGE;
+	s->measured_pages += (object->size + s->page_bytes - 1) / s->page_bytes;
 	s->touched_pages_high += pages;
 	s->touched_pages_low += born && pages >= born ? pages - (born - 1) : 0;
 }
@@ -88,7 +87,7 @@ int summary_read(struct summary *summary, struct trace *trace)
 	struct live live;
 	int error;
 
-	*summary = (struct summary){0};
+	*summary = (struct summary){.page_bytes = pagesize_bytes(trace)};
 	error = trace_cursor_open(&cursor, trace, NULL);
 	if (error)
 		return error;

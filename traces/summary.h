@@ -18,6 +18,7 @@ struct summary {
 	uint64_t peak_live_objects;
 	uint64_t leaked_objects; /* alive at the end */
 	uint64_t leaked_bytes;
+	uint64_t page_bytes;         /* of the machine that was recorded */
 	uint64_t measured_objects;   /* whose resident pages are known at their death or the end */
 	uint64_t measured_pages;     /* that they span */
 	uint64_t touched_pages_low;  /* resident then, and not at their birth */

@@ -6,7 +6,6 @@ learning) is put in instead, and what it is worth reads the other way round.
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import tempfile
@@ -101,24 +100,3 @@ def ablate(traces: Sequence[str | os.PathLike[str]], repeat: int = 10) -> pd.Dat
             frame.insert(0, ("in_use", ""), used)
             frames.append(pd.concat({Path(trace).stem: frame}, names=["trace", "variant"]))
     return pd.concat(frames)
-
-
-def main() -> None:
-    """Prints the ratios and their intervals; `~` where no difference can be told."""
-    parser = argparse.ArgumentParser(prog="haktrace.ablation", description=__doc__)
-    parser.add_argument("--repeat", type=int, default=10)
-    parser.add_argument("traces", nargs="+", metavar="TRACE")
-    options = parser.parse_args()
-    parts = ablate(options.traces, options.repeat)
-    for place, row in zip(parts.index, parts.to_dict("records"), strict=True):
-        cells = [
-            f"{measure} {'' if row[(measure, 'distinct')] else '~'}{row[(measure, 'ratio')]:.3f}"
-            f" ({row[(measure, 'ratio_low')]:.3f} .. {row[(measure, 'ratio_high')]:.3f})"
-            for measure in MEASURES
-        ]
-        unused = "" if row[("in_use", "")] else "  not in use"
-        print(f"{place[0]:12} {place[1]:11} {'  '.join(cells)}{unused}")
-
-
-if __name__ == "__main__":
-    main()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import haktrace
 import pytest
+from command import run
 from haktrace.ablation import variants
 from handmade import scribe
 
@@ -36,6 +38,17 @@ def test_rules_are_a_variant_where_there_are_any(tmp_path: Path) -> None:
     bare = variants(made(tmp_path, [50000] * 10, site=0), tmp_path)
     ruled = variants(made(tmp_path, [50000] * 20, site=0), tmp_path)
     assert set(ruled) - set(bare) == {"rules"}
+
+
+def test_as_text(tmp_path: Path) -> None:
+    trace = made(tmp_path, [100] * 100)
+    words = [sys.executable, "-W", "error", "-m", "haktrace.worth", "--repeat", "1", trace]
+    done = run(*words)
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = [line.split() for line in done.stdout.splitlines()]
+    assert [row[:2] for row in rows] == [
+        ["made", variant] for variant in ("tls=0", "tiny=0", "l25=0", "whale=0", "learn=ucb1")
+    ]
 
 
 def test_a_trace_that_cannot_be_read_is_named(tmp_path: Path) -> None:

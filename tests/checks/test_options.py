@@ -19,7 +19,7 @@ PAGES = {
 # Every program has them, and every --help says what they do.
 USUAL = {"--help", "--usage", "--version", "-?", "-V"}
 # What a page names that its program does not take.
-FOREIGN = {"haktrace": {"--sites"}, "hakreplay": {"--latency"}}
+FOREIGN = {"haktrace": {"--sites"}}
 
 every_program = pytest.mark.parametrize("program", PAGES)
 

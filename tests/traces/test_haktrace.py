@@ -155,6 +155,18 @@ def test_info(sample: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("fact", "pages"), [("", 100), ("fact page_bytes 16384\n", 25), ("fact page_bytes 0\n", 100)]
+)
+def test_info_counts_pages_of_the_recorded_machine(tmp_path: Path, fact: str, pages: int) -> None:
+    trace = tmp_path / "large.zst"
+    rows = f"event 0 0 {MALLOC} {100 * 4096} 0 0 -1 -1 0 0\nleft 0 7\n"
+    text = f"{fact}thread 1 0 -1 main\n{rows}end 0 0 0 0\n"
+    assert run(SCRIBE, trace, input=text).returncode == 0
+    told = info(trace)
+    assert (told["measured_pages"], told["touched_pages_high"]) == (pages, 7)
+
+
 def test_info_as_text(sample: Path) -> None:
     done = haktrace("info", sample)
     assert (done.returncode, done.stderr) == (0, "")
