@@ -10,6 +10,7 @@
  */
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <link.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -131,6 +132,23 @@ static void lock_give(void)
 	atomic_store_explicit(&lock, 0, memory_order_release);
 }
 
+/*
+ * Whose malloc answers. A program that is not position-independent may have an entry of its own
+ * that only jumps there.
+ */
+static const char *malloc_find(const void **base)
+{
+	void *code = dlsym(RTLD_DEFAULT, "malloc");
+	const ElfW(Sym) *symbol = NULL;
+	Dl_info info = {0};
+
+	if (dladdr1(code, &info, (void **)&symbol, RTLD_DL_SYMENT) && symbol &&
+	    symbol->st_shndx == SHN_UNDEF)
+		dladdr(dlsym(RTLD_NEXT, "malloc"), &info);
+	*base = info.dli_fbase;
+	return info.dli_fname ? info.dli_fname : "";
+}
+
 /* The code is the allocator's or the C library's, not the program's. */
 static bool is_library(const void *code)
 {
@@ -139,8 +157,8 @@ static bool is_library(const void *code)
 
 	if (!libc && dladdr((void *)(uintptr_t)getrusage, &info))
 		libc = info.dli_fbase;
-	if (!allocator && dladdr(dlsym(RTLD_DEFAULT, "malloc"), &info))
-		allocator = info.dli_fbase;
+	if (!allocator)
+		malloc_find(&allocator);
 	return dladdr(code, &info) && (info.dli_fbase == allocator || info.dli_fbase == libc);
 }
 
@@ -206,19 +224,17 @@ __attribute__((destructor)) static void testify(void)
 	const char *path = getenv("WITNESS");
 	int fd = path ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : -1;
 	struct rusage usage;
-	Dl_info info = {0};
+	const void *base;
 
 	if (fd < 0)
 		return;
 	getrusage(RUSAGE_SELF, &usage);
-	dladdr(dlsym(RTLD_DEFAULT, "malloc"), &info);
 	lock_take();
 	stretch_end();
 	dprintf(fd,
 		"{\"malloc\": \"%s\", \"heap_peak_bytes\": %llu, \"cpu_us\": %llu, "
 		"\"own_mappings\": %u}\n",
-		info.dli_fname ? info.dli_fname : "",
-		(unsigned long long)(peak_bytes - others_bytes()),
+		malloc_find(&base), (unsigned long long)(peak_bytes - others_bytes()),
 		(unsigned long long)(microseconds(usage.ru_utime) + microseconds(usage.ru_stime)),
 		stretches - 1);
 	lock_give();
