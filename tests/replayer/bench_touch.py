@@ -2,8 +2,8 @@
 
 Each program runs for real on glibc, is recorded once, and its trace is replayed on glibc with large
 blocks written whole (`--touch all`) and as many of their pages as were resident (`--touch pages`).
-The live peak is what libwitness.so tells: resident anonymous memory without files and stack, also
-what the program maps by itself. Every run is a JSON line in the file.
+The live peak is what libwitness.so tells: of resident anonymous memory what the allocator mapped.
+Every run is a JSON line in the file.
 """
 
 from __future__ import annotations
