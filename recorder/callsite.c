@@ -7,114 +7,154 @@
 #include <sys/mman.h>
 
 #define FIRST_BITS 10
-#define WALK       16     /* at which sight a stack is copied first */
-#define COPY_BYTES 32768u /* of a stack, at most */
+#define WALK       16          /* at which sight a stack is copied first */
+#define COPIED     0x80000000u /* it was; sights are counted anew */
+#define COPY_BYTES 32768u      /* of a stack, at most */
 #define PAGE       4096u
 #define BUDGET     50      /* one part of the process's time in so many goes into copies */
 #define ADVANCE_NS 2000000 /* of time that may be spent beforehand */
 #define LEFT_OVER  4       /* further copies of a site keep to that part of the budget */
 
-struct callsite_table *_Atomic callsite_table;
+/* One site; sights are counted until its stack was copied, and then those on the slow path. */
+struct callsite {
+	_Atomic uint64_t print; /* written last: whoever sees it sees the rest; 0: an empty place */
+	uint32_t number;
+	_Atomic uint32_t sights; /* and COPIED */
+};
+
+/* All sites, open addressing, linear probing. */
+struct table {
+	uint64_t mask; /* so many entries there are, less one */
+	uint64_t used;
+	struct callsite_cache *cache; /* as many words as there are entries */
+	struct callsite entries[];
+};
+
+struct callsite_cache *_Atomic callsite_cache;
 int64_t callsite_else = -1;
 
+static struct table *_Atomic sites_table;
 static enum { NONE, ADDRESS, CONTEXT } mode;
 static uint32_t sites;      /* numbers given */
 static uint64_t started;    /* clock */
 static uint64_t walk_spent; /* nanoseconds */
 
-static struct callsite_table *table_make(uint64_t entries)
+static void *map(size_t bytes)
 {
-	size_t bytes = sizeof(struct callsite_table) + entries * sizeof(struct callsite);
-	struct callsite_table *table =
+	void *memory =
 		mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	if (table == MAP_FAILED)
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+/* An empty table with its cache; NULL: no memory. */
+static struct table *table_make(uint64_t entries)
+{
+	size_t bytes = sizeof(struct table) + entries * sizeof(struct callsite);
+	struct table *table = map(bytes);
+
+	if (!table)
 		return NULL;
-	table->mask = (entries - 1) * sizeof(struct callsite);
+	table->cache = map(sizeof(*table->cache) + entries * sizeof(*table->cache->words));
+	if (!table->cache) {
+		munmap(table, bytes);
+		return NULL;
+	}
+	table->mask = table->cache->mask = entries - 1;
 	return table;
+}
+
+/* From now on this one is asked. Those before stay: other threads may be reading them. */
+static void table_show(struct table *table)
+{
+	atomic_store_explicit(&sites_table, table, memory_order_release);
+	atomic_store_explicit(&callsite_cache, table->cache, memory_order_release);
 }
 
 bool callsite_open(const struct session *s)
 {
-	struct callsite_table *table = table_make(1u << FIRST_BITS);
+	struct table *table = table_make(1u << FIRST_BITS);
 
 	if (!table)
 		return false;
 	mode = s->mode & SESSION_CONTEXT ? CONTEXT : s->mode & SESSION_ADDRESS ? ADDRESS : NONE;
 	callsite_else = mode == NONE ? 0 : -1;
 	started = session_now(s);
-	atomic_store(&callsite_table, table);
+	table_show(table);
 	return true;
 }
 
 /* The entry of the site, or the empty one where it belongs. */
-static struct callsite *probe(struct callsite_table *table, uint64_t print)
+static struct callsite *probe(struct table *table, uint64_t print)
 {
-	struct callsite *end = callsite_place(table, UINT64_MAX) + 1;
-	struct callsite *site = callsite_place(table, print);
+	uint64_t place = print >> 32;
 
-	for (;;) {
+	for (;; place++) {
+		struct callsite *site = table->entries + (place & table->mask);
 		uint64_t there = atomic_load_explicit(&site->print, memory_order_acquire);
 
-		if (!there || there == print || there == ~print)
+		if (!there || there == print)
 			return site;
-		if (++site == end)
-			site = table->entries;
 	}
 }
 
-/* Whether sights of an entry are counted on the way to its first copy: its print is inverted. */
-static bool is_new(uint32_t sights)
-{
-	return sights && sights < WALK;
-}
-
-/* Writes an empty entry; sights 0: none are counted. */
+/* Writes an empty entry. */
 static void enter(struct callsite *place, uint64_t print, uint32_t number, uint32_t sights)
 {
 	place->number = number;
 	atomic_store_explicit(&place->sights, sights, memory_order_relaxed);
 	/* Release: pairs with the acquire of whoever finds the site. */
-	atomic_store_explicit(&place->print, is_new(sights) ? ~print : print, memory_order_release);
+	atomic_store_explicit(&place->print, print, memory_order_release);
 }
 
-/* A table four times as large. The old one stays: other threads may be reading it. */
-static struct callsite_table *grow(struct callsite_table *old)
+/* A table twice as large. */
+static struct table *grow(struct table *old)
 {
-	uint64_t entries = old->mask / sizeof(struct callsite) + 1;
-	struct callsite_table *table = table_make(entries * 4);
+	struct table *table = table_make((old->mask + 1) * 2);
 
 	if (!table)
 		return NULL;
-	for (uint64_t i = 0; i < entries; i++) {
+	for (uint64_t i = 0; i <= old->mask; i++) {
 		struct callsite *site = old->entries + i;
 		uint32_t sights = atomic_load_explicit(&site->sights, memory_order_relaxed);
-		uint64_t print = is_new(sights) ? ~site->print : site->print;
 
 		if (site->print)
-			enter(probe(table, print), print, site->number, sights);
+			enter(probe(table, site->print), site->print, site->number, sights);
 	}
 	table->used = old->used;
-	atomic_store_explicit(&callsite_table, table, memory_order_release);
+	table_show(table);
 	return table;
 }
 
 void callsite_forget(void)
 {
-	struct callsite_table *table = table_make(1u << FIRST_BITS);
+	struct table *table = table_make(1u << FIRST_BITS);
 
-	/* The old one stays: other threads may be reading it. */
 	if (table)
-		atomic_store_explicit(&callsite_table, table, memory_order_release);
+		table_show(table);
 }
 
-static bool full(const struct callsite_table *table)
+/* Shows a site to the fast path. In the cache of its own table: numbers of one that was forgotten
+ * must not come into the next. */
+static void remember(const struct table *table, uint64_t print, uint32_t number)
 {
-	return table->used * sizeof(struct callsite) > table->mask / 4;
+	_Atomic uint64_t *place = callsite_place(table->cache, print);
+	uint64_t before = atomic_load_explicit(place, memory_order_relaxed);
+
+	if (before == (print ^ number))
+		return;
+	atomic_store_explicit(callsite_place(table->cache, print ^ 1), before,
+			      memory_order_relaxed);
+	atomic_store_explicit(place, print ^ number, memory_order_relaxed);
+}
+
+static bool full(const struct table *table)
+{
+	return table->used > table->mask / 4;
 }
 
 /* A new site; locked. Returns its number, 0 when there is no room. */
-static uint32_t add(struct callsite_table *table, uint64_t print, uint64_t addr, uint32_t height)
+static uint32_t add(struct table *table, uint64_t print, uint64_t addr, uint32_t height)
 {
 	struct note_site note = {addr, height, sites + 1};
 	struct notepad_part part = {&note, sizeof(note)};
@@ -126,7 +166,7 @@ static uint32_t add(struct callsite_table *table, uint64_t print, uint64_t addr,
 		return 0;
 	table->used++;
 	sites++;
-	enter(probe(table, print), print, sites, mode == CONTEXT);
+	enter(probe(table, print), print, sites, 1);
 	return sites;
 }
 
@@ -150,75 +190,62 @@ static bool copy_stack(const uintptr_t *base, uint32_t height, uint32_t site, bo
 	return true;
 }
 
-static bool copy_now(struct callsite *site, uint64_t print, const uintptr_t *base, uint32_t height)
+/* Copies the stack of a site unless that would cost too much now. */
+static void copy_now(struct callsite *site, const uintptr_t *base, uint32_t height)
 {
-	bool first, copied;
+	uint32_t sights;
 
 	if (!notepad_lock())
-		return false;
-	first = is_new(atomic_load_explicit(&site->sights, memory_order_relaxed));
-	copied = copy_stack(base, height, site->number, first);
-	/* Before the unlock: whoever makes a larger table sees both, or neither. */
-	if (copied && first) {
-		atomic_store_explicit(&site->sights, WALK, memory_order_relaxed);
-		atomic_store_explicit(&site->print, print, memory_order_release);
-	}
-	notepad_unlock();
-	return copied;
-}
-
-/* Counts one more sight of a site whose stack is not copied yet. */
-static void see(struct callsite *site, uint64_t print, const uintptr_t *base, uint32_t height)
-{
-	/* Relaxed: threads that count at once may lose a sight, or copy a stack twice. */
-	uint32_t sights = atomic_load_explicit(&site->sights, memory_order_relaxed) + 1;
-
-	if (sights == WALK && copy_now(site, print, base, height))
 		return;
-	if (sights <= WALK)
-		atomic_store_explicit(&site->sights, sights == WALK ? 1 : sights,
-				      memory_order_relaxed);
+	sights = atomic_load_explicit(&site->sights, memory_order_relaxed);
+	/* Before the unlock: whoever makes a larger table sees both, or neither. */
+	if (copy_stack(base, height, site->number, !(sights & COPIED)) && !(sights & COPIED))
+		atomic_store_explicit(&site->sights, COPIED, memory_order_relaxed);
+	notepad_unlock();
 }
 
 /*
- * A call of a known site took the slow path, as one in some hundred does, whichever it is: the
- * stack is copied again at the first such sight, the second, the fourth, ...
+ * Counts one more sight of a site on the slow path. At some sights its stack is copied: the first
+ * time at the sixteenth, and if that would have cost too much, at the next one that finds time for
+ * it. The calls of a site that was seen so often take the slow path seldom, one in some hundred,
+ * whichever it is: once the stack was copied it is again at the first such, the second, the
+ * fourth, ...
  */
-static void see_again(struct callsite *site, uint64_t print, const uintptr_t *base, uint32_t height)
+static void see(struct callsite *site, const uintptr_t *base, uint32_t height)
 {
-	uint32_t sights = atomic_load_explicit(&site->sights, memory_order_relaxed);
-	uint32_t again = sights - WALK + 1;
+	/* Relaxed: threads that count at once may lose a sight, or copy a stack twice. */
+	uint32_t sights = atomic_load_explicit(&site->sights, memory_order_relaxed) + 1;
+	uint32_t again = sights & ~COPIED;
 
-	if (sights < WALK || sights == UINT32_MAX)
+	if (!again)
 		return;
-	atomic_store_explicit(&site->sights, sights + 1, memory_order_relaxed);
-	if (!(again & (again - 1)))
-		copy_now(site, print, base, height);
+	atomic_store_explicit(&site->sights, sights, memory_order_relaxed);
+	if (sights & COPIED ? !(again & (again - 1)) : again >= WALK)
+		copy_now(site, base, height);
 }
 
 uint32_t callsite_find(uintptr_t begin, const uintptr_t *base)
 {
-	struct callsite_table *table = atomic_load_explicit(&callsite_table, memory_order_acquire);
+	struct table *table = atomic_load_explicit(&sites_table, memory_order_acquire);
 	uint32_t height = site_height(begin, (uintptr_t)(base + 2));
 	uint64_t print = callsite_print(base[1], height);
 	struct callsite *site;
-	uint64_t there;
 	uint32_t number;
 
 	if (mode == NONE)
 		return 0;
 	site = probe(table, print);
-	there = atomic_load_explicit(&site->print, memory_order_acquire);
-	if (there) {
-		if (there != print)
-			see(site, print, base, height);
-		else
-			see_again(site, print, base, height);
+	if (atomic_load_explicit(&site->print, memory_order_acquire)) {
+		if (mode == CONTEXT)
+			see(site, base, height);
+		if (mode == ADDRESS ||
+		    atomic_load_explicit(&site->sights, memory_order_relaxed) >= WALK)
+			remember(table, print, site->number);
 		return site->number;
 	}
 	if (!notepad_lock())
 		return 0;
-	table = atomic_load_explicit(&callsite_table, memory_order_relaxed);
+	table = atomic_load_explicit(&sites_table, memory_order_relaxed);
 	site = probe(table, print);
 	number = site->print ? site->number : add(table, print, base[1], height);
 	notepad_unlock();

@@ -7,6 +7,8 @@ $(eval $(call unit,test_merge,tests/recorder_unit/test_merge.c \
 	$(call recorder_sources,session filters host track inlet merge)))
 $(eval $(call unit,test_notebook,tests/recorder_unit/test_notebook.c \
 	$(call recorder_sources,session filters host track notepad inlet notebook)))
+$(eval $(call unit,test_callsite,tests/recorder_unit/test_callsite.c \
+	$(call recorder_sources,session filters host track notepad loaded callsite),$(BUILD)/libhaktrace.a -lzstd))
 $(eval $(call unit,test_ledger,tests/recorder_unit/test_ledger.c \
 	$(call recorder_sources,objects ledger),$(BUILD)/libhaktrace.a -lzstd))
 $(eval $(call unit,test_recording,tests/recorder_unit/test_recording.c \

@@ -1,0 +1,161 @@
+/*
+ * Each site has its number, whatever way it is asked for; the fast path knows those asked for last
+ * and never gives another's.
+ */
+#include "unit.h"
+
+#include "recorder/callsite.h"
+#include "recorder/host.h"
+#include "recorder/member.h"
+#include "recorder/notepad.h"
+
+enum { SITES = 20000, WALK = 16, STACK_WORDS = 64 };
+
+static struct host host;
+static uint32_t numbers[SITES];
+
+static int open_sites(uint32_t mode)
+{
+	if (host_open(&host, mode))
+		return -1;
+	member.session = host.session;
+	member.number = session_take_process(host.session);
+	member.process = session_process(host.session, member.number);
+	atomic_store(&member.process->lanes, SESSION_NONE);
+	return notepad_open() && callsite_open(host.session) ? 0 : -1;
+}
+
+static int open_addresses(void **state)
+{
+	(void)state;
+	return open_sites(SESSION_ADDRESS);
+}
+
+static int open_contexts(void **state)
+{
+	(void)state;
+	return open_sites(SESSION_CONTEXT);
+}
+
+static int close_sites(void **state)
+{
+	(void)state;
+	host_close(&host);
+	return 0;
+}
+
+/* What a hook finds at its frame pointer. Three modules, whose sites meet in the cache. */
+static void frame_of(unsigned site, uintptr_t base[2])
+{
+	static const uintptr_t modules[] = {0x7f0000001000, 0x7f0010001000, 0x550000001000};
+
+	base[0] = 0;
+	base[1] = modules[site % 3] + site / 3 * 0x107;
+}
+
+static uint32_t find(unsigned site)
+{
+	uintptr_t base[2];
+
+	frame_of(site, base);
+	return callsite_find(0, base);
+}
+
+static int64_t known(unsigned site)
+{
+	uintptr_t base[2];
+
+	frame_of(site, base);
+	return callsite_known(0, base);
+}
+
+static void test_each_has_its_number(void **state)
+{
+	static bool given[SITES + 1];
+	unsigned remembered = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < SITES; i++) {
+		numbers[i] = find(i);
+		assert_in_range(numbers[i], 1, SITES);
+		assert_false(given[numbers[i]]);
+		given[numbers[i]] = true;
+	}
+	for (unsigned i = 0; i < SITES; i++) {
+		assert_int_equal(find(i), numbers[i]);
+		assert_int_equal(known(i), numbers[i]);
+	}
+	for (unsigned i = 0; i < SITES; i++) {
+		int64_t site = known(i);
+
+		assert_true(site < 0 || site == numbers[i]);
+		remembered += site > 0;
+	}
+	/* Of three that meet, two. */
+	assert_in_range(remembered, SITES / 2, SITES * 2 / 3 + 1);
+}
+
+static void test_two_of_a_set_are_known(void **state)
+{
+	static const uintptr_t distances[] = {(uintptr_t)1 << 20, (uintptr_t)1 << 32};
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		uintptr_t one[] = {0, 0x7f0000001000}, other[] = {0, one[1] + distances[i]};
+		uint32_t number = callsite_find(0, one), second = callsite_find(0, other);
+
+		assert_int_not_equal(number, second);
+		assert_int_equal(callsite_find(0, one), number);
+		assert_int_equal(callsite_find(0, other), second);
+		assert_int_equal(callsite_known(0, one), number);
+		assert_int_equal(callsite_known(0, other), second);
+	}
+}
+
+static void test_forgotten_ones_are_new(void **state)
+{
+	uint32_t before;
+
+	(void)state;
+	find(0);
+	before = find(0);
+	assert_int_equal(known(0), before);
+	callsite_forget();
+	assert_true(known(0) < 0);
+	assert_true(find(0) > before);
+}
+
+static void test_known_once_its_stack_is_copied(void **state)
+{
+	uintptr_t stack[STACK_WORDS] = {0};
+	uintptr_t begin = (uintptr_t)(stack + STACK_WORDS);
+	uint32_t number;
+
+	(void)state;
+	stack[1] = 0x401000;
+	number = callsite_find(begin, stack);
+	for (int sight = 2; sight <= WALK; sight++) {
+		assert_true(callsite_known(begin, stack) < 0);
+		assert_int_equal(callsite_find(begin, stack), number);
+	}
+	assert_int_equal(callsite_known(begin, stack), number);
+	/* The same address on another height is another site. */
+	assert_true(callsite_known(begin + 16, stack) < 0);
+	assert_int_not_equal(callsite_find(begin + 16, stack), number);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_each_has_its_number, open_addresses,
+						close_sites),
+		cmocka_unit_test_setup_teardown(test_two_of_a_set_are_known, open_addresses,
+						close_sites),
+		cmocka_unit_test_setup_teardown(test_forgotten_ones_are_new, open_addresses,
+						close_sites),
+		cmocka_unit_test_setup_teardown(test_known_once_its_stack_is_copied, open_contexts,
+						close_sites),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
