@@ -14,14 +14,29 @@
 #define ALIGN_MAX         31u
 #define HUGE_BYTES        ((size_t)2 << 20)
 
+/* New memory, in huge pages when it is large; NULL: none. */
 static uint64_t *words_make(size_t nodes)
 {
-	size_t bytes = nodes * NODE_BYTES;
-	uint64_t *words = aligned_alloc(bytes < HUGE_BYTES ? 64 : HUGE_BYTES, bytes);
+	size_t bytes = nodes * NODE_BYTES, spare = bytes < HUGE_BYTES ? 0 : HUGE_BYTES, before;
+	char *memory = mmap(NULL, bytes + spare, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	if (words && bytes >= HUGE_BYTES)
-		madvise(words, bytes, MADV_HUGEPAGE);
-	return words;
+	if (memory == MAP_FAILED)
+		return NULL;
+	if (!spare)
+		return (uint64_t *)memory;
+	before = -(uintptr_t)memory % HUGE_BYTES;
+	if (before)
+		munmap(memory, before);
+	munmap(memory + before + bytes, spare - before);
+	madvise(memory + before, bytes, MADV_HUGEPAGE);
+	return (uint64_t *)(memory + before);
+}
+
+static void words_free(uint64_t *words, size_t nodes)
+{
+	if (words)
+		munmap(words, nodes * NODE_BYTES);
 }
 
 static size_t region_count(const struct objects *o)
@@ -39,7 +54,6 @@ int objects_init(struct objects *o)
 		objects_fini(o);
 		return -ENOMEM;
 	}
-	memset(o->words, 0, NODE_BYTES);
 	return 0;
 }
 
@@ -48,7 +62,7 @@ void objects_fini(struct objects *o)
 	for (size_t i = 0; o->regions && i < region_count(o); i++)
 		free(o->regions[i].nodes);
 	free(o->regions);
-	free(o->words);
+	words_free(o->words, o->nodes_room);
 	*o = (struct objects){0};
 }
 
@@ -164,13 +178,16 @@ static int sweep(struct objects *o, size_t *taken)
 
 static int grow_nodes(struct objects *o)
 {
-	size_t room = o->nodes_room * 2;
+	size_t room = o->nodes_room * 2, bytes = o->nodes_room * NODE_BYTES;
 	uint64_t *words = room <= UINT32_MAX ? words_make(room) : NULL;
 
 	if (!words)
 		return -ENOMEM;
-	memcpy(words, o->words, o->nodes_end * NODE_BYTES);
-	free(o->words);
+	/* The pages themselves move, huge ones whole: nothing is copied. */
+	if (mremap(o->words, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, words) == MAP_FAILED) {
+		words_free(words, room);
+		return -ENOMEM;
+	}
 	o->words = words;
 	o->nodes_room = room;
 	return 0;
