@@ -3,8 +3,10 @@
 Every round runs each program bare, under hakrec and under the tools it is compared with, in an
 order that rotates from round to round; ratios are taken within a round, so that slow changes of the
 machine cancel. A second bare run shows what the noise alone makes of a ratio. The slowest set-ups
-run in the first round alone. Every run is one JSON line in the file; the table shows medians with
-their spread (the middle half).
+run in the first round alone; after the rounds of everything come more of bare runs and hakrec's,
+because a run of a second goes at one of several speeds, as its threads and hakrec happen to lie on
+the processors. Every run is one JSON line in the file; the table shows medians with their spread
+(the middle half), and of how many pairs they are.
 
 "program CPU" is that of the program and its children, "recorder CPU" that of hakrec itself, both
 from the kernel's account, to 10 ms. heaptrack is a script around several processes: only the sum is
@@ -43,6 +45,7 @@ HOT_PAIRS = 20_000_000
 LIBC = "/lib/x86_64-linux-gnu/libc.so.6"
 LTTNG_WRAPPER = "liblttng-ust-libc-wrapper.so"
 SLOW = ("hakrec-ebpf", "lttng", "bpftrace")
+PAIR = ("bare", "bare again", "hakrec")
 BRIEF = ("sqlite3", "git", "prime")
 
 Run = dict[str, Any]
@@ -299,6 +302,7 @@ def row(program: str, setup: str, rounds: list[dict[str, Run]]) -> list[str]:
     return [
         program,
         setup,
+        str(len(pairs)),
         spread(run[key] / bare[key] for bare, run in pairs),
         spread(
             run["cpu_ns"] / bare["cpu_ns"]
@@ -315,9 +319,8 @@ def row(program: str, setup: str, rounds: list[dict[str, Run]]) -> list[str]:
     ]
 
 
-HEAD = ["program", "setup", "wall x", "cpu x", "rate x", "events", "lost", "wall ns/ev"]
-HEAD += ["prog cpu ns/ev"]
-HEAD += ["rec cpu ns/ev", "bytes/ev"]
+HEAD = ["program", "setup", "pairs", "wall x", "cpu x", "rate x", "events", "lost"]
+HEAD += ["wall ns/ev", "prog cpu ns/ev", "rec cpu ns/ev", "bytes/ev"]
 
 
 def table(rounds: dict[str, list[dict[str, Run]]]) -> str:
@@ -332,19 +335,26 @@ def table(rounds: dict[str, list[dict[str, Run]]]) -> str:
     )
 
 
-def bench(programs: list[str], repeats: int, out: Path) -> dict[str, list[dict[str, Run]]]:
+def wanted(setup: str, repeat: int, repeats: int) -> bool:
+    """Whether a set-up runs in a round; rounds from number repeats on are of pairs alone."""
+    return setup in PAIR or (repeat < repeats and (repeat == 0 or setup not in SLOW))
+
+
+def bench(
+    programs: list[str], repeats: int, pairs: int, out: Path
+) -> dict[str, list[dict[str, Run]]]:
     """Runs all rounds; appends each run to the file."""
     rounds: dict[str, list[dict[str, Run]]] = {name: [] for name in programs}
     facts = machine()
     with tempfile.TemporaryDirectory() as folder, out.open("a") as lines:
-        for repeat in range(repeats):
+        for repeat in range(max(repeats, pairs)):
             for name in programs:
                 program, scale = BENCHED[name]
                 place = Path(folder) / name
                 if not place.exists():
                     place.mkdir()
                     program.prepare(place, scale)
-                names = [n for n in setups(name, place) if not repeat or n not in SLOW]
+                names = [n for n in setups(name, place) if wanted(n, repeat, repeats)]
                 turn = repeat % len(names)
                 runs = {}
                 for setup in names[turn:] + names[:turn]:
@@ -360,7 +370,8 @@ def main() -> None:
     """Benchmarks what the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--out", type=Path, default=BUILD / "bench" / "recorder.jsonl")
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=3, help="rounds of everything")
+    parser.add_argument("--pairs", type=int, default=9, help="rounds of bare and hakrec runs")
     parser.add_argument("programs", nargs="*", metavar="PROGRAM", help=", ".join(BENCHED))
     options = parser.parse_args()
     programs = []
@@ -371,12 +382,12 @@ def main() -> None:
             programs.append(name)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.unlink(missing_ok=True)
-    print(table(bench(programs, options.repeats, options.out)))
+    print(table(bench(programs, options.repeats, options.pairs, options.out)))
     if "hotloop" in programs:
         for sites in ("context", "address"):
             added = hook_instructions(sites)
             print(f"hotloop --sites {sites}: {added} instructions added to a call")
-    print(f"\n{options.repeats} rounds; every run: {options.out}")
+    print(f"\nevery run: {options.out}")
 
 
 if __name__ == "__main__":
