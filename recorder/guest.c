@@ -18,6 +18,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define HOOK_WORDS 32 /* what the hooks keep on the stack, at most */
+
 static struct pen no_pen;   /* of a thread before its first call */
 static struct pen gone_pen; /* of a thread whose exit is recorded */
 
@@ -340,15 +342,45 @@ static bool abandoned(const struct pen *p, const uintptr_t *base)
 	return sigaltstack(NULL, &signals) == 0 && !(signals.ss_flags & SS_ONSTACK);
 }
 
+/*
+ * Bytes of stack that the hook in progress takes, whose real function made a call: a throwing
+ * operator new does. Without the recorder they would not be there. Right below them lies the
+ * address to which the real function returns.
+ */
+static uintptr_t hook_bytes(const struct pen *p)
+{
+	for (const uintptr_t *word = p->base; word > p->base - HOOK_WORDS;)
+		if (real_is_own(*--word))
+			return (uintptr_t)(p->base + 2) - (uintptr_t)(word + 1);
+	return 0;
+}
+
+/* The pen above, whose calls have the heights that they would have without the hook. */
+static struct pen *take_above(struct pen *p)
+{
+	if (p->begin && p->above)
+		p->above->begin = p->begin - hook_bytes(p);
+	return p->above;
+}
+
 /* A pen for a signal handler that interrupted a hook of p's; signals are blocked. */
 static struct pen *raise_pen(struct pen *p)
 {
-	struct pen *above = pen_open(p->thread, (uint64_t)syscall(SYS_gettid), 0);
+	p->above = pen_open(p->thread, (uint64_t)syscall(SYS_gettid), 0);
+	return take_above(p);
+}
 
-	if (above)
-		above->begin = p->begin;
-	p->above = above;
-	return above;
+/* The hook in progress is no more, nor are those that interrupted it. */
+static void fail_all(struct pen *p)
+{
+	struct pen *above = p->above;
+
+	if (above && !above->ready) {
+		pen_interrupt(p);
+		fail_all(above);
+		above->ready = 1;
+	}
+	pen_fail(p);
 }
 
 /* A hook is in progress: is this call a part of it, or a signal handler's? */
@@ -356,26 +388,28 @@ static struct pen *enter_again(struct pen *p, const uintptr_t *base)
 {
 	if (real_calls_from(base[1]))
 		return NULL;
-	if (abandoned(p, base)) {
-		pen_fail(p);
-		return p;
-	}
-	for (unsigned depth = 1; depth < PEN_DEPTH; depth++, p = p->above) {
+	for (unsigned depth = 1;; depth++, p = p->above) {
 		sigset_t mask;
 
+		if (abandoned(p, base)) {
+			fail_all(p);
+			return p;
+		}
+		if (depth == PEN_DEPTH)
+			break;
 		pen_interrupt(p);
 		if (!p->above) {
 			struct pen *above;
 
 			hold_signals(&mask);
-			above = p->above ? p->above : raise_pen(p);
+			above = p->above ? take_above(p) : raise_pen(p);
 			release_signals(&mask);
 			return above;
 		}
 		if (p->above->ready)
-			return p->above;
+			return take_above(p);
 	}
-	p->lost++;
+	pen_drop(p);
 	return NULL;
 }
 

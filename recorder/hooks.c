@@ -140,10 +140,13 @@ NOINLINE static void death_among_threads(struct pen *p, void *ptr, unsigned kind
 		death_slowly(p, ptr, kind);
 }
 
-/* A large block may be given back. */
-COLD static void tell_pages(struct pen *p, void *ptr)
+/* A large block may be given back. Returns its size, 0: it is none. */
+COLD static size_t tell_pages(struct pen *p, void *ptr)
 {
-	pen_write_pages(p, ptr, residency_died(ptr));
+	size_t size;
+
+	pen_write_pages(p, ptr, residency_died(ptr, &size));
+	return size;
 }
 
 INLINE void record_death(struct pen *p, void *ptr, unsigned kind, const uintptr_t *base)
@@ -156,16 +159,27 @@ INLINE void record_death(struct pen *p, void *ptr, unsigned kind, const uintptr_
 		death_slowly(p, ptr, kind);
 }
 
-/* The first half of a realloc. */
-INLINE void record_old(struct pen *p, void *ptr)
+/* The first half of a realloc. Returns the size of a large block that it may give back, else 0. */
+INLINE size_t record_old(struct pen *p, void *ptr)
 {
 	uint64_t head = record_head(RECORD_OLD, (uintptr_t)ptr);
+	size_t large = 0;
 
 	if (__builtin_expect(residency_maybe(ptr), 0))
-		tell_pages(p, ptr);
+		large = tell_pages(p, ptr);
 	if (__builtin_expect(
 		    (!clock_alone() && !pen_pass(p, (uintptr_t)ptr)) || !pen_try(p, head, 0), 0))
 		pen_write(p, (uintptr_t)ptr, head, 0);
+	return large;
+}
+
+/* The second half. */
+INLINE void *record_resized(struct pen *p, void *ptr, size_t large, void *result, unsigned kind,
+			    size_t size, const uintptr_t *base)
+{
+	if (__builtin_expect(large && !result && size, 0))
+		residency_stays(ptr, large);
+	return record_birth(p, result, kind, size, 0, base);
 }
 
 INLINE size_t product(size_t count, size_t size)
@@ -188,18 +202,17 @@ INLINE size_t product(size_t count, size_t size)
 		return p ? record_birth(p, result, number, bytes, align, BASE) : result;           \
 	}
 
-/* One that never returns NULL: it throws. */
+/* One that never returns NULL: it throws. One that is passed on leaves no frame of ours behind. */
 #define HOOK_THROW(number, symbol, shape, align)                                                   \
 	HOOK void *symbol PARAMETERS_##shape                                                       \
 	{                                                                                          \
 		struct pen *p = enter();                                                           \
 		void *result;                                                                      \
                                                                                                    \
-		if (p)                                                                             \
-			expect_throw(p, number, size, align);                                      \
-		result = real.symbol ARGUMENTS_##shape;                                            \
 		if (!p)                                                                            \
-			return result;                                                             \
+			return real.symbol ARGUMENTS_##shape;                                      \
+		expect_throw(p, number, size, align);                                              \
+		result = real.symbol ARGUMENTS_##shape;                                            \
 		p->throwing.kind = 0;                                                              \
 		if (p->site) /* only birth_slowly() takes it */                                    \
 			return birth_slowly(p, result, number, size, align);                       \
@@ -222,12 +235,10 @@ INLINE size_t product(size_t count, size_t size)
 	HOOK void *symbol PARAMETERS_##shape                                                       \
 	{                                                                                          \
 		struct pen *p = enter();                                                           \
-		void *result;                                                                      \
+		size_t large = p && ptr ? record_old(p, ptr) : 0;                                  \
+		void *result = real.symbol ARGUMENTS_##shape;                                      \
                                                                                                    \
-		if (p && ptr)                                                                      \
-			record_old(p, ptr);                                                        \
-		result = real.symbol ARGUMENTS_##shape;                                            \
-		return p ? record_birth(p, result, number, bytes, 0, BASE) : result;               \
+		return p ? record_resized(p, ptr, large, result, number, bytes, BASE) : result;    \
 	}
 
 #define HOOK_ALLOC(number, symbol)       HOOK_OBTAIN(number, symbol, ALLOC, size, 0)
@@ -303,12 +314,10 @@ static void *hook_mallocx(size_t size, int flags)
 static void *hook_rallocx(void *ptr, size_t size, int flags)
 {
 	struct pen *p = enter();
-	void *result;
+	size_t large = p ? record_old(p, ptr) : 0;
+	void *result = extended.rallocx(ptr, size, flags);
 
-	if (p)
-		record_old(p, ptr);
-	result = extended.rallocx(ptr, size, flags);
-	return p ? record_birth(p, result, TRACE_REALLOC, size, 0, BASE) : result;
+	return p ? record_resized(p, ptr, large, result, TRACE_REALLOC, size, BASE) : result;
 }
 
 /* Resizes in place, which the caller alone can see: or leaves all as it was. */

@@ -29,8 +29,9 @@ struct inlet {
 	uint32_t number; /* of the thread in the trace */
 	bool resizing;   /* a realloc's first half was read; the rest is the ledger's */
 	uint64_t old_addr, old_object, old_size, old_align;
-	bool waited; /* the next record had to wait */
-	bool paged;  /* of the next call's block the resident pages are known */
+	uint64_t told_lost; /* calls dropped that records told of */
+	bool waited;        /* the next record had to wait */
+	bool paged;         /* of the next call's block the resident pages are known */
 	uint64_t pages_addr, pages;
 	uint64_t old_pages; /* of a realloc's old block; TRACE_NONE: not known */
 };

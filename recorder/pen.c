@@ -114,6 +114,9 @@ void pen_interrupt(struct pen *p)
 	clock_raise(pen_clock(p));
 	p->interrupted = true;
 	atomic_store_explicit(&p->track.lane->limit, 0, memory_order_relaxed);
+	/* Else a pen that was used before went on with the clock it had then. */
+	if (p->above)
+		atomic_store_explicit(&p->above->track.lane->limit, 0, memory_order_relaxed);
 }
 
 /* Lifts the tick above what the pens above p have written. */
@@ -134,6 +137,18 @@ static struct record *confess(struct pen *p, struct record *place)
 	return pen_place(p);
 }
 
+void pen_drop(struct pen *p)
+{
+	struct session_lane *lane = p->track.lane;
+
+	p->lost++;
+	/* Where no record follows, hakrec takes it from here; nobody else writes it. */
+	atomic_store_explicit(&lane->dropped,
+			      atomic_load_explicit(&lane->dropped, memory_order_relaxed) + 1,
+			      memory_order_relaxed);
+	atomic_store_explicit(&lane->limit, 0, memory_order_relaxed);
+}
+
 struct record *pen_turn(struct pen *p)
 {
 	struct record *place;
@@ -143,7 +158,7 @@ struct record *pen_turn(struct pen *p)
 		       atomic_load_explicit(&p->track.lane->count, memory_order_relaxed) %
 			       CHUNK_RECORDS;
 	if (!track_refill(&p->track)) {
-		p->lost++;
+		pen_drop(p);
 		return NULL;
 	}
 	/* A handler that comes before the refill's last store has its poke undone, but not this. */
@@ -175,27 +190,24 @@ void pen_write(struct pen *p, uint64_t addr, uint64_t word0, uint64_t word1)
 	track_publish(&p->track);
 }
 
-/* What the record of the next call has no room for. */
-static void widen(struct pen *p, uint64_t size, uint64_t align)
+/* A record that only says something of the next call. It must not take the clock that the tick, or
+ * a handler, has set for that one, which is therefore sent onto the slow path again. */
+static void write_prefix(struct pen *p, uint64_t word0, uint64_t word1)
 {
 	struct record *place = pen_place(p);
 
 	if (!place)
 		return;
-	place->word[0] = record_head(RECORD_WIDE, align & RECORD_ADDR_MAX);
-	place->word[1] = size;
+	place->word[0] = word0;
+	place->word[1] = word1;
 	track_publish(&p->track);
+	atomic_store_explicit(&p->track.lane->limit, 0, memory_order_relaxed);
 }
 
 void pen_write_pages(struct pen *p, const void *ptr, uint64_t pages)
 {
-	struct record *place = pages == TRACE_NONE ? NULL : pen_place(p);
-
-	if (!place)
-		return;
-	place->word[0] = record_head(RECORD_PAGES, (uintptr_t)ptr);
-	place->word[1] = pages;
-	track_publish(&p->track);
+	if (pages != TRACE_NONE)
+		write_prefix(p, record_head(RECORD_PAGES, (uintptr_t)ptr), pages);
 }
 
 void pen_write_birth(struct pen *p, const void *ptr, const struct pen_birth *birth, uint64_t flags)
@@ -204,7 +216,8 @@ void pen_write_birth(struct pen *p, const void *ptr, const struct pen_birth *bir
 	uint64_t size = birth->size, align = birth->align;
 
 	if (size > RECORD_SIZE_MAX || (align & (align - 1))) {
-		widen(p, size, align);
+		/* What the call's own record has no room for. */
+		write_prefix(p, record_head(RECORD_WIDE, align & RECORD_ADDR_MAX), size);
 		size = align = 0;
 	}
 	pen_write(p, (uintptr_t)ptr, head | record_align_bits(align),

@@ -59,6 +59,9 @@ static inline uint64_t pen_clock(const struct pen *p)
 /* Makes the next record's clock be clock. Returns its place, or NULL when it is dropped. */
 struct record *pen_jump(struct pen *p, uint64_t clock);
 
+/* The call in progress cannot be recorded: it is counted, and the next record tells of it. */
+void pen_drop(struct pen *p);
+
 /* The slow path of pen_place(): more room, and first of all what was lost for lack of it. */
 struct record *pen_turn(struct pen *p);
 

@@ -234,6 +234,24 @@ static void take_lane(struct process *p, struct inlet *in, uint32_t thread, uint
 		l->error = error;
 }
 
+static void take_lost(struct process *p, const struct inlet *in, uint64_t calls)
+{
+	p->ledger.counts.lost += calls;
+	ledger_mark(&p->ledger, TRACE_LOST, in->clock, in->number, calls);
+}
+
+/* Calls dropped behind the last record of their lane. */
+static void settle_lost(struct process *p)
+{
+	for (size_t i = 0; i < p->merge.count; i++) {
+		const struct inlet *in = p->merge.lanes[i];
+		uint64_t dropped = atomic_load(&in->lane->dropped);
+
+		if (dropped > in->told_lost && in->thread < p->crew.count)
+			take_lost(p, in, dropped - in->told_lost);
+	}
+}
+
 /* The records that are not about a block. */
 __attribute__((noinline, cold)) static void deal_aside(struct process *p, struct inlet *in,
 						       unsigned kind)
@@ -254,8 +272,8 @@ __attribute__((noinline, cold)) static void deal_aside(struct process *p, struct
 			*p->forks = legacy;
 		}
 	} else if (kind == RECORD_LOST && in->thread < p->crew.count) {
-		l->counts.lost += r->word[1];
-		ledger_mark(l, TRACE_LOST, in->clock, p->crew.all[in->thread].number, r->word[1]);
+		in->told_lost += r->word[1];
+		take_lost(p, in, r->word[1]);
 	}
 }
 
@@ -316,6 +334,9 @@ static struct trace_pages pages_of(const struct inlet *in, enum deed deed)
 	uint64_t pages = told ? in->pages : TRACE_NONE;
 	bool dies = deed == DEED_DEATH || deed == DEED_OLD;
 
+	/* The old block of a realloc that failed lives on. */
+	if (record_failed(in->head))
+		return (struct trace_pages){TRACE_NONE, TRACE_NONE};
 	return (struct trace_pages){dies ? TRACE_NONE : pages, dies ? pages : in->old_pages};
 }
 
@@ -500,6 +521,7 @@ void process_settle(struct process *p)
 	/* The second look settles what the first one saw. */
 	process_drain(p, UINT64_MAX);
 	process_drain(p, UINT64_MAX);
+	settle_lost(p);
 	crew_end(&p->crew, &p->ledger);
 	if (!p->ledger.error)
 		p->ledger.error = sites_write_samples(&p->sites, p->ledger.writer);

@@ -26,10 +26,16 @@ struct code {
 #define CODES 48
 static struct code codes[CODES];
 static _Atomic unsigned code_last; /* hit last */
+static struct code own;
 
 static bool code_has(const struct code *code, uintptr_t addr)
 {
 	return addr - code->first < code->end - code->first;
+}
+
+bool real_is_own(uintptr_t addr)
+{
+	return code_has(&own, addr);
 }
 
 bool real_calls_from(uintptr_t addr)
@@ -255,8 +261,10 @@ static bool look_up_c(void)
 	if (looking)
 		return false;
 	looking = true;
-	if (extent_of_module(&real, &self))
+	if (extent_of_module(&real, &self)) {
+		own = (struct code){self.first, self.end, NULL};
 		code_add(NULL, self.first, self.end);
+	}
 #define FIND(id, number, symbol, shape, name)                                                      \
 	{                                                                                          \
 		void *found = find(#symbol);                                                       \

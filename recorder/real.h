@@ -22,6 +22,9 @@ extern struct real real __attribute__((visibility("hidden")));
 /* The function of a name that comes behind this library's; NULL: nobody has it. Not from a hook. */
 void *real_next(const char *symbol);
 
+/* True when an address lies in this library. */
+bool real_is_own(uintptr_t addr);
+
 /* True when a return address lies in the code of real functions or of this library: the caller is
  * a part of a call that is being recorded already. Or of a look-up. */
 bool real_calls_from(uintptr_t addr);

@@ -15,8 +15,8 @@
 #define PAGE       4096u
 #define AT_ONCE    1024u /* pages that one call tells of */
 #define FIRST_BITS 8
-#define BUDGET     50      /* one part of the process's time in so many goes into asking */
-#define ADVANCE_NS 2000000 /* of time that may be spent beforehand */
+#define BUDGET     50       /* one part of the process's time in so many goes into asking */
+#define ADVANCE_NS 20000000 /* of time that may be spent beforehand: 0.4 ms of asking */
 
 /* What one question takes on a slow machine. */
 #define COST_NS      10000
@@ -181,23 +181,32 @@ uint64_t residency_born(const void *ptr, size_t size)
 	return pages;
 }
 
-uint64_t residency_died(const void *ptr)
+uint64_t residency_died(const void *ptr, size_t *size)
 {
 	uint64_t begun = session_now(member.session), pages = TRACE_NONE;
-	size_t place, size = 0;
+	size_t place;
 
+	*size = 0;
 	if (!residency_lock())
 		return TRACE_NONE;
 	place = blocks ? place_of((uintptr_t)ptr) : 0;
 	if (blocks && blocks[place].addr) {
-		size = blocks[place].size;
+		*size = blocks[place].size;
 		empty(place);
 	}
 	residency_unlock();
-	if (size)
-		pages = resident((uintptr_t)ptr, size);
-	charge(begun, size);
+	if (*size)
+		pages = resident((uintptr_t)ptr, *size);
+	charge(begun, *size);
 	return pages;
+}
+
+void residency_stays(const void *ptr, size_t size)
+{
+	if (residency_lock()) {
+		enter((uintptr_t)ptr, size);
+		residency_unlock();
+	}
 }
 
 void residency_end(void)

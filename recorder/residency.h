@@ -35,8 +35,12 @@ static inline bool residency_maybe(const void *ptr)
 		memory_order_relaxed);
 }
 
-/* Forgets the block at ptr, which is there still; TRACE_NONE: none, or unknown. */
-uint64_t residency_died(const void *ptr);
+/* Forgets the block at ptr, which is there still; TRACE_NONE: none, or unknown. Sets its size, 0:
+ * it was not known. */
+uint64_t residency_died(const void *ptr, size_t *size);
+
+/* The block at ptr has not died after all. */
+void residency_stays(const void *ptr, size_t size);
 
 /* The process ends: tells hakrec of the blocks that are left. */
 void residency_end(void);

@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #define SESSION_MAGIC   0x316365726b6168ull
-#define SESSION_VERSION 2
+#define SESSION_VERSION 3
 #define SESSION_ENV     "HAKREC_SESSION" /* in the environment: number of the memory's segment */
 #define SESSION_NONE    UINT32_MAX
 #define CHUNK_RECORDS   256u
@@ -69,6 +69,7 @@ struct session_lane {
 	uint64_t bias;                        /* clock of record n is bias + n */
 	uint32_t chunk;                       /* that record count goes to */
 	_Atomic uint32_t first;               /* first chunk ever, SESSION_NONE: none yet */
+	_Atomic uint64_t dropped;             /* calls that its producers could not record, ever */
 	uint32_t process;
 	uint32_t older; /* lane of the same process made before, SESSION_NONE: none */
 	uint32_t next;  /* on the stack of free or spare lanes */

@@ -122,6 +122,7 @@ bool track_open(struct track *t)
 	atomic_store(&lane->count, 0);
 	atomic_store(&lane->limit, 0);
 	atomic_store(&lane->first, SESSION_NONE);
+	atomic_store(&lane->dropped, 0);
 	lane->end = lane->bias = 0;
 	lane->chunk = SESSION_NONE;
 	lane->process = member.number;

@@ -60,6 +60,27 @@ def test_operators_of_its_own(tmp_path: Path, library: str) -> None:
     assert [row["old_object"] for row in deletes] == [row["object"] for row in news]
 
 
+@pytest.mark.parametrize(
+    "library",
+    ["", ALLOCATORS[0], ALLOCATORS[1], ALLOCATORS[3]],
+    ids=["glibc", "libjemalloc", "libtcmalloc_minimal", "libhakmem"],
+)
+def test_exceptions_in_a_call(tmp_path: Path, library: str) -> None:
+    """A new handler throws, catches, frees and lets the call succeed, and another one throws out of
+    it: all in the order in which it happened."""
+    environ = {"LD_PRELOAD": library} if library else {}
+    trace = record_like_bare(tmp_path, WORKLOADS / "stubborn", environ=environ).trace
+    trace.assert_sound()
+    rows = trace.calls_from("stubborn")
+    assert [(row["kind"], row["size"], "failed" in row["flags"]) for row in rows] == [
+        ("malloc", 200 << 20, False), ("free", None, False), ("free", None, False),
+        ("new", 190 << 20, False), ("delete", None, False),
+        ("new", 1 << 63, True), ("free", None, False),
+        ("new", 2001, False), ("delete", None, False),
+    ]  # fmt: skip
+    assert [rows[i]["old_object"] for i in (2, 4, 8)] == [rows[i]["object"] for i in (0, 3, 7)]
+
+
 EXTENDED = [
     ("malloc", 301, None, ()), ("memalign", 302, 256, ()), ("calloc", 303, None, ()),
     ("malloc", 304, None, ()), ("malloc", 305, None, ()),

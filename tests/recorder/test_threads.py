@@ -96,6 +96,21 @@ def test_signal_handlers_may_allocate(interrupted: tuple[str, Trace]) -> None:
     assert trace.info["events"] == main + handler
 
 
+def test_handlers_in_handlers(tmp_path: Path) -> None:
+    """Beyond the fourth that interrupts another's call they go unrecorded, and each is counted,
+    also when no call comes after it."""
+    environ = {"LD_PRELOAD": str(WORKLOADS / "libbump.so")}
+    for depth in (1, 4, 8):
+        trace = record(tmp_path / str(depth), WORKLOADS / "descent", str(depth),
+                       environ=environ).trace  # fmt: skip
+        recorded = min(depth, 4)
+        trace.assert_sound(lost=2 * (depth - recorded))
+        sizes = [row["size"] for row in trace.calls_from("descent") if row["kind"] == "malloc"]
+        assert sizes == [100 + i for i in reversed(range(recorded))]
+        lost = [row["size"] for row in trace.rows if row["kind"] == "lost"]
+        assert sum(lost) == 2 * (depth - recorded)
+
+
 def test_forwards_to_another_preloaded_allocator(tmp_path: Path) -> None:
     bump = WORKLOADS / "libbump.so"
     said = record_like_bare(tmp_path, WORKLOADS / "hello", environ={"LD_PRELOAD": str(bump)})

@@ -2,7 +2,7 @@
 
 WORKLOADS_C := prime storm hotloop heights handler churn edges forker forkstorm execer spawner daemoniser \
 	progress limit descriptors pluginhost hello confined waiter toucher extended early
-WORKLOADS_CXX := exits operators team
+WORKLOADS_CXX := exits operators team stubborn
 WORKLOAD_PLUGINS := plugin-a:1111 plugin-b:2222
 WORKLOAD_TLS := 64 2048 16384
 
@@ -12,9 +12,12 @@ $(foreach name,$(WORKLOADS_CXX),$(eval $(call helper,workloads/$(name),tests/wor
 $(if $(SAN),,$(eval $(call helper,workloads/hello-static,tests/workloads/hello.c,,-static)))
 $(eval $(call helper,workloads/libbump.so,tests/workloads/bump.c,,-shared))
 
+# Its allocator calls it back.
+$(eval $(call helper,workloads/descent,tests/workloads/descent.c,,-rdynamic))
+
 # Allocations must be made as written, never folded away, and from where they are written: a call at a
 # function's end must not become a jump, which would return elsewhere.
-$(foreach name,$(WORKLOADS_C) $(WORKLOADS_CXX) bump,$(eval \
+$(foreach name,$(WORKLOADS_C) $(WORKLOADS_CXX) descent bump,$(eval \
 	CFLAGS_tests/workloads/$(name) := -fno-builtin -fno-allocation-dce -fno-optimize-sibling-calls))
 # A block outlives a realloc that failed; the compiler cannot know that it will.
 CFLAGS_tests/workloads/edges += -Wno-use-after-free

@@ -21,6 +21,9 @@ static _Atomic uint64_t calls;
 
 API uint64_t bump_calls(void);
 
+/* Of the program, which may want to know of each malloc() while it is going on. */
+void bump_called(size_t size) __attribute__((weak));
+
 /* Allocations that this library answered. */
 API uint64_t bump_calls(void)
 {
@@ -65,6 +68,8 @@ static void *take(size_t align, size_t size)
 
 API void *malloc(size_t size)
 {
+	if (bump_called)
+		bump_called(size);
 	return take(HEADER, size);
 }
 

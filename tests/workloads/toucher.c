@@ -1,16 +1,19 @@
 /*
  * toucher [exit]: large blocks whose resident pages are known, each of them in pages of its own.
- * One is written to in part and freed, one grows by realloc, one is freed by another thread, one is
- * left; small blocks come between. exit: ends by _exit().
+ * One is written to in part and freed, one grows by realloc, one is freed by another thread after a
+ * realloc of it failed, one is left; small blocks come between. exit: ends by _exit().
  */
 #include <malloc.h>
 #include <pthread.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 enum { PAGE = 4096, MIB = 1 << 20 };
+
+static volatile size_t impossible = SIZE_MAX / 2;
 
 static char *obtain(size_t size, int pages)
 {
@@ -44,7 +47,7 @@ int main(int argc, char **argv)
 	free(block);
 	free(obtain(100, 0));
 	block = obtain(MIB + 2, 7);
-	if (pthread_create(&thread, NULL, release, block))
+	if (realloc(block, impossible) || pthread_create(&thread, NULL, release, block))
 		return 1;
 	pthread_join(thread, NULL);
 	block = obtain(MIB + 3, 50);
