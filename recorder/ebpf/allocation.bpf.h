@@ -265,7 +265,8 @@ static __always_inline bool is_throwing(uint8_t kind)
  */
 static __noinline void abandon(struct thread *t, uint64_t sp)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	uint64_t mm = kernel_word((uint64_t)bpf_get_current_task_btf(), places.task_mm);
+	uint64_t area = kernel_word(mm, places.mm_uprobes_state + places.uprobes_xol_area);
 	uint32_t depth = t->depth;
 	uint64_t found = 0;
 	struct ring_raise *m;
@@ -277,7 +278,7 @@ static __noinline void abandon(struct thread *t, uint64_t sp)
 	if (!is_throwing(f->kind) || f->sp <= sp)
 		return;
 	bpf_probe_read_user(&found, sizeof(found), (void *)(f->sp - 8));
-	if (found != BPF_CORE_READ(task, mm, uprobes_state.xol_area, vaddr))
+	if (found != kernel_word(area, places.xol_vaddr))
 		return;
 	t->depth = depth - 1;
 	alloc_tell(t, f, 0);
