@@ -7,16 +7,13 @@
 #ifndef RECORDER_ALLOCATION_H
 #define RECORDER_ALLOCATION_H
 
-#include "traced.bpf.h"
-#include "traces/calls.h"
+#include "waiting.bpf.h"
 
 #define NEAR (64ull << 20) /* most of a library's size */
 
-enum {
-#define KIND(id, number, symbol, shape, name) KIND_##id = number,
-	TRACE_CALLS(KIND)
-#undef KIND
-};
+/* Flags of mallocx() and its like. */
+#define MALLOCX_LG_ALIGN 63
+#define MALLOCX_ZERO     64
 
 /* One load a register: clang would merge them into one at a computed place, which the verifier
  * refuses. */
@@ -63,43 +60,6 @@ static __always_inline uint64_t product(uint64_t count, uint64_t size)
 		__asm__ volatile("" : "+r"(most));
 	}
 	return size > most ? ~0ull : count * size;
-}
-
-/* A call at its entry. */
-struct entry {
-	uint64_t cookie;
-	uint64_t args[3];
-	uint64_t caller, frame;
-	uint64_t body;
-};
-
-static __always_inline bool is_within(const struct passing *p, const struct entry *e)
-{
-	return e->caller - p->body < p->bytes || (e->caller == p->caller && e->frame == p->frame);
-}
-
-static __always_inline void passing_set(struct passing *p, const struct entry *e)
-{
-	p->caller = e->caller;
-	p->frame = e->frame;
-	p->body = e->body;
-	p->bytes = COOKIE_BYTES(e->cookie);
-}
-
-static __always_inline void free_tell(struct thread *t, const struct entry *e, uint8_t kind)
-{
-	struct ring_free *m = call_reserve(sizeof(*m));
-
-	if (!m) {
-		if (kind != RING_OLD)
-			thread_drop(t);
-		return;
-	}
-	head_finish(t, &m->head, kind, 0);
-	m->addr = e->args[0];
-	m->caller = e->caller;
-	m->frame = e->frame;
-	bpf_ringbuf_submit(m, BPF_RB_NO_WAKEUP);
 }
 
 static __always_inline void enter_free(struct thread *t, const struct entry *e)
@@ -154,6 +114,19 @@ static __always_inline void frame_describe(struct frame *f, const struct entry *
 	case SHAPE_NEW_ALIGNED:
 		f->align = e->args[1];
 		break;
+	case SHAPE_MALLOCX:
+		if (e->args[1] & MALLOCX_LG_ALIGN) {
+			f->align = 1ull << (e->args[1] & MALLOCX_LG_ALIGN);
+			f->kind = KIND_MEMALIGN;
+		} else if (e->args[1] & MALLOCX_ZERO) {
+			f->kind = KIND_CALLOC;
+		}
+		break;
+	case SHAPE_XALLOCX:
+		f->size = e->args[1];
+		f->align = e->args[0];
+		f->result = e->args[1] + e->args[2];
+		break;
 	}
 }
 
@@ -169,13 +142,6 @@ static __always_inline void enter_outer(struct thread *t, const struct entry *e)
 		t->outer_align = COOKIE_SHAPE(e->cookie) == SHAPE_NEW_ALIGNED ? e->args[1] : 0;
 	}
 	passing_set(&t->outer, e);
-}
-
-/* Frame number i, in a way that the verifier can follow. */
-static __always_inline struct frame *frame_at(struct thread *t, uint32_t i)
-{
-	__asm__ volatile("" : "+r"(i));
-	return &t->frames[i & (FRAMES - 1)];
 }
 
 /* Returns whether the call's return is to be caught. */
@@ -199,7 +165,13 @@ static __always_inline bool enter_alloc(struct thread *t, const struct entry *e)
 	f->shape = COOKIE_SHAPE(e->cookie);
 	frame_describe(f, e);
 	f->inner = t->in_outer && is_within(&t->outer, e);
-	if (f->inner) {
+	f->retry = t->waiting.on && t->waiting.caught && f->size == t->waiting.frame.size;
+	if (f->retry) {
+		f->caller = t->waiting.frame.caller;
+		f->frame = t->waiting.frame.frame;
+		f->align = t->waiting.frame.align;
+		f->kind = t->waiting.frame.kind;
+	} else if (f->inner) {
 		f->caller = t->outer_caller;
 		f->frame = t->outer_frame;
 		f->size = t->outer_size;
@@ -230,88 +202,6 @@ static __always_inline bool is_nested(struct thread *t, const struct entry *e)
 		t->depth = depth - 1;
 	}
 	return false;
-}
-
-static __always_inline void alloc_tell(struct thread *t, const struct frame *f, uint64_t result)
-{
-	bool freed = !result && !f->size &&
-		     (f->shape == SHAPE_REALLOC || f->shape == SHAPE_REALLOCARRAY);
-	struct ring_alloc *m = call_reserve(sizeof(*m));
-
-	if (!m) {
-		thread_drop(t);
-		return;
-	}
-	head_finish(t, &m->call.head, f->kind, result || freed ? 0 : RING_FAILED);
-	m->call.addr = result;
-	m->call.caller = f->caller;
-	m->call.frame = f->frame;
-	m->size = f->size;
-	m->align = f->align;
-	bpf_ringbuf_submit(m, BPF_RB_NO_WAKEUP);
-}
-
-static __always_inline bool is_throwing(uint8_t kind)
-{
-	return kind == KIND_NEW || kind == KIND_NEW_ARRAY || kind == KIND_NEW_ALIGNED ||
-	       kind == KIND_NEW_ARRAY_ALIGNED;
-}
-
-/*
- * An exception is raised inside an operator new whose return is caught: where its return address
- * was the unwinder would find the kernel's, and end the program. The process waits until hakrec has
- * put the address back, and the call has failed. (One whose new handler raises and handles an
- * exception of its own may still succeed, unseen: its block is foreign when it is freed.)
- */
-static __noinline void abandon(struct thread *t, uint64_t sp)
-{
-	uint64_t mm = kernel_word((uint64_t)bpf_get_current_task_btf(), places.task_mm);
-	uint64_t area = kernel_word(mm, places.mm_uprobes_state + places.uprobes_xol_area);
-	uint32_t depth = t->depth;
-	uint64_t found = 0;
-	struct ring_raise *m;
-	struct frame *f;
-
-	if (depth <= t->barrier || depth > FRAMES)
-		return;
-	f = frame_at(t, depth - 1);
-	if (!is_throwing(f->kind) || f->sp <= sp)
-		return;
-	bpf_probe_read_user(&found, sizeof(found), (void *)(f->sp - 8));
-	if (found != kernel_word(area, places.xol_vaddr))
-		return;
-	t->depth = depth - 1;
-	alloc_tell(t, f, 0);
-	m = bpf_ringbuf_reserve(&ring, sizeof(*m), 0);
-	if (!m)
-		return;
-	head_fill(&m->head, current_tid(), RING_RAISE);
-	m->head.flags = RING_STOPPED;
-	m->pid = current_pid();
-	m->unused = 0;
-	m->slot = f->sp - 8;
-	m->back = f->back;
-	/* In this order: hakrec's SIGCONT must not come first. */
-	bpf_send_signal(SIGSTOP);
-	bpf_ringbuf_submit(m, BPF_RB_FORCE_WAKEUP);
-}
-
-/* Another call than that of an operator new that got nothing: it has thrown, or asks for help. */
-static __noinline void outer_settle(struct thread *t, const struct entry *e)
-{
-	struct frame failed = {
-		.caller = t->outer_caller,
-		.frame = t->outer_frame,
-		.size = t->outer_size,
-		.align = t->outer_align,
-		.kind = t->outer_kind,
-	};
-
-	t->outer_failed = false;
-	if (t->in_outer && is_within(&t->outer, e))
-		return;
-	t->in_outer = false;
-	alloc_tell(t, &failed, 0);
 }
 
 /*
@@ -410,7 +300,12 @@ static __always_inline bool enter(struct probe_registers *regs)
 		return false;
 	e.cookie = bpf_get_attach_cookie(regs);
 	if (COOKIE_SHAPE(e.cookie) == SHAPE_RAISE) {
-		abandon(t, regs->sp);
+		on_raise(t, regs->sp);
+		return false;
+	}
+	if (COOKIE_SHAPE(e.cookie) == SHAPE_CATCH) {
+		if (t->waiting.on)
+			on_catch(t, regs->sp);
 		return false;
 	}
 	sp = regs->sp + COOKIE_STACK(e.cookie);
@@ -433,6 +328,8 @@ static __always_inline bool enter(struct probe_registers *regs)
 	}
 	if (t->outer_failed)
 		outer_settle(t, &e);
+	else if (t->waiting.on)
+		waiting_meet(t, &e);
 	if (COOKIE_SHAPE(e.cookie) >= SHAPE_FREE) {
 		enter_free(t, &e);
 		return false;
@@ -446,14 +343,36 @@ static __always_inline bool is_nothrow(uint8_t kind)
 	       kind == KIND_NEW_ALIGNED_NOTHROW || kind == KIND_NEW_ARRAY_ALIGNED_NOTHROW;
 }
 
+/* xallocx() returns a size: what was asked for at least, or all is as it was. */
+static __noinline void leave_resized(struct thread *t, const struct frame *f, uint64_t size)
+{
+	struct entry e = {.args = {f->align}, .caller = f->caller, .frame = f->frame};
+	struct frame resized = *f;
+
+	if (size < f->size)
+		return;
+	free_tell(t, &e, RING_OLD);
+	resized.size = size < f->result ? size : f->result;
+	alloc_tell(t, &resized, f->align);
+}
+
 static __always_inline void leave_frame(struct thread *t, const struct frame *f, uint64_t result)
 {
+	if (f->shape == SHAPE_XALLOCX) {
+		leave_resized(t, f, result);
+		return;
+	}
 	if (f->shape == SHAPE_POSIX_MEMALIGN) {
 		uint64_t status = result;
 
 		result = 0;
 		if (!(uint32_t)status)
 			bpf_probe_read_user(&result, sizeof(result), (void *)f->result);
+	}
+	if (f->retry) {
+		if (!result)
+			return;
+		t->waiting.on = false;
 	}
 	if (f->inner) {
 		if (!result && !is_nothrow(f->kind)) {
@@ -481,6 +400,11 @@ static __always_inline void leave(struct probe_registers *regs)
 				leave_frame(t, &t->frames[i], regs->ax);
 			return;
 		}
+	}
+	if (t->waiting.on && t->waiting.frame.sp == regs->sp) {
+		t->waiting.on = false;
+		if (!closing)
+			leave_frame(t, &t->waiting.frame, regs->ax);
 	}
 }
 

@@ -63,6 +63,13 @@ static const struct callee callees[] = {
 #undef CALLEE
 		{"__cxa_allocate_exception", ENTRANCE_RAISE, SHAPE_RAISE, 0, false},
 	{"_Unwind_RaiseException", ENTRANCE_RAISE, SHAPE_RAISE, 0, false},
+	{"__cxa_begin_catch", ENTRANCE_CATCH, SHAPE_CATCH, 0, false},
+	/* What jemalloc has besides, as what the standard calls for the same. */
+	{"mallocx", TRACE_MALLOC, SHAPE_MALLOCX, 2, false},
+	{"rallocx", TRACE_REALLOC, SHAPE_REALLOC, 2, false},
+	{"xallocx", TRACE_REALLOC, SHAPE_XALLOCX, 3, false},
+	{"dallocx", TRACE_FREE, SHAPE_FREE, 1, false},
+	{"sdallocx", TRACE_FREE, SHAPE_FREE, 1, false},
 };
 
 #define CALLEES (sizeof(callees) / sizeof(callees[0]))
@@ -77,14 +84,6 @@ static const struct callee *callee_named(const char *symbol)
 		return NULL;
 	for (size_t i = 0; i < CALLEES; i++)
 		if (strcmp(callees[i].symbol, symbol) == 0)
-			return &callees[i];
-	return NULL;
-}
-
-static const struct callee *callee_of(unsigned kind)
-{
-	for (size_t i = 0; i < CALLEES; i++)
-		if (callees[i].kind == kind)
 			return &callees[i];
 	return NULL;
 }
@@ -113,20 +112,23 @@ static int add_function(void *context, const struct symbols_function *found)
 		t->thread_end_bytes = found->size;
 	}
 	/* These may be local where they were linked into a program. */
-	if (!callee || (found->local && callee->kind != ENTRANCE_RAISE))
+	if (!callee || (found->local && callee->kind < ENTRANCE_CATCH))
 		return 0;
 	while (f < t->all + t->count && f->addr != found->addr)
 		f++;
 	if (f == t->all + t->count) {
 		if (t->count == ENTRANCES_MAX)
 			return -E2BIG;
-		*f = (struct entrance){.addr = found->addr, .kind = callee->kind};
+		*f = (struct entrance){.addr = found->addr, .kind = callee->kind, .callee = callee};
 		t->count++;
 	}
 	if (found->size > f->size)
 		f->size = found->size;
 	f->kinds |= UINT64_C(1) << callee->kind;
-	f->kind = f->kind < callee->kind ? f->kind : callee->kind;
+	if (callee->kind < f->kind) {
+		f->kind = callee->kind;
+		f->callee = callee;
+	}
 	return 0;
 }
 
@@ -138,7 +140,7 @@ static const char *branch_symbol(const struct search *search, uint64_t addr)
 
 	for (size_t i = 0; !symbol && i < search->target->count; i++)
 		if (search->target->all[i].addr == addr)
-			symbol = callee_of(search->target->all[i].kind)->symbol;
+			symbol = search->target->all[i].callee->symbol;
 	return symbol;
 }
 
@@ -199,7 +201,7 @@ static uint64_t cookie_of(const struct entrance *f, const struct callee *callee,
 
 static int place_probe(const struct search *search, struct entrance *f)
 {
-	const struct callee *callee = callee_of(f->kind);
+	const struct callee *callee = f->callee;
 	size_t bytes;
 	const unsigned char *code = symbols_code(search->file, f->addr, &bytes);
 	bool wrapper;
@@ -222,7 +224,7 @@ static int place_probe(const struct search *search, struct entrance *f)
 	f->offset = symbols_offset(search->file, f->addr + f->spot.offset);
 	f->cookie = cookie_of(f, callee, search->file->library, wrapper);
 	search->target->slow += !f->spot.emulated;
-	search->target->functions += callee->kind != ENTRANCE_RAISE;
+	search->target->functions += callee->kind < ENTRANCE_CATCH;
 	return 0;
 }
 

@@ -10,17 +10,21 @@
 
 #define ENTRANCES_MAX 64
 
+struct callee;
+
 struct entrance {
 	uint64_t addr, size; /* in the file's own addresses */
 	uint64_t kinds;      /* bit k: it is known by the name of kind k (enum trace_kind) */
 	uint8_t kind;        /* the lowest of them, which its events carry */
-	bool returns;        /* its result is caught when it returns */
+	const struct callee *callee;
+	bool returns; /* its result is caught when it returns */
 	struct spot spot;
 	uint64_t offset; /* of the probed instruction in the file */
 	uint64_t cookie; /* ring.h */
 };
 
-/* Where an exception begins is probed, too: it is no function of an allocator. */
+/* Where an exception begins and where it is caught is probed, too: no function of an allocator. */
+#define ENTRANCE_CATCH 62
 #define ENTRANCE_RAISE 63
 
 struct entrances {

@@ -150,7 +150,7 @@ static void take_stack(struct tracees *all, const struct ring_stack *m, size_t b
 		tracee_stack(thread->tracee, thread, m, bytes);
 }
 
-/* Puts a return address back that the kernel had exchanged for its own. */
+/* Puts a return address back that the kernel had exchanged for its own, or the other way round. */
 static void take_raise(const struct ring_raise *m)
 {
 	struct iovec from = {(void *)(uintptr_t)&m->back, sizeof(m->back)};
@@ -193,6 +193,7 @@ int messages_take(void *context, const struct ring_head *m, size_t bytes)
 		take_stack(all, (const struct ring_stack *)m, bytes);
 		break;
 	case RING_RAISE:
+	case RING_CATCH:
 		take_raise((const struct ring_raise *)m);
 		break;
 	case RING_EXIT:

@@ -123,7 +123,7 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid)
 	stack_begin = task_stack_begin(task);
 	if (t) {
 		t->depth = t->barrier = 0;
-		t->in_outer = t->in_delete = t->outer_failed = false;
+		t->in_outer = t->in_delete = t->outer_failed = t->waiting.on = false;
 		t->stack_begin = stack_begin;
 	}
 	if (!m)

@@ -20,8 +20,8 @@ enum ring_kind {
 	RING_MAP = 69,    /* struct ring_map: code was mapped */
 	RING_STACK =
 		70, /* struct ring_stack: a call from a place whose stack is wanted; it follows */
-	RING_RAISE =
-		71, /* struct ring_raise: an exception is to leave a call whose return is caught */
+	RING_RAISE = 71, /* struct ring_raise: an exception is to leave a call that is watched */
+	RING_CATCH = 72, /* struct ring_raise: it did not leave it */
 };
 
 enum ring_flag {
@@ -110,8 +110,8 @@ struct ring_raise {
 	struct ring_head head;
 	uint32_t pid;
 	uint32_t unused;
-	uint64_t slot; /* where the call's return address was, and the kernel's own is now */
-	uint64_t back; /* the return address */
+	uint64_t slot; /* where the call's return address lies */
+	uint64_t back; /* what is to be there: it, or the kernel's own */
 };
 
 /* Identity of a file, the key of the map of files that were looked at. */
@@ -151,9 +151,12 @@ enum ring_shape {
 	SHAPE_MEMALIGN = 5,
 	SHAPE_POSIX_MEMALIGN = 6,
 	SHAPE_NEW_ALIGNED = 7, /* with or without a tag */
-	SHAPE_FREE = 8,
-	SHAPE_DELETE = 9, /* every form */
-	SHAPE_RAISE = 10, /* no call: an exception is made, or begins to unwind the stack */
+	SHAPE_MALLOCX = 8,
+	SHAPE_XALLOCX = 9, /* resizes in place, or not */
+	SHAPE_FREE = 10,
+	SHAPE_DELETE = 11, /* every form */
+	SHAPE_RAISE = 12,  /* no call: an exception is made, or begins to unwind the stack */
+	SHAPE_CATCH = 13,  /* no call: it has been caught */
 	SHAPE_NEW = SHAPE_ALLOC,
 	SHAPE_NEW_NOTHROW = SHAPE_ALLOC,
 	SHAPE_NEW_ALIGNED_NOTHROW = SHAPE_NEW_ALIGNED,

@@ -33,16 +33,27 @@ struct frame {
 	uint64_t frame;
 	uint64_t size;
 	uint64_t align;  /* a realloc: the old address */
-	uint64_t result; /* where posix_memalign puts it */
+	uint64_t result; /* where posix_memalign puts it; xallocx: the most that it may become */
 	uint8_t kind;
 	uint8_t shape;
 	bool inner; /* of an outer operator new */
+	bool retry; /* of the call that waits */
 };
 
 /* A function that passes its work on to another one: its caller, frame and body. */
 struct passing {
 	uint64_t caller, frame;
 	uint64_t body, bytes;
+};
+
+/* A call that got nothing, or in which an exception was raised: it fails, unless the exception is
+ * caught within it, in a new handler, and it tries again. */
+struct waiting {
+	bool on;
+	bool caught;    /* the exception was, within the call: it will return after all */
+	uint64_t plant; /* the kernel's return address that was in its frame; 0: none was */
+	struct frame frame;
+	struct passing body; /* of an outer operator new */
 };
 
 struct thread {
@@ -58,6 +69,7 @@ struct thread {
 	struct passing deleter;
 	uint64_t deleted;
 	uint64_t stack_begin;
+	struct waiting waiting;
 };
 
 struct {
@@ -76,7 +88,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 65536);
+	__uint(max_entries, 16384);
 	__type(key, uint32_t);
 	__type(value, uint32_t);
 } followed SEC(".maps");
@@ -85,7 +97,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 65536);
+	__uint(max_entries, 16384);
 	__type(key, struct ring_file);
 	__type(value, uint32_t);
 } files SEC(".maps");
@@ -94,7 +106,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 65536);
+	__uint(max_entries, 16384);
 	__type(key, uint32_t);
 	__type(value, uint32_t);
 } stopped SEC(".maps");
@@ -103,7 +115,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 65536);
+	__uint(max_entries, 16384);
 	__type(key, uint32_t);
 	__type(value, uint32_t);
 } lost SEC(".maps");

@@ -59,7 +59,7 @@ def both(folder: Path, *command: str | Path) -> tuple[Recording, Recording]:
 # ---- the same trace ----
 
 
-@pytest.mark.parametrize("program", ["hello", "operators", "heights", "exits"])
+@pytest.mark.parametrize("program", ["hello", "operators", "heights", "exits", "stubborn"])
 def test_agrees_with_preload(tmp_path: Path, program: str) -> None:
     """Event for event: threads, kinds, sizes, alignments, return addresses and stack heights."""
     preload, ebpf = both(tmp_path, WORKLOADS / program)
@@ -69,6 +69,26 @@ def test_agrees_with_preload(tmp_path: Path, program: str) -> None:
     assert ebpf.trace.info["backend"] == "ebpf"
     if program != "hello":
         assert all(row[6] for rows in expected.values() for row in rows), "every height is known"
+
+
+@pytest.mark.parametrize(
+    ("library", "program"),
+    [
+        ("libjemalloc.so.2", "stubborn"),
+        ("libtcmalloc_minimal.so.4", "stubborn"),
+        ("libjemalloc.so.2", "extended"),
+    ],
+)
+def test_agrees_on_other_allocators(tmp_path: Path, library: str, program: str) -> None:
+    """Operators that throw, catch and succeed after all, in libraries of their own; mallocx."""
+    traces = []
+    for options in (PRELOAD, EBPF):
+        recording = record(tmp_path / options[-1], WORKLOADS / program, options=options,
+                           environ={"LD_PRELOAD": library})  # fmt: skip
+        recording.assert_sound()
+        traces.append(calls(recording.trace, program))
+    assert len(traces[0][0]) >= 9
+    assert traces[1] == traces[0]
 
 
 @pytest.mark.parametrize("command", [("/bin/ls", "/"), ("edges",)],
