@@ -18,6 +18,11 @@ def returned(path: Path) -> int:
     return sum(int.from_bytes(data[i : i + 8], "little") for i in range(0, len(data), 8))
 
 
+def wait_for_header(trace: Path) -> None:
+    """Between a file's creation and the first write to it anybody may look."""
+    wait_for(lambda: trace.exists() and trace.stat().st_size, "the trace to begin")
+
+
 def test_trace_that_grows(tmp_path: Path) -> None:
     """Every call that returned comes to be read, again and again, while the program goes on."""
     progress, output = tmp_path / "progress", tmp_path / "trace.zst"
@@ -25,6 +30,7 @@ def test_trace_that_grows(tmp_path: Path) -> None:
         [HAKREC, "--quiet", "-o", output, WORKLOADS / "progress", progress], env=clean_environ()
     )
     try:
+        wait_for_header(output)
         wait_for(lambda: returned(progress) > 1000, "the program to work")
         for _ in range(2):
             calls = returned(progress)
@@ -51,10 +57,7 @@ def test_program_that_rests(tmp_path: Path) -> None:
         env=clean_environ(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         try:
-            wait_for(
-                lambda: output.exists() and output.stat().st_size,
-                "the trace to begin",
-            )
+            wait_for_header(output)
             wait_for(
                 lambda: info(output)["events"] == BLOCKS,
                 "the calls to be in the trace",
