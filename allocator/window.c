@@ -182,11 +182,10 @@ static int slots_map(size_t slot, size_t bytes)
 }
 
 /* Leaves free slots without a mapping. */
-static int slots_clear(size_t slot)
+static void slots_clear(size_t slot)
 {
 	if (slot == 0 && first_ready)
 		first_cut(0);
-	return 0;
 }
 
 static void *slots_take(size_t bytes, size_t align, bool map)
@@ -201,7 +200,9 @@ static void *slots_take(size_t bytes, size_t align, bool map)
 		if (slot == window.slots)
 			return NULL;
 		ptr = (void *)(window.base + (slot << SLOT_SHIFT));
-		error = map ? slots_map(slot, bytes) : slots_clear(slot);
+		if (!map)
+			slots_clear(slot);
+		error = map ? slots_map(slot, bytes) : 0;
 		if (error == -EEXIST) {
 			slots_block(slot, count);
 			if (!slot_taken(slot))

@@ -1,5 +1,7 @@
 #include "resident.h"
 
+#include "traces/pagesize.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -36,8 +38,7 @@ static int by_object(const void *one, const void *other)
 
 int resident_settle(struct resident *r, const struct trace *trace)
 {
-	const char *fact = trace_fact(trace, "page_bytes");
-	uint64_t page_bytes = fact ? strtoull(fact, NULL, 10) : RESIDENT_PAGE;
+	uint64_t page_bytes = pagesize_bytes(trace);
 	const struct trace_left *lefts;
 	size_t n = trace_lefts(trace, &lefts);
 	int error = 0;
