@@ -1,5 +1,5 @@
 # The eBPF backend of hakrec: the kernel part is compiled for BPF and put into a C header.
-EBPF_SOURCES := $(addprefix recorder/ebpf/,symbols.c spot.c entrances.c uprobes.c warden.c places.c tracer.c origins.c \
+EBPF_SOURCES := $(addprefix recorder/ebpf/,symbols.c spot.c entrances.c uprobes.c warden.c tracer.c origins.c \
 	codefile.c stacks.c proc.c tracee.c tids.c threadstack.c tracees.c messages.c follow.c ebpf.c)
 EBPF_LIBRARIES := -lbpf -lelf -lcapstone
 EBPF_OBJECT := $(BUILD)/obj/recorder/ebpf/probes.bpf.o
@@ -7,7 +7,7 @@ EBPF_SKELETON := $(BUILD)/obj/recorder/ebpf/probes.skel.h
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 
 $(EBPF_OBJECT): recorder/ebpf/probes.bpf.c $(wildcard recorder/ebpf/*.bpf.h) \
-		$(addprefix recorder/ebpf/,kernel.h places.h ring.h build.mk) traces/calls.h
+		$(addprefix recorder/ebpf/,kernel.h ring.h build.mk) traces/calls.h
 	$(call say,BPF,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)clang -O2 -g -target bpf -mcpu=v3 -Wall -Werror -I. -c -o $@ $<

@@ -1,4 +1,7 @@
-/* What the kernel part has of the kernel's own headers. */
+/*
+ * The few kernel types that the probes read. Fields are found by name in the running kernel's BTF
+ * (CO-RE), so only the names matter here; the build needs no kernel.
+ */
 #ifndef RECORDER_KERNEL_H
 #define RECORDER_KERNEL_H
 
@@ -39,7 +42,69 @@ struct probe_registers {
 	uint64_t orig_ax, ip, cs, flags, sp, ss;
 };
 
-/* Known by their addresses alone. */
-struct task_struct;
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct pt_regs {
+	unsigned long r9, r8, r10, dx, si, di, orig_ax, sp;
+};
+
+typedef struct {
+	int counter;
+} atomic_t;
+
+struct signal_struct {
+	atomic_t live;
+	unsigned int flags;
+};
+
+struct xol_area {
+	unsigned long vaddr;
+};
+
+struct uprobes_state {
+	struct xol_area *xol_area;
+};
+
+struct mm_struct {
+	unsigned long start_stack;
+	struct uprobes_state uprobes_state;
+};
+
+struct thread_struct {
+	unsigned long fsbase;
+};
+
+struct super_block {
+	__u32 s_dev;
+};
+
+struct inode {
+	unsigned long i_ino;
+	struct super_block *i_sb;
+};
+
+struct file {
+	struct inode *f_inode;
+};
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
+struct task_struct {
+	int pid, tgid;
+	struct mm_struct *mm;
+	struct files_struct *files;
+	struct signal_struct *signal;
+	struct thread_struct thread;
+	char comm[16];
+};
+
+#pragma clang attribute pop
 
 #endif

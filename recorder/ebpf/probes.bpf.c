@@ -39,25 +39,23 @@ int call_return(struct probe_registers *regs)
 static __always_inline void thread_born(struct task_struct *parent, struct task_struct *child,
 					struct thread *t, uint32_t pid)
 {
-	struct probe_registers *theirs = (struct probe_registers *)bpf_task_pt_regs(child);
-	struct probe_registers *ours = (struct probe_registers *)bpf_task_pt_regs(parent);
+	struct pt_regs *theirs = (struct pt_regs *)bpf_task_pt_regs(child);
+	struct pt_regs *ours = (struct pt_regs *)bpf_task_pt_regs(parent);
 	struct thread *mine = bpf_task_storage_get(&threads, parent, NULL, 0);
-	bool thread = pid == current_pid();
-	bool shared = !thread && kernel_word((uint64_t)child, places.task_mm) ==
-					 kernel_word((uint64_t)parent, places.task_mm);
+	bool thread = pid == (uint32_t)parent->tgid;
+	bool shared = !thread && BPF_CORE_READ(child, mm) == BPF_CORE_READ(parent, mm);
 
 	t->stack_begin = theirs->sp;
 	if (theirs->sp == ours->sp)
 		t->stack_begin = mine ? mine->stack_begin : 0;
-	thread_tell(child, thread ? RING_THREAD : RING_FORK, current_tid(),
+	thread_tell(child, thread ? RING_THREAD : RING_FORK, (uint32_t)parent->pid,
 		    shared ? RING_SHARED : 0, t->stack_begin);
 }
 
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 {
-	uint32_t pid = current_pid();
-	uint32_t child_pid = kernel_half((uint64_t)child, places.task_tgid);
+	uint32_t pid = (uint32_t)parent->tgid, child_pid = (uint32_t)child->tgid;
 	struct thread *t;
 
 	if (closing || !bpf_map_lookup_elem(&followed, &pid))
@@ -76,9 +74,8 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task)
 {
-	uint32_t tid = current_tid(), pid = current_pid();
-	uint64_t signal = kernel_word((uint64_t)task, places.task_signal);
-	bool last = kernel_half(signal, places.signal_live) == 0;
+	uint32_t tid = (uint32_t)task->pid, pid = (uint32_t)task->tgid;
+	bool last = BPF_CORE_READ(task, signal, live.counter) == 0;
 	struct thread *t;
 	struct ring_exit *m;
 
@@ -93,16 +90,15 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	if (!m)
 		return 0;
 	head_fill(&m->head, tid, RING_EXIT);
-	m->head.flags =
-		(last ? RING_LAST : 0) |
-		(kernel_half(signal, places.signal_flags) & SIGNAL_GROUP_EXIT ? RING_GROUP : 0);
+	m->head.flags = (last ? RING_LAST : 0) |
+			(BPF_CORE_READ(task, signal, flags) & SIGNAL_GROUP_EXIT ? RING_GROUP : 0);
 	m->pid = pid;
 	m->lost = 0;
 	if (t && t->lost) {
 		m->lost = t->lost;
 		bpf_map_delete_elem(&lost, &tid);
 	}
-	bpf_get_current_comm(m->name, sizeof(m->name));
+	bpf_probe_read_kernel(m->name, sizeof(m->name), &task->comm);
 	bpf_ringbuf_submit(m, last ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 	return 0;
 }
@@ -111,7 +107,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec, struct task_struct *task, int old_pid)
 {
-	uint32_t pid = current_pid();
+	uint32_t pid = (uint32_t)task->tgid;
 	uint64_t stack_begin;
 	struct ring_exec *m;
 	struct thread *t;
@@ -120,7 +116,7 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid)
 		return 0;
 	t = bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	m = bpf_ringbuf_reserve(&ring, sizeof(*m), 0);
-	stack_begin = task_stack_begin(task);
+	stack_begin = BPF_CORE_READ(task, mm, start_stack);
 	if (t) {
 		t->depth = t->barrier = 0;
 		t->in_outer = t->in_delete = t->outer_failed = t->waiting.on = false;
@@ -128,12 +124,12 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid)
 	}
 	if (!m)
 		return 0;
-	head_fill(&m->head, current_tid(), RING_EXEC);
+	head_fill(&m->head, (uint32_t)task->pid, RING_EXEC);
 	m->head.flags = RING_STOPPED;
 	m->pid = pid;
 	m->old_tid = (uint32_t)old_pid;
 	m->stack_begin = stack_begin;
-	bpf_get_current_comm(m->name, sizeof(m->name));
+	bpf_probe_read_kernel(m->name, sizeof(m->name), &task->comm);
 	/* In this order: hakrec's SIGCONT must not come first. */
 	bpf_send_signal(SIGSTOP);
 	bpf_ringbuf_submit(m, BPF_RB_FORCE_WAKEUP);
@@ -151,23 +147,22 @@ int BPF_PROG(on_signal)
 	return 0;
 }
 
-/* The kernel's own of a file that this process has open. */
-static __always_inline uint64_t inode_of(uint64_t fd)
+static __always_inline struct inode *inode_of(uint64_t fd)
 {
-	uint64_t files = kernel_word((uint64_t)bpf_get_current_task_btf(), places.task_files);
-	uint64_t table = kernel_word(kernel_word(files, places.files_fdt), places.fdt_fd);
-	uint64_t file = kernel_word(table + fd * sizeof(uint64_t), 0);
+	struct file **table = BPF_CORE_READ(bpf_get_current_task_btf(), files, fdt, fd);
+	struct file *file = NULL;
 
-	return kernel_word(file, places.file_inode);
+	bpf_probe_read_kernel(&file, sizeof(file), table + fd);
+	return BPF_CORE_READ(file, f_inode);
 }
 
 /* Code was mapped. When hakrec does not know its file yet, the process waits until it does. */
 SEC("tp_btf/sys_exit")
-int BPF_PROG(on_mmap, struct probe_registers *regs, long result)
+int BPF_PROG(on_mmap, struct pt_regs *regs, long result)
 {
 	uint32_t pid = current_pid();
 	struct ring_file id = {};
-	uint64_t inode;
+	struct inode *inode;
 	struct ring_map *m;
 	bool unknown;
 
@@ -176,8 +171,8 @@ int BPF_PROG(on_mmap, struct probe_registers *regs, long result)
 	if (result < 0 || closing || !bpf_map_lookup_elem(&followed, &pid))
 		return 0;
 	inode = inode_of(regs->r8);
-	id.inode = kernel_word(inode, places.inode_number);
-	id.device = kernel_half(kernel_word(inode, places.inode_super), places.super_device);
+	id.inode = BPF_CORE_READ(inode, i_ino);
+	id.device = BPF_CORE_READ(inode, i_sb, s_dev);
 	unknown = !bpf_map_lookup_elem(&files, &id);
 	m = bpf_ringbuf_reserve(&ring, sizeof(*m), 0);
 	if (!m)

@@ -4,10 +4,10 @@
 
 #include "kernel.h"
 
+#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#include "places.h"
 #include "ring.h"
 
 #define FRAMES  4 /* a call, one of a signal handler that interrupts it, ...: a power of two */
@@ -19,7 +19,6 @@
 const volatile uint64_t ring_bytes = 0;
 const volatile bool follow = true;
 const volatile bool lossless = false;
-const volatile struct places places = {};
 
 uint64_t lost_calls = 0; /* all threads */
 uint32_t stops = 0;      /* processes that were stopped because the ring was filling up */
@@ -139,43 +138,20 @@ static __always_inline uint32_t current_pid(void)
 	return (uint32_t)(bpf_get_current_pid_tgid() >> 32);
 }
 
-/* A word, or half a one, of the kernel's memory. */
-static __always_inline uint64_t kernel_word(uint64_t base, uint32_t place)
-{
-	uint64_t word = 0;
-
-	bpf_probe_read_kernel(&word, sizeof(word), (void *)(base + place));
-	return word;
-}
-
-static __always_inline uint32_t kernel_half(uint64_t base, uint32_t place)
-{
-	uint32_t half = 0;
-
-	bpf_probe_read_kernel(&half, sizeof(half), (void *)(base + place));
-	return half;
-}
-
-static __always_inline uint64_t task_stack_begin(struct task_struct *task)
-{
-	return kernel_word(kernel_word((uint64_t)task, places.task_mm), places.mm_start_stack);
-}
-
 static void thread_tell(struct task_struct *task, uint8_t kind, uint32_t parent, uint8_t flags,
 			uint64_t stack_begin)
 {
 	struct ring_thread *m = bpf_ringbuf_reserve(&ring, sizeof(*m), 0);
-	uint64_t at = (uint64_t)task;
 
 	if (!m)
 		return;
-	head_fill(&m->head, kernel_half(at, places.task_pid), kind);
+	head_fill(&m->head, (uint32_t)BPF_CORE_READ(task, pid), kind);
 	m->head.flags = flags;
-	m->pid = kernel_half(at, places.task_tgid);
+	m->pid = (uint32_t)BPF_CORE_READ(task, tgid);
 	m->parent = parent;
 	m->stack_begin = stack_begin;
-	m->thread_pointer = kernel_word(at, places.task_thread + places.thread_fsbase);
-	bpf_probe_read_kernel(m->name, sizeof(m->name), (void *)(at + places.task_comm));
+	m->thread_pointer = BPF_CORE_READ(task, thread.fsbase);
+	bpf_probe_read_kernel(m->name, sizeof(m->name), &task->comm);
 	bpf_ringbuf_submit(m, BPF_RB_NO_WAKEUP);
 }
 
@@ -191,7 +167,7 @@ static __noinline struct thread *thread_adopt(struct task_struct *task)
 	if (!t)
 		return NULL;
 	if (pid == current_tid())
-		t->stack_begin = task_stack_begin(task);
+		t->stack_begin = BPF_CORE_READ(task, mm, start_stack);
 	thread_tell(task, RING_THREAD, 0, 0, t->stack_begin);
 	return t;
 }

@@ -1,6 +1,5 @@
 #include "tracer.h"
 
-#include "places.h"
 #include "warden.h"
 #include <probes.skel.h>
 
@@ -81,8 +80,6 @@ static void choose_programs(struct tracer *t)
 static int load(struct tracer *t)
 {
 	struct probes *s = probes__open();
-	struct places places;
-	const char *missing;
 	int error;
 
 	if (!s)
@@ -92,11 +89,6 @@ static int load(struct tracer *t)
 	s->rodata->ring_bytes = t->options.ring_bytes;
 	s->rodata->follow = t->options.follow;
 	s->rodata->lossless = t->options.lossless;
-	error = places_find(&places, &missing);
-	if (error)
-		return failed(t, error, "/sys/kernel/btf/vmlinux%s%s", missing ? ": " : "",
-			      missing ? missing : "");
-	memcpy((void *)&s->rodata->places, &places, sizeof(places));
 	error = bpf_map__set_max_entries(s->maps.ring, (uint32_t)t->options.ring_bytes);
 	if (!error)
 		error = probes__load(s);

@@ -93,8 +93,7 @@ static __noinline void slot_set(uint8_t kind, uint64_t slot, uint64_t back)
  */
 static __noinline void on_raise(struct thread *t, uint64_t sp)
 {
-	uint64_t mm = kernel_word((uint64_t)bpf_get_current_task_btf(), places.task_mm);
-	uint64_t area = kernel_word(mm, places.mm_uprobes_state + places.uprobes_xol_area);
+	struct task_struct *task = bpf_get_current_task_btf();
 	struct waiting *w = &t->waiting;
 	uint32_t depth = t->depth;
 	uint64_t found = 0;
@@ -111,7 +110,7 @@ static __noinline void on_raise(struct thread *t, uint64_t sp)
 	if (!is_throwing(f->kind) || f->sp <= sp)
 		return;
 	bpf_probe_read_user(&found, sizeof(found), (void *)(f->sp - 8));
-	if (found != kernel_word(area, places.xol_vaddr))
+	if (found != BPF_CORE_READ(task, mm, uprobes_state.xol_area, vaddr))
 		return;
 	t->depth = depth - 1;
 	waiting_begin(t, f);
