@@ -18,10 +18,6 @@
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
 
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
-#endif
-
 #define PIECE ((size_t)4 << 20)
 
 #ifdef __SANITIZE_THREAD__
@@ -127,13 +123,6 @@ bool os_move(void *addr, size_t old_bytes, void *target, size_t bytes)
 	if (place == target)
 		munmap(target, bytes);
 	return false;
-}
-
-void os_populate(void *addr, size_t bytes)
-{
-	KEEP_ERRNO;
-
-	madvise(addr, bytes, MADV_POPULATE_WRITE); /* Linux before 5.14 cannot: no harm. */
 }
 
 bool os_purge(void *addr, size_t bytes)

@@ -38,9 +38,6 @@ bool os_move(void *addr, size_t old_bytes, void *target, size_t bytes);
  * cannot. */
 bool os_purge(void *addr, size_t bytes);
 
-/* Makes mapped memory resident, where the system can. */
-void os_populate(void *addr, size_t bytes);
-
 void os_wait(_Atomic uint32_t *word, uint32_t value);
 void os_wake(_Atomic uint32_t *word, int threads);
 

@@ -11,11 +11,9 @@
 #define WINDOW_WANTED ((uint64_t)1 << 40)
 #define WINDOW_MOST   ((uint64_t)16 << 40)
 /* Room for mappings of others above a window that lies above them. */
-#define CLEARANCE ((uint64_t)4 << 30)
-#define WORD_BITS 64
-/* The first records come with the map; so many bytes of them nearly every program writes to. */
-#define META_BYTES       ((size_t)256 << 10)
-#define META_READY_BYTES (5 * OS_PAGE)
+#define CLEARANCE  ((uint64_t)4 << 30)
+#define WORD_BITS  64
+#define META_BYTES ((size_t)256 << 10) /* of the first records, which come with the map */
 
 static _Atomic uint32_t nothing;
 
@@ -64,17 +62,6 @@ static uintptr_t window_place(uintptr_t end, uint64_t bytes)
 	return end >= 2 * bytes ? end - bytes : end + CLEARANCE;
 }
 
-/* What every program's first allocations write to is made resident here, when the library is
- * loaded, for a little less than a fault for each page. */
-static void window_ready(char *meta)
-{
-	uintptr_t word = (uintptr_t)window_word((void *)window.base) & ~(OS_PAGE - 1);
-
-	os_populate((void *)word, OS_PAGE);
-	os_populate(window.owners, OS_PAGE);
-	os_populate(meta - OS_PAGE, OS_PAGE + META_READY_BYTES);
-}
-
 /* In one mapping: the map, the owners, the bits of the slots from the last to the first, and the
  * first records. */
 bool window_init(void)
@@ -100,7 +87,6 @@ bool window_init(void)
 	taken = (uint64_t *)meta - 1;
 	window_map = (_Atomic uint32_t *)records;
 	window_mask = (bytes >> GRANULE_SHIFT) - 1;
-	window_ready(meta);
 	meta_start(meta, META_BYTES);
 	return true;
 }

@@ -82,15 +82,19 @@ def test_folder_as_output(tmp_path: Path) -> None:
     assert done.stdout == ""
 
 
-@pytest.fixture
-def read_only_folder(tmp_path: Path) -> Iterator[Path]:
-    """A folder in which not even root may make a file."""
-    folder = tmp_path / "fixed"
+def mounted(folder: Path, options: str) -> Iterator[Path]:
+    """A file system in memory of its own, while it is wanted."""
     folder.mkdir()
-    if run("mount", "-t", "tmpfs", "-o", "ro", "tmpfs", folder).returncode:
+    if run("mount", "-t", "tmpfs", "-o", options, "tmpfs", folder).returncode:
         pytest.skip("may not mount a file system")
     yield folder
     run("umount", folder)
+
+
+@pytest.fixture
+def read_only_folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder in which not even root may make a file."""
+    yield from mounted(tmp_path / "fixed", "ro")
 
 
 def assert_never_run(output: Path, marker: Path, reason: str, *wrapper: str) -> None:
@@ -142,12 +146,7 @@ def test_full_device(full_device: Path) -> None:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 256 KiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    if run("mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder).returncode:
-        pytest.skip("may not mount a small file system")
-    yield folder
-    run("umount", folder)
+    yield from mounted(tmp_path / "disk", "size=256k")
 
 
 def test_disk_full(small_disk: Path) -> None:
