@@ -46,11 +46,15 @@ static uint64_t exact_time(void)
 			  32);
 }
 
-uint64_t clock_take(uint64_t addr, uint64_t next)
+uint64_t clock_take(uint64_t addr, uint64_t rank)
 {
-	uint64_t last = clock_state.exact ? exact_time() : tick();
+	uint64_t clock = tick() + CLOCK_STEP;
 
-	if (last >= next)
-		next = last + 1;
-	return clock_alone() ? next : clock_pass(addr, next);
+	if (clock_state.exact) {
+		uint64_t now = exact_time();
+
+		clock = now > clock ? now : clock;
+	}
+	rank = rank_raise(rank, rank_make(clock, 0));
+	return clock_alone() ? rank : clock_pass(addr, rank);
 }

@@ -1,7 +1,7 @@
 /*
- * The clock that orders the records of all threads: Lamport's, carried by the addresses. Each
- * record's clock is greater than that of the record before in its lane, than that of the last
- * record about the same address (or one that shares its slot), and than the tick.
+ * The clock that orders the records of all threads: Lamport's, carried by the addresses. A record's
+ * rank (rank.h) is not below that of the record before in its lane, nor that of the last record
+ * about the same address or one that shares its slot, and its clock is above the tick.
  */
 #ifndef RECORDER_CLOCK_H
 #define RECORDER_CLOCK_H
@@ -29,10 +29,11 @@ bool clock_open(const struct session *s);
 void clock_raise(uint64_t clock);
 
 /*
- * The clock of a record about addr: above the tick, at least next. The fast path does without the
- * tick: hakrec sends every lane that writes onto the slow path after it has raised the tick.
+ * The rank of a record about addr of that lane, at least rank; its clock is above the tick. The
+ * fast path does without the tick: hakrec sends every lane that writes onto the slow path after it
+ * has raised the tick.
  */
-uint64_t clock_take(uint64_t addr, uint64_t next);
+uint64_t clock_take(uint64_t addr, uint64_t rank);
 
 /*
  * True while the program has one thread: its lane alone is the order, and whatever thread comes
@@ -51,19 +52,24 @@ static inline _Atomic uint64_t *clock_slot(uint64_t addr)
 	return clock_state.slots + (((addr >> 4) + far) & ((1u << CLOCK_SLOT_BITS) - 1));
 }
 
-/* The clock of a record about addr, at least clock. */
-static inline uint64_t clock_pass(uint64_t addr, uint64_t clock)
+/*
+ * The rank of a record about addr, at least rank. What a lane did last about an address at a rank
+ * stands in the slot already, mostly: then there is nothing to write.
+ */
+static inline uint64_t clock_pass(uint64_t addr, uint64_t rank)
 {
 	_Atomic uint64_t *slot = clock_slot(addr);
 	uint64_t last = atomic_load_explicit(slot, memory_order_relaxed);
 
 	/* Relaxed: what orders two calls about one block is the program itself; a slot only carries
 	 * the number along. */
-	do {
-		clock = last >= clock ? last + 1 : clock;
-	} while (!atomic_compare_exchange_weak_explicit(slot, &last, clock, memory_order_relaxed,
-							memory_order_relaxed));
-	return clock;
+	while (last != rank) {
+		rank = rank_raise(rank, last);
+		if (atomic_compare_exchange_weak_explicit(slot, &last, rank, memory_order_relaxed,
+							  memory_order_relaxed))
+			break;
+	}
+	return rank;
 }
 
 #endif

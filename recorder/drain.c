@@ -305,7 +305,7 @@ static void stop(struct drain *d, const struct process *p)
 
 static uint64_t run_round(struct drain *d)
 {
-	uint64_t clock = d->tick;
+	uint64_t rank = rank_last(d->tick);
 	uint64_t dealt = 0;
 
 	raise_tick(d);
@@ -316,7 +316,7 @@ static uint64_t run_round(struct drain *d)
 		if (!p->begun)
 			continue;
 		show_tick(p);
-		dealt += process_drain(p, clock);
+		dealt += process_drain(p, rank);
 		session_feed(d->session);
 		if (p->ledger.error)
 			stop(d, p);

@@ -168,15 +168,9 @@ static bool attach(void)
  */
 static uint64_t first_clock(void)
 {
-	uint64_t clock = exit_clock;
+	uint64_t first = first_lane ? rank_clock(atomic_load(&first_lane->rank)) : 0;
 
-	if (first_lane) {
-		uint64_t first = first_lane->bias +
-				 atomic_load_explicit(&first_lane->count, memory_order_acquire);
-
-		clock = first > clock ? first : clock;
-	}
-	return clock;
+	return first > exit_clock ? first : exit_clock;
 }
 
 static struct pen *begin_thread(void)
@@ -229,7 +223,7 @@ static void thread_exits(void *pen)
 		pen_fail(p);
 	p->ready = 0;
 	pen_write(p, 0, record_head(RECORD_EXIT, p->thread), 0);
-	exit_clock = pen_clock(p);
+	exit_clock = rank_clock(pen_rank(p));
 	guest_pen = &gone_pen;
 	end_pen(p);
 	release_signals(&mask);

@@ -7,6 +7,7 @@ void inlet_open(struct inlet *in, struct session *s, uint32_t lane)
 	*in = (struct inlet){
 		.session = s,
 		.lane = session_lane(s, lane),
+		.rank = lane,
 		.chunk = SESSION_NONE,
 		.thread = SESSION_NONE,
 		.old_pages = TRACE_NONE,
@@ -49,6 +50,7 @@ bool inlet_turn(struct inlet *in)
 		session_give_chunk(in->session, in->chunk);
 	in->chunk = next;
 	in->until += CHUNK_RECORDS;
+	in->rank += RANK_STEP;
 	look_ahead(in);
 	if (in->until / CHUNK_RECORDS % FEED_CHUNKS == 0)
 		session_feed(in->session);
@@ -73,8 +75,7 @@ void inlet_prefix(struct inlet *in, const struct record *r)
 	if (record_kind(r) == RECORD_JUMP) {
 		inlet_advance(in, 1);
 		/* Clocks of a lane only rise. */
-		if (r->word[1] > in->clock)
-			in->clock = r->word[1];
+		in->rank = rank_raise(in->rank, rank_make(r->word[1], 0));
 		return;
 	}
 	if (record_kind(r) == RECORD_PAGES) {

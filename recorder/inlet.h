@@ -1,5 +1,5 @@
 /*
- * A lane as hakrec sees it: its records in order, each with its clock; chunks are given back as
+ * A lane as hakrec sees it: its records in order, each with its rank; chunks are given back as
  * they are read. What a broken program may have scribbled into the lane is bounded, not trusted.
  */
 #ifndef RECORDER_INLET_H
@@ -13,7 +13,7 @@ struct inlet {
 	struct session *session;
 	struct session_lane *lane;
 	const struct record *head; /* next record; valid after inlet_ready() returned true */
-	uint64_t clock;            /* the next record's */
+	uint64_t rank;             /* the next record's */
 	uint64_t at;               /* number of the next record */
 	uint64_t end;              /* records seen published */
 	uint64_t settled;          /* those seen the look before: all that they rest on is seen */
@@ -60,6 +60,12 @@ static inline const struct record *inlet_record(struct inlet *in)
 	return session_chunk(in->session, in->chunk) + in->at % CHUNK_RECORDS;
 }
 
+/* The clock of the next record: nanoseconds of the session. */
+static inline uint64_t inlet_clock(const struct inlet *in)
+{
+	return rank_clock(in->rank);
+}
+
 /* Takes in a record that only says something of those that follow. */
 void inlet_prefix(struct inlet *in, const struct record *r);
 
@@ -85,7 +91,6 @@ static inline bool inlet_ready(struct inlet *in)
 static inline void inlet_advance(struct inlet *in, uint64_t records)
 {
 	in->at += records;
-	in->clock += records;
 }
 
 #endif

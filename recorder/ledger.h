@@ -63,12 +63,6 @@ static inline uint64_t ledger_time(struct ledger *l, uint64_t clock)
 	return l->row_ns;
 }
 
-/* The clocks of the rows behind follow that of the last one. */
-static inline void ledger_skip(struct ledger *l, uint64_t rows)
-{
-	l->last_ns += rows;
-}
-
 /* A row of which the resident pages are told: of large blocks alone. */
 int ledger_write_pages(struct ledger *l, const struct trace_event *row);
 

@@ -46,9 +46,9 @@ static void sink(struct merge *m)
 	size_t i = 0, child;
 
 	while ((child = 2 * i + 1) < m->heaped) {
-		if (child + 1 < m->heaped && m->heap[child + 1]->clock < m->heap[child]->clock)
+		if (child + 1 < m->heaped && m->heap[child + 1]->rank < m->heap[child]->rank)
 			child++;
-		if (lane->clock <= m->heap[child]->clock)
+		if (lane->rank <= m->heap[child]->rank)
 			break;
 		m->heap[i] = m->heap[child];
 		i = child;
@@ -60,7 +60,7 @@ static void push(struct merge *m, struct inlet *lane)
 {
 	size_t i = m->heaped++;
 
-	for (; i && lane->clock < m->heap[(i - 1) / 2]->clock; i = (i - 1) / 2)
+	for (; i && lane->rank < m->heap[(i - 1) / 2]->rank; i = (i - 1) / 2)
 		m->heap[i] = m->heap[(i - 1) / 2];
 	m->heap[i] = lane;
 }
@@ -78,15 +78,15 @@ void merge_look(struct merge *m)
 		inlet_look(m->lanes[i]);
 }
 
-/* The smallest clock of the other lanes. */
-static uint64_t second_clock(const struct merge *m)
+/* The smallest rank of the other lanes. */
+static uint64_t second_rank(const struct merge *m)
 {
-	uint64_t clock = UINT64_MAX;
+	uint64_t rank = UINT64_MAX;
 
 	for (size_t i = 1; i < m->heaped && i < 3; i++)
-		if (m->heap[i]->clock < clock)
-			clock = m->heap[i]->clock;
-	return clock;
+		if (m->heap[i]->rank < rank)
+			rank = m->heap[i]->rank;
+	return rank;
 }
 
 static void retry_waiting(struct merge *m)
@@ -95,13 +95,13 @@ static void retry_waiting(struct merge *m)
 		push(m, m->waiting[--m->waits]);
 }
 
-/* Deals with the top lane's records up to a clock, then puts it where it belongs. */
-static void run_top(struct merge *m, uint64_t clock)
+/* Deals with the top lane's records up to a rank, then puts it where it belongs. */
+static void run_top(struct merge *m, uint64_t rank)
 {
 	struct inlet *lane = m->heap[0];
 	uint64_t dealt = m->dealt;
 	/* While others wait, what they wait for may be any record. */
-	enum merge_stop stop = m->deal(m->context, lane, clock, m->waits ? 1 : UINT64_MAX, false);
+	enum merge_stop stop = m->deal(m->context, lane, rank, m->waits ? 1 : UINT64_MAX, false);
 
 	if (stop == MERGE_ENOUGH)
 		sink(m);
@@ -115,7 +115,7 @@ static void run_top(struct merge *m, uint64_t clock)
 	}
 }
 
-/* The waiting lane of the smallest clock whose record is settled, or NULL. */
+/* The waiting lane of the smallest rank whose record is settled, or NULL. */
 static struct inlet *take_settled(struct merge *m)
 {
 	size_t found = m->waits;
@@ -123,7 +123,7 @@ static struct inlet *take_settled(struct merge *m)
 
 	for (size_t i = 0; i < m->waits; i++)
 		if (m->waiting[i]->at < m->waiting[i]->settled &&
-		    (found == m->waits || m->waiting[i]->clock < m->waiting[found]->clock))
+		    (found == m->waits || m->waiting[i]->rank < m->waiting[found]->rank))
 			found = i;
 	if (found == m->waits)
 		return NULL;
@@ -132,16 +132,16 @@ static struct inlet *take_settled(struct merge *m)
 	return lane;
 }
 
-static void run_heap(struct merge *m, uint64_t clock)
+static void run_heap(struct merge *m, uint64_t rank)
 {
-	while (m->heaped && m->heap[0]->clock <= clock) {
-		uint64_t until = second_clock(m);
+	while (m->heaped && m->heap[0]->rank <= rank) {
+		uint64_t until = second_rank(m);
 
-		run_top(m, until < clock ? until : clock);
+		run_top(m, until < rank ? until : rank);
 	}
 }
 
-uint64_t merge_run(struct merge *m, uint64_t clock)
+uint64_t merge_run(struct merge *m, uint64_t rank)
 {
 	struct inlet *lane;
 
@@ -150,9 +150,9 @@ uint64_t merge_run(struct merge *m, uint64_t clock)
 	for (size_t i = 0; i < m->count; i++)
 		if (inlet_ready(m->lanes[i]))
 			push(m, m->lanes[i]);
-	run_heap(m, clock);
+	run_heap(m, rank);
 	while ((lane = take_settled(m))) {
-		/* What it waits for may have a greater clock only when the clocks are wrong. */
+		/* What it waits for may have a greater rank only when the clocks are wrong. */
 		m->waiting[m->waits++] = lane;
 		run_heap(m, UINT64_MAX);
 		lane = take_settled(m);
@@ -161,7 +161,7 @@ uint64_t merge_run(struct merge *m, uint64_t clock)
 		if (m->deal(m->context, lane, UINT64_MAX, 1, true) == MERGE_ENOUGH)
 			push(m, lane);
 		retry_waiting(m);
-		run_heap(m, clock);
+		run_heap(m, rank);
 	}
 	return m->dealt;
 }

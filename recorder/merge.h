@@ -1,5 +1,5 @@
 /*
- * The lanes of one process merged into one order: by clock. A record that cannot be dealt with yet
+ * The lanes of one process merged into one order: by rank. A record that cannot be dealt with yet
  * waits while the other lanes go on, until what it waits for has come, or cannot come any more.
  *
  * Why waiting ends: a record is *settled* when it was seen published one look ago. Whatever it
@@ -14,7 +14,7 @@
 
 /* Why dealing with a lane stopped. */
 enum merge_stop {
-	MERGE_ENOUGH, /* its next record has a greater clock, or as many as wanted were dealt with
+	MERGE_ENOUGH, /* its next record has a greater rank, or as many as wanted were dealt with
 		       */
 	MERGE_EMPTY,  /* there is no next record */
 	MERGE_WAIT,   /* its next record has to wait */
@@ -23,13 +23,13 @@ enum merge_stop {
 struct merge {
 	struct inlet **lanes; /* all */
 	size_t count, room;
-	struct inlet **heap; /* those with a record to deal with, smallest clock first */
+	struct inlet **heap; /* those with a record to deal with, smallest rank first */
 	size_t heaped;
 	struct inlet **waiting;
 	size_t waits;
-	/* Deals with a lane's head and what follows, up to a clock, at most so many; counts them
+	/* Deals with a lane's head and what follows, up to a rank, at most so many; counts them
 	 * in dealt. A forced head must not wait. */
-	enum merge_stop (*deal)(void *context, struct inlet *in, uint64_t clock, uint64_t most,
+	enum merge_stop (*deal)(void *context, struct inlet *in, uint64_t rank, uint64_t most,
 				bool force);
 	void *context;
 	uint64_t dealt;
@@ -42,7 +42,7 @@ void merge_fini(struct merge *m);
 /* Sees what was published. */
 void merge_look(struct merge *m);
 
-/* Deals with what was seen, up to a clock, in order. Returns the number of records. */
-uint64_t merge_run(struct merge *m, uint64_t clock);
+/* Deals with what was seen, up to a rank, in order. Returns the number of records. */
+uint64_t merge_run(struct merge *m, uint64_t rank);
 
 #endif

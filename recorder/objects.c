@@ -54,6 +54,8 @@ int objects_init(struct objects *o)
 		objects_fini(o);
 		return -ENOMEM;
 	}
+	for (unsigned i = 0; i < OBJECTS_NODE_WORDS; i++)
+		o->words[i] = OBJECTS_NOWHERE;
 	return 0;
 }
 
@@ -293,6 +295,14 @@ static uint64_t align_field(uint64_t align)
 	return field < ALIGN_MAX ? field : ALIGN_MAX;
 }
 
+/* The word behind a wide block's that has its size; NULL: it is another block's by now. */
+static uint64_t *size_word(const struct objects *o, uint64_t addr)
+{
+	size_t index = find_index(o, addr + 16);
+
+	return index >= OBJECTS_NODE_WORDS && further(o->words[index]) ? o->words + index : NULL;
+}
+
 static struct object unpack(uint64_t word)
 {
 	return (struct object){
@@ -339,12 +349,10 @@ bool objects_take(struct objects *o, uint64_t addr, struct object *object)
 		return false;
 	*object = unpack(*word);
 	*word = 0;
-	if (object->size == OBJECTS_WIDE) {
-		word = o->words + find_index(o, addr + 16);
-		if (further(*word)) {
-			object->size = further_size(*word);
-			*word = 0;
-		}
+	word = object->size == OBJECTS_WIDE ? size_word(o, addr) : NULL;
+	if (word) {
+		object->size = further_size(*word);
+		*word = 0;
 	}
 	return true;
 }
@@ -359,6 +367,7 @@ bool objects_next(const struct objects *o, uint64_t *cursor, uint64_t *addr, str
 		const struct objects_region *region = o->regions + span / OBJECTS_SPANS;
 		uint32_t node = region->key ? region->nodes[span % OBJECTS_SPANS] : 0;
 		uint64_t word = o->words[node * (size_t)OBJECTS_NODE_WORDS + place], at;
+		const uint64_t *behind;
 
 		++*cursor;
 		if (!node)
@@ -371,12 +380,9 @@ bool objects_next(const struct objects *o, uint64_t *cursor, uint64_t *addr, str
 		     (span % OBJECTS_SPANS) << OBJECTS_SPAN_SHIFT | place << 4;
 		*addr = (at & ~((uint64_t)8 << 44)) | (at >> 44 & 8);
 		*object = unpack(word);
-		if (object->size == OBJECTS_WIDE) {
-			uint64_t behind = o->words[find_index(o, *addr + 16)];
-
-			if (further(behind))
-				object->size = further_size(behind);
-		}
+		behind = object->size == OBJECTS_WIDE ? size_word(o, *addr) : NULL;
+		if (behind)
+			object->size = further_size(*behind);
 		return true;
 	}
 	return false;

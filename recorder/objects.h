@@ -9,7 +9,8 @@
  *
  * align: the alignment's binary logarithm plus one, 0: none. A block whose size does not fit has
  * OBJECTS_WIDE there, and the size in the word behind, which no other block can need: that word is
- * marked further, has OBJECTS_WIDE too, and the size in the other two fields.
+ * marked further, has OBJECTS_WIDE too, and the size in the other two fields. So are the words of
+ * the first node, where all blocks are looked for that have none.
  */
 #ifndef RECORDER_OBJECTS_H
 #define RECORDER_OBJECTS_H
@@ -25,6 +26,7 @@
 #define OBJECTS_NUMBER_BITS  42
 #define OBJECTS_WIDE         0xffffu
 #define OBJECTS_FURTHER      ((uint64_t)1 << 63)
+#define OBJECTS_NOWHERE      (OBJECTS_FURTHER | (uint64_t)OBJECTS_WIDE << OBJECTS_NUMBER_BITS)
 
 struct object {
 	uint64_t number, size;
@@ -40,7 +42,7 @@ struct objects {
 	struct objects_region *regions; /* open addressing, linear probing; a power of two */
 	unsigned shift;                 /* from a mixed key to its entry: 64 - log2 of them */
 	size_t regions_used;
-	uint64_t *words;  /* of nodes; the first node stays empty */
+	uint64_t *words;  /* of nodes; of the first one OBJECTS_NOWHERE */
 	size_t nodes_end; /* nodes below this one were used */
 	size_t nodes_room;
 	uint32_t free_node; /* linked by the first word; 0: none */
@@ -88,12 +90,6 @@ static inline size_t objects_index(const struct objects *o, uint64_t addr)
 	return r->nodes[at >> OBJECTS_SPAN_SHIFT & (OBJECTS_SPANS - 1)] *
 		       (size_t)OBJECTS_NODE_WORDS +
 	       (at >> 4 & (OBJECTS_NODE_WORDS - 1));
-}
-
-/* Brings what is known of addr near, before it is asked for. */
-static inline void objects_prefetch(const struct objects *o, uint64_t addr)
-{
-	__builtin_prefetch(o->words + objects_index(o, addr), 1);
 }
 
 /* What fits into one word: number below 2^OBJECTS_NUMBER_BITS - 1, size below OBJECTS_WIDE. */

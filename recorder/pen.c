@@ -93,25 +93,22 @@ void pen_close(struct pen *p)
 	pen_give(p);
 }
 
-struct record *pen_jump(struct pen *p, uint64_t clock)
+struct record *pen_jump(struct pen *p, uint64_t rank)
 {
-	struct session_lane *lane = p->track.lane;
 	struct record *place = pen_place(p);
 
 	if (!place)
 		return NULL;
 	place->word[0] = record_head(RECORD_JUMP, 0);
-	place->word[1] = clock;
+	place->word[1] = rank_clock(rank);
 	track_publish(&p->track);
-	place = pen_place(p);
-	if (place)
-		lane->bias = clock - atomic_load_explicit(&lane->count, memory_order_relaxed);
-	return place;
+	atomic_store_explicit(&p->track.lane->rank, rank, memory_order_relaxed);
+	return pen_place(p);
 }
 
 void pen_interrupt(struct pen *p)
 {
-	clock_raise(pen_clock(p));
+	clock_raise(rank_clock(pen_rank(p)));
 	p->interrupted = true;
 	atomic_store_explicit(&p->track.lane->limit, 0, memory_order_relaxed);
 	/* Else a pen that was used before went on with the clock it had then. */
@@ -125,7 +122,7 @@ static void resume(struct pen *p)
 	p->interrupted = false;
 	atomic_signal_fence(memory_order_seq_cst);
 	for (const struct pen *above = p->above; above; above = above->above)
-		clock_raise(pen_clock(above));
+		clock_raise(rank_clock(pen_rank(above)));
 }
 
 static struct record *confess(struct pen *p, struct record *place)
@@ -172,25 +169,27 @@ struct record *pen_turn(struct pen *p)
 void pen_write(struct pen *p, uint64_t addr, uint64_t word0, uint64_t word1)
 {
 	struct record *place;
-	uint64_t next, clock;
+	uint64_t rank;
 
 	if (clock_alone() && !clock_state.exact && pen_try(p, word0, word1))
 		return;
 	place = pen_place(p);
 	if (!place)
 		return;
-	next = pen_clock(p);
-	clock = clock_take(addr, next);
-	if (clock != next)
-		place = pen_jump(p, clock);
-	if (!place)
-		return;
+	rank = clock_take(addr, pen_rank(p));
+	while (rank != pen_rank(p)) {
+		place = pen_jump(p, rank);
+		if (!place)
+			return;
+		if (rank != pen_rank(p))
+			rank = clock_take(addr, pen_rank(p));
+	}
 	place->word[0] = word0;
 	place->word[1] = word1;
 	track_publish(&p->track);
 }
 
-/* A record that only says something of the next call. It must not take the clock that the tick, or
+/* A record that only says something of the next call. It must not take the rank that the tick, or
  * a handler, has set for that one, which is therefore sent onto the slow path again. */
 static void write_prefix(struct pen *p, uint64_t word0, uint64_t word1)
 {

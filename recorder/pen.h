@@ -49,15 +49,15 @@ void pen_interrupt(struct pen *p);
 /* The call in progress was left: it threw an exception, if it is one that can. */
 void pen_fail(struct pen *p);
 
-/* The clock that p's last record is at most. */
-static inline uint64_t pen_clock(const struct pen *p)
+/* The next record's rank, unless its lane is raised. */
+static inline uint64_t pen_rank(const struct pen *p)
 {
-	return p->track.lane->bias +
-	       atomic_load_explicit(&p->track.lane->count, memory_order_relaxed);
+	return atomic_load_explicit(&p->track.lane->rank, memory_order_relaxed);
 }
 
-/* Makes the next record's clock be clock. Returns its place, or NULL when it is dropped. */
-struct record *pen_jump(struct pen *p, uint64_t clock);
+/* Raises the lane to a rank of its. Returns the next record's place, whose rank is higher when a
+ * chunk begins there, or NULL when it is dropped. */
+struct record *pen_jump(struct pen *p, uint64_t rank);
 
 /* The call in progress cannot be recorded: it is counted, and the next record tells of it. */
 void pen_drop(struct pen *p);
@@ -85,7 +85,7 @@ void pen_write_pages(struct pen *p, const void *ptr, uint64_t pages);
 /* Writes the record of a call that obtained memory at ptr; flags: RECORD_FAILED or 0. */
 void pen_write_birth(struct pen *p, const void *ptr, const struct pen_birth *birth, uint64_t flags);
 
-/* Writes a record with the clock that comes next, unless something comes up. False: it did. */
+/* Writes a record with the lane's rank, unless something comes up. False: it did. */
 static inline bool pen_try(struct pen *p, uint64_t word0, uint64_t word1)
 {
 	struct session_lane *lane = p->track.lane;
@@ -104,13 +104,13 @@ static inline bool pen_try(struct pen *p, uint64_t word0, uint64_t word1)
 	return true;
 }
 
-/* Passes the next record's clock to the slot of addr. False: another clock has to be taken. */
+/* Passes the next record's rank to the slot of addr. False: another rank has to be taken. */
 static inline bool pen_pass(const struct pen *p, uint64_t addr)
 {
-	uint64_t clock = pen_clock(p);
+	uint64_t rank = pen_rank(p);
 
-	/* A clock that was passed on and then not used does no harm. */
-	return clock_pass(addr, clock) == clock;
+	/* A rank that was passed on and then not used does no harm. */
+	return clock_pass(addr, rank) == rank;
 }
 
 #endif

@@ -125,7 +125,7 @@ __attribute__((noinline, cold)) static uint32_t define_site(struct process *p, u
 		p->ledger.error = (int)number;
 		return TRACE_NO_SITE;
 	}
-	p->sites.numbers[index] = (uint32_t)number;
+	sites_define(&p->sites, index, (uint32_t)number);
 	return (uint32_t)number;
 }
 
@@ -133,8 +133,8 @@ static inline uint32_t site_number(struct process *p, uint32_t site)
 {
 	if (__builtin_expect(site >= p->sites.count, 0))
 		return TRACE_NO_SITE;
-	if (__builtin_expect(p->sites.numbers[site] != SITES_UNDEFINED, 1))
-		return p->sites.numbers[site];
+	if (__builtin_expect(p->sites.all[site].number != SITES_UNDEFINED, 1))
+		return p->sites.all[site].number;
 	return define_site(p, site);
 }
 
@@ -219,7 +219,7 @@ static void read_notes(struct process *p)
 static void take_lane(struct process *p, struct inlet *in, uint32_t thread, uint64_t tid)
 {
 	struct ledger *l = &p->ledger;
-	int begun = crew_begin(&p->crew, l, p->pid, thread, tid, in->clock);
+	int begun = crew_begin(&p->crew, l, p->pid, thread, tid, inlet_clock(in));
 	int error = begun < 0 ? begun : 0;
 
 	in->thread = error ? SESSION_NONE : thread;
@@ -229,7 +229,7 @@ static void take_lane(struct process *p, struct inlet *in, uint32_t thread, uint
 		objects_fini(&p->inherited);
 	}
 	if (begun > 0)
-		ledger_mark(l, TRACE_THREAD_START, in->clock, p->crew.all[thread].number, 0);
+		ledger_mark(l, TRACE_THREAD_START, inlet_clock(in), p->crew.all[thread].number, 0);
 	if (error && !l->error)
 		l->error = error;
 }
@@ -237,7 +237,7 @@ static void take_lane(struct process *p, struct inlet *in, uint32_t thread, uint
 static void take_lost(struct process *p, const struct inlet *in, uint64_t calls)
 {
 	p->ledger.counts.lost += calls;
-	ledger_mark(&p->ledger, TRACE_LOST, in->clock, in->number, calls);
+	ledger_mark(&p->ledger, TRACE_LOST, inlet_clock(in), in->number, calls);
 }
 
 /* Calls dropped behind the last record of their lane. */
@@ -262,8 +262,8 @@ __attribute__((noinline, cold)) static void deal_aside(struct process *p, struct
 	if (kind == RECORD_THREAD) {
 		take_lane(p, in, (uint32_t)record_addr(r), r->word[1]);
 	} else if (kind == RECORD_EXIT) {
-		crew_exit(&p->crew, l, p->pid, in->thread, in->clock, atomic_load(&p->shared->late),
-			  p->round);
+		crew_exit(&p->crew, l, p->pid, in->thread, inlet_clock(in),
+			  atomic_load(&p->shared->late), p->round);
 	} else if (kind == RECORD_FORK) {
 		struct legacy *legacy = legacy_create(p, (uint32_t)record_addr(r));
 
@@ -286,7 +286,7 @@ static enum ledger_verdict deal_resized(struct process *p, struct inlet *in,
 	if (in->resizing)
 		old = (struct ledger_old){in->old_addr, in->old_object, in->old_size,
 					  in->old_align};
-	verdict = ledger_resized(&p->ledger, row, in->clock, &old, force);
+	verdict = ledger_resized(&p->ledger, row, inlet_clock(in), &old, force);
 	if (verdict == LEDGER_TAKEN) {
 		in->resizing = false;
 		in->old_pages = TRACE_NONE;
@@ -367,8 +367,8 @@ static inline bool deal_head(struct process *p, struct inlet *in, bool force)
 		pages = pages_of(in, deed);
 		p->ledger.pages = &pages;
 	}
-	verdict = deed == DEED_BIRTH   ? ledger_birth(&p->ledger, &row, in->clock, force)
-		  : deed == DEED_DEATH ? ledger_death(&p->ledger, &row, in->clock, force)
+	verdict = deed == DEED_BIRTH   ? ledger_birth(&p->ledger, &row, inlet_clock(in), force)
+		  : deed == DEED_DEATH ? ledger_death(&p->ledger, &row, inlet_clock(in), force)
 		  : deed == DEED_OLD   ? deal_old(p, in, force)
 				       : deal_resized(p, in, &row, force);
 	p->ledger.pages = NULL;
@@ -381,33 +381,31 @@ static inline bool deal_head(struct process *p, struct inlet *in, bool force)
 	return true;
 }
 
-/* Deals with the plain records from the head on, up to a clock, at most so many. */
-static uint64_t deal_streak(struct process *p, struct inlet *in, uint64_t clock, uint64_t most)
+/* Deals with the plain records from the head on that have its rank, at most so many. */
+static uint64_t deal_streak(struct process *p, struct inlet *in, uint64_t most)
 {
 	uint64_t seen = (in->end < in->until ? in->end : in->until) - in->at;
 	struct streak streak = {
 		.records = in->head,
 		.seen = seen,
-		.clock = in->clock,
+		.clock = inlet_clock(in),
 		.thread = in->number,
-		.fresh = in->at % CHUNK_RECORDS == 0 || in->at == in->settled,
 	};
 
 	if (in->thread == SESSION_NONE || in->waited || in->wide || in->paged ||
 	    in->old_pages != TRACE_NONE)
 		return 0;
 	streak.count = most < seen ? most : seen;
-	streak.count = clock - in->clock < streak.count ? clock - in->clock + 1 : streak.count;
 	return streak_take(&streak, &p->ledger, &p->sites);
 }
 
-static enum merge_stop deal(void *context, struct inlet *in, uint64_t clock, uint64_t most,
+static enum merge_stop deal(void *context, struct inlet *in, uint64_t rank, uint64_t most,
 			    bool force)
 {
 	struct process *p = context;
 
-	while (most && in->clock <= clock) {
-		uint64_t dealt = force ? 0 : deal_streak(p, in, clock, most);
+	while (most && in->rank <= rank) {
+		uint64_t dealt = force ? 0 : deal_streak(p, in, most);
 
 		if (!dealt) {
 			if (!deal_head(p, in, force))
@@ -494,7 +492,7 @@ static void meet_lanes(struct process *p)
 	p->lanes = newest;
 }
 
-uint64_t process_drain(struct process *p, uint64_t clock)
+uint64_t process_drain(struct process *p, uint64_t rank)
 {
 	uint64_t dealt;
 
@@ -503,7 +501,7 @@ uint64_t process_drain(struct process *p, uint64_t clock)
 	merge_look(&p->merge);
 	/* After the look: whatever a record refers to was told before. */
 	read_notes(p);
-	dealt = merge_run(&p->merge, clock);
+	dealt = merge_run(&p->merge, rank);
 	trace_writer_hurry(p->ledger.writer, dealt >= BACKLOG);
 	if (p->crew.exiting)
 		crew_settle(&p->crew, &p->ledger, p->pid, p->round);

@@ -63,8 +63,8 @@ bool process_meet(struct process *p);
 /* Takes over the writer and begins the trace, which can be read from now on. */
 void process_begin(struct process *p, struct trace_writer *writer);
 
-/* Deals with what was published, up to a clock. Returns the number of records. */
-uint64_t process_drain(struct process *p, uint64_t clock);
+/* Deals with what was published, up to a rank. Returns the number of records. */
+uint64_t process_drain(struct process *p, uint64_t rank);
 
 /* Lets a reader of the trace see all that was dealt with. */
 void process_flush(struct process *p);

@@ -7,9 +7,9 @@
  *            [site           ] [size                                 ]
  *
  * kind is a call of traces/calls.h or one of enum record_kind; align is the binary logarithm of
- * the alignment plus one, 0 for none. Each record has a clock: that of the record before plus one,
- * unless a RECORD_JUMP in between says otherwise. A size or alignment that does not fit stands in
- * full in a RECORD_WIDE before.
+ * the alignment plus one, 0 for none. A record has the rank of the one before it in its lane,
+ * unless a RECORD_JUMP or a chunk begins in between. A size or alignment that does not fit stands
+ * in full in a RECORD_WIDE before.
  */
 #ifndef RECORDER_RECORD_H
 #define RECORDER_RECORD_H
@@ -27,7 +27,7 @@
 
 /* Kinds that no trace has. */
 enum record_kind {
-	RECORD_JUMP = 128,   /* word 1: the next record's clock */
+	RECORD_JUMP = 128,   /* word 1: the lane's clock from now on */
 	RECORD_WIDE = 129,   /* address: the next call's alignment; word 1: its size */
 	RECORD_OLD = 130,    /* a realloc of this address begins; its result follows */
 	RECORD_THREAD = 131, /* the lane is now this thread's: address its number, word 1 its tid */

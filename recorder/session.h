@@ -9,6 +9,8 @@
 #ifndef RECORDER_SESSION_H
 #define RECORDER_SESSION_H
 
+#include "rank.h"
+
 #include <linux/futex.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -16,7 +18,7 @@
 #include <stdint.h>
 
 #define SESSION_MAGIC   0x316365726b6168ull
-#define SESSION_VERSION 3
+#define SESSION_VERSION 4
 #define SESSION_ENV     "HAKREC_SESSION" /* in the environment: number of the memory's segment */
 #define SESSION_NONE    UINT32_MAX
 #define CHUNK_RECORDS   256u
@@ -66,7 +68,7 @@ struct session_lane {
 	_Alignas(128) _Atomic uint64_t count; /* records published */
 	_Atomic uint64_t limit;               /* the producer takes its slow path from this count */
 	uint64_t end;                         /* count at which the last chunk is full */
-	uint64_t bias;                        /* clock of record n is bias + n */
+	_Atomic uint64_t rank;                /* of the records written now */
 	uint32_t chunk;                       /* that record count goes to */
 	_Atomic uint32_t first;               /* first chunk ever, SESSION_NONE: none yet */
 	_Atomic uint64_t dropped;             /* calls that its producers could not record, ever */

@@ -1,5 +1,7 @@
 #include "sites.h"
 
+#include "traces/encoder.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +9,7 @@
 static int make_room(struct sites *s, size_t count)
 {
 	size_t room = s->room ? s->room : 1024;
-	uint32_t *numbers;
+	uint64_t *codes;
 	struct site *all;
 
 	while (room < count)
@@ -18,10 +20,10 @@ static int make_room(struct sites *s, size_t count)
 	if (!all)
 		return -ENOMEM;
 	s->all = all;
-	numbers = realloc(s->numbers, room * sizeof(*numbers));
-	if (!numbers)
+	codes = realloc(s->codes, room * sizeof(*codes));
+	if (!codes)
 		return -ENOMEM;
-	s->numbers = numbers;
+	s->codes = codes;
 	s->room = room;
 	return 0;
 }
@@ -34,9 +36,21 @@ int sites_init(struct sites *s)
 		return -ENOMEM;
 	}
 	s->all[0] = (struct site){0};
-	s->numbers[0] = TRACE_NO_SITE;
 	s->count = 1;
+	sites_define(s, 0, TRACE_NO_SITE);
 	return 0;
+}
+
+static void undefine(struct sites *s, size_t site)
+{
+	s->all[site].number = SITES_UNDEFINED;
+	s->codes[site] = SITES_UNCODED;
+}
+
+void sites_define(struct sites *s, uint32_t site, uint32_t number)
+{
+	s->all[site].number = number;
+	s->codes[site] = encoder_site_code(number);
 }
 
 int sites_tell(struct sites *s, uint32_t number, const struct site *site)
@@ -45,10 +59,10 @@ int sites_tell(struct sites *s, uint32_t number, const struct site *site)
 		return -ENOMEM;
 	for (; s->count <= number; s->count++) {
 		s->all[s->count] = (struct site){0};
-		s->numbers[s->count] = SITES_UNDEFINED;
+		undefine(s, s->count);
 	}
 	s->all[number] = *site;
-	s->numbers[number] = SITES_UNDEFINED;
+	undefine(s, number);
 	return 0;
 }
 
@@ -61,7 +75,7 @@ int sites_copy(struct sites *to, const struct sites *from)
 	memcpy(to->all, from->all, from->count * sizeof(*to->all));
 	to->count = from->count;
 	for (size_t i = 1; i < to->count; i++) {
-		to->numbers[i] = SITES_UNDEFINED;
+		undefine(to, i);
 		to->all[i].samples = to->all[i].stack = 0;
 	}
 	return 0;
@@ -119,7 +133,7 @@ int sites_write_samples(const struct sites *s, struct trace_writer *writer)
 void sites_fini(struct sites *s)
 {
 	free(s->all);
-	free(s->numbers);
+	free(s->codes);
 	free(s->stacks);
 	*s = (struct sites){0};
 }

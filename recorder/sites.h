@@ -5,10 +5,12 @@
 #include "traces/trace.h"
 
 #define SITES_UNDEFINED (TRACE_NO_SITE - 1)
+#define SITES_UNCODED   UINT64_MAX
 #define SITES_STACKS    8 /* kept of one site; of others it is known that they were met */
 
 struct site {
-	uint64_t addr; /* return address; 0: not told */
+	uint64_t addr;   /* return address; 0: not told */
+	uint32_t number; /* in the trace, SITES_UNDEFINED: not defined yet */
 	uint32_t height;
 	uint32_t module;  /* index in the process's modules, TRACE_NO_MODULE: in none */
 	uint32_t samples; /* of its stack */
@@ -26,8 +28,8 @@ struct site_stack {
 
 struct sites {
 	struct site *all;
-	uint32_t *numbers; /* in the trace, SITES_UNDEFINED: not defined yet; of 0 TRACE_NO_SITE */
-	size_t count;      /* sites below this one are there */
+	uint64_t *codes; /* what stands for them in a row (encoder.h), SITES_UNCODED: not defined */
+	size_t count;    /* sites below this one are there; of the first one nothing is known */
 	size_t room;
 	struct site_stack *stacks;
 	size_t n_stacks, stacks_room;
@@ -40,6 +42,9 @@ void sites_fini(struct sites *s);
 
 /* The process says what its number means. Returns 0 or -ENOMEM. */
 int sites_tell(struct sites *s, uint32_t number, const struct site *site);
+
+/* The trace's number for a site. */
+void sites_define(struct sites *s, uint32_t site, uint32_t number);
 
 /* A stack was met at a site. False: it has to be kept, by sites_keep(), if there is room. */
 bool sites_meet(struct sites *s, uint32_t site, uint64_t print);

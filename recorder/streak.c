@@ -2,7 +2,7 @@
 
 #include "traces/encoder.h"
 
-#define AHEAD 16 /* so many records ahead blocks are brought near */
+#define BATCH 32 /* records whose blocks are looked up at a time: their words come meanwhile */
 
 /* By a record's upper 16 bits, when there are no flags and no alignment in them. */
 enum plain { OTHER, BIRTH, DEATH };
@@ -24,21 +24,19 @@ struct sums {
 };
 
 /* The number plus one of an operation that the block knows, 0 of another. */
-static inline unsigned operation(const uint16_t *numbers, unsigned kind, unsigned fields)
+static inline unsigned operation(const uint16_t *numbers, uint64_t kind, uint64_t site,
+				 unsigned fields)
 {
-	return numbers[encoder_key(kind, 0, fields)];
+	return numbers[encoder_key((unsigned)kind, 0, fields | (unsigned)(site != 0) * FIELD_SITE)];
 }
 
-/* site: its number plus one, 0: none. False: not plain. */
-static inline bool birth(const struct record *r, uint64_t *word, uint32_t site,
+/* site: its code. False: not plain. */
+static inline bool birth(uint64_t kind, uint64_t size, uint64_t *word, uint64_t site,
 			 const uint16_t *numbers, struct encoder_plain *plain, struct sums *sums)
 {
-	uint64_t size = record_size(r);
-	unsigned fields = FIELD_OBJECT | (unsigned)(site != 0) * FIELD_SITE |
-			  (unsigned)(size != 0) * FIELD_SIZE;
-	unsigned number = operation(numbers, record_kind(r), fields);
+	unsigned number = operation(numbers, kind, site, FIELD_OBJECT | FIELD_SIZE);
 
-	if (__builtin_expect(*word || size >= OBJECTS_WIDE || !number, 0))
+	if (__builtin_expect(*word || size - 1 >= OBJECTS_WIDE - 1 || !number, 0))
 		return false;
 	*word = objects_word(plain->objects, size);
 	sums->live_bytes += size;
@@ -48,15 +46,13 @@ static inline bool birth(const struct record *r, uint64_t *word, uint32_t site,
 	return true;
 }
 
-static inline bool death(const struct record *r, uint64_t *word, uint32_t site,
+static inline bool death(uint64_t kind, uint64_t size, uint64_t *word, uint64_t site,
 			 const uint16_t *numbers, struct encoder_plain *plain, struct sums *sums)
 {
-	unsigned fields = FIELD_OLD | (unsigned)(site != 0) * FIELD_SITE;
-	unsigned number = operation(numbers, record_kind(r), fields);
+	unsigned number = operation(numbers, kind, site, FIELD_OLD);
 	uint64_t block = *word;
 
-	if (__builtin_expect(!block || objects_word_size(block) == OBJECTS_WIDE || record_size(r) ||
-				     !number,
+	if (__builtin_expect(!block || objects_word_size(block) == OBJECTS_WIDE || size || !number,
 			     0))
 		return false;
 	*word = 0;
@@ -65,24 +61,46 @@ static inline bool death(const struct record *r, uint64_t *word, uint32_t site,
 	return true;
 }
 
-/* Brings near what the record at number i and those behind it are about. */
-static inline void look_ahead(const struct streak *streak, const struct objects *objects,
-			      uint64_t i)
+/* Looks up the words of the blocks of so many records from number i on and asks for them, and for
+ * the records that come later. */
+static inline void look_up(const struct streak *streak, uint64_t i, uint64_t count,
+			   const struct objects *objects, uint64_t **words)
 {
-	uint64_t last = streak->seen - 1;
-	uint64_t ahead = i + AHEAD < last ? i + AHEAD : last;
-	uint64_t far = i + INLET_AHEAD < last ? i + INLET_AHEAD : last;
+	const struct record *records = streak->records + i;
+	uint64_t far =
+		streak->seen - i < INLET_AHEAD + count ? streak->seen - i : INLET_AHEAD + count;
 
-	objects_prefetch(objects, record_addr(streak->records + ahead));
-	__builtin_prefetch(streak->records + far);
+	for (uint64_t j = 0; j < count; j++) {
+		words[j] = objects->words + objects_index(objects, record_addr(records + j));
+		__builtin_prefetch(words[j], 1);
+	}
+	for (uint64_t j = INLET_AHEAD; j < far; j += 64 / sizeof(*records))
+		__builtin_prefetch(records + j);
 }
 
-/* The same for the first records. */
-__attribute__((noinline)) static void look_first(const struct streak *streak,
-						 const struct objects *objects)
+/* What the loop reads, in copies that no store of a byte can change. */
+struct given {
+	const uint16_t *numbers; /* of the encoder's operations */
+	const uint64_t *sites;   /* their codes */
+	uint32_t site_count;
+};
+
+/* Deals with a record, whose block has that word. False: it is not plain. */
+static inline bool take(const struct record *r, uint64_t *word, const struct given *given,
+			struct encoder_plain *plain, struct sums *sums)
 {
-	for (uint64_t i = 0; i < AHEAD && i < streak->seen; i++)
-		objects_prefetch(objects, record_addr(streak->records + i));
+	uint64_t kind = r->word[0] >> RECORD_ADDR_BITS, site;
+
+	/* A number above them all would have flags or an alignment. */
+	if (__builtin_expect(kind >= TRACE_MARKS || record_site(r) >= given->site_count, 0))
+		return false;
+	site = given->sites[record_site(r)];
+	if (__builtin_expect(site == SITES_UNCODED, 0))
+		return false;
+	if (plains[kind] == BIRTH)
+		return birth(kind, record_size(r), word, site, given->numbers, plain, sums);
+	return plains[kind] == DEATH &&
+	       death(kind, record_size(r), word, site, given->numbers, plain, sums);
 }
 
 uint64_t streak_take(const struct streak *streak, struct ledger *l, const struct sites *sites)
@@ -90,46 +108,27 @@ uint64_t streak_take(const struct streak *streak, struct ledger *l, const struct
 	struct encoder *e = trace_writer_encoder(l->writer);
 	uint64_t room = BLOCK_ROWS - e->rows;
 	uint64_t count = streak->count < room ? streak->count : room;
-	/* Copies, which no store of a byte can change. */
 	const struct objects objects = l->objects;
-	const struct streak here = *streak;
-	const uint16_t *numbers = e->numbers;
-	const uint32_t *site_numbers = sites->numbers;
-	uint32_t site_count = (uint32_t)sites->count;
+	const struct given given = {e->numbers, sites->codes, (uint32_t)sites->count};
 	struct sums sums = {l->counts.live_bytes, l->counts.peak_live_bytes};
 	struct encoder_plain plain = encoder_begin_plain(e);
-	uint64_t i;
+	uint64_t i = 0, end;
 
 	if (l->error || l->next_object >> (OBJECTS_NUMBER_BITS - 1))
 		return 0;
-	if (here.fresh)
-		look_first(streak, &l->objects);
-	for (i = 0; i < count; i++) {
-		const struct record *r = here.records + i;
-		uint64_t head = r->word[0] >> RECORD_ADDR_BITS;
-		uint32_t number = record_site(r), site;
-		size_t index;
-		bool taken;
+	do {
+		uint64_t *words[BATCH];
+		uint64_t first = i;
 
-		look_ahead(&here, &objects, i);
-		if (__builtin_expect(head >= TRACE_MARKS || number >= site_count, 0))
-			break;
-		site = site_numbers[number] + 1;
-		index = objects_index(&objects, record_addr(r));
-		if (__builtin_expect(site == SITES_UNDEFINED + 1 || index < OBJECTS_NODE_WORDS, 0))
-			break;
-		taken = plains[head] == BIRTH
-				? birth(r, objects.words + index, site, numbers, &plain, &sums)
-			: plains[head] == DEATH
-				? death(r, objects.words + index, site, numbers, &plain, &sums)
-				: false;
-		if (__builtin_expect(!taken, 0))
-			break;
-	}
+		end = count - i < BATCH ? count : i + BATCH;
+		look_up(streak, first, end - first, &objects, words);
+		while (i < end &&
+		       take(streak->records + i, words[i - first], &given, &plain, &sums))
+			i++;
+	} while (i == end && i < count);
 	if (!i)
 		return 0;
-	encoder_end_plain(e, &plain, (uint32_t)i, here.thread, ledger_time(l, here.clock));
-	ledger_skip(l, i - 1);
+	encoder_end_plain(e, &plain, (uint32_t)i, streak->thread, ledger_time(l, streak->clock));
 	l->counts.events += i;
 	l->counts.live_bytes = sums.live_bytes;
 	l->counts.peak_live_bytes = sums.peak_live_bytes;

@@ -1,5 +1,5 @@
 /*
- * A streak: records of one lane that lie one behind the other, their clocks too. The plain ones
+ * A streak: records of one lane and one rank that lie one behind the other. The plain ones
  * among them, nearly all of any program's, are dealt with here at the least cost: births and deaths
  * that fit, of small blocks without alignment, at sites that the trace knows.
  */
@@ -14,9 +14,8 @@ struct streak {
 	const struct record *records;
 	uint64_t count;  /* records to deal with */
 	uint64_t seen;   /* records that may be looked at, count or more */
-	uint64_t clock;  /* the first one's */
+	uint64_t clock;  /* theirs */
 	uint32_t thread; /* in the trace */
-	bool fresh;      /* none of the records was looked at before */
 };
 
 /* Deals with the plain records from the first one on. Returns how many: the one behind has to be

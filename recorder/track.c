@@ -64,6 +64,9 @@ static bool extend(struct session *s, struct track *t)
 		atomic_store_explicit(session_link(s, lane->chunk), chunk, memory_order_release);
 	lane->chunk = chunk;
 	lane->end += CHUNK_RECORDS;
+	atomic_store_explicit(&lane->rank,
+			      atomic_load_explicit(&lane->rank, memory_order_relaxed) + RANK_STEP,
+			      memory_order_relaxed);
 	t->chunk = session_chunk(s, chunk);
 	return true;
 }
@@ -123,7 +126,8 @@ bool track_open(struct track *t)
 	atomic_store(&lane->limit, 0);
 	atomic_store(&lane->first, SESSION_NONE);
 	atomic_store(&lane->dropped, 0);
-	lane->end = lane->bias = 0;
+	atomic_store(&lane->rank, number);
+	lane->end = 0;
 	lane->chunk = SESSION_NONE;
 	lane->process = member.number;
 	lane->older = atomic_load(&member.process->lanes);

@@ -147,21 +147,27 @@ static inline struct encoder_plain encoder_begin_plain(const struct encoder *e)
 				      e->at[COLUMN_SIZE], e->at[COLUMN_AGE], e->objects};
 }
 
-/* operation: its number plus one; site: its number plus one, 0: none. */
-static inline void encoder_plain_birth(struct encoder_plain *p, unsigned operation, uint32_t site,
+/* What stands in a row for its site, TRACE_NO_SITE: nothing. */
+static inline uint64_t encoder_site_code(uint32_t site)
+{
+	return varint_code((uint32_t)(site + 1));
+}
+
+/* operation: its number plus one; site: its code. */
+static inline void encoder_plain_birth(struct encoder_plain *p, unsigned operation, uint64_t site,
 				       uint64_t size)
 {
 	*p->op++ = (uint8_t)(operation - 1);
-	p->site = varint_put_positive(p->site, site);
+	p->site = varint_put_code(p->site, site);
 	p->size = varint_put_positive(p->size, size);
 	p->objects++;
 }
 
-static inline void encoder_plain_death(struct encoder_plain *p, unsigned operation, uint32_t site,
+static inline void encoder_plain_death(struct encoder_plain *p, unsigned operation, uint64_t site,
 				       uint64_t object)
 {
 	*p->op++ = (uint8_t)(operation - 1);
-	p->site = varint_put_positive(p->site, site);
+	p->site = varint_put_code(p->site, site);
 	p->age = varint_put_positive(p->age, p->objects - object);
 }
 

@@ -41,20 +41,46 @@ static inline uint8_t *varint_put(uint8_t *p, uint64_t value)
  */
 static inline uint8_t *varint_put_positive(uint8_t *p, uint64_t value)
 {
-	/* By the number's bits. */
-	static const uint8_t lengths[57] = {0, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2,
-					    3, 3, 3, 3, 3, 3, 3, 4, 4, 4, 4, 4, 4, 4, 5,
-					    5, 5, 5, 5, 5, 5, 6, 6, 6, 6, 6, 6, 6, 7, 7,
-					    7, 7, 7, 7, 7, 8, 8, 8, 8, 8, 8, 8};
-	unsigned length;
+	/* By the number's bits: bytes, and what stands below the number. */
+	static const struct {
+		uint8_t length, below;
+	} shapes[57] = {
+		{0, 0},   {1, 0},  {1, 0},   {1, 0},   {1, 0},   {1, 0},   {1, 0},   {1, 0},
+		{2, 1},   {2, 1},  {2, 1},   {2, 1},   {2, 1},   {2, 1},   {2, 1},   {3, 3},
+		{3, 3},   {3, 3},  {3, 3},   {3, 3},   {3, 3},   {3, 3},   {4, 7},   {4, 7},
+		{4, 7},   {4, 7},  {4, 7},   {4, 7},   {4, 7},   {5, 15},  {5, 15},  {5, 15},
+		{5, 15},  {5, 15}, {5, 15},  {5, 15},  {6, 31},  {6, 31},  {6, 31},  {6, 31},
+		{6, 31},  {6, 31}, {6, 31},  {7, 63},  {7, 63},  {7, 63},  {7, 63},  {7, 63},
+		{7, 63},  {7, 63}, {8, 127}, {8, 127}, {8, 127}, {8, 127}, {8, 127}, {8, 127},
+		{8, 127},
+	};
+	unsigned bits;
 	uint64_t word;
 
 	if (__builtin_expect(value >= VARINT_FAST, 0))
 		return varint_put(p, value);
-	length = lengths[63 - __builtin_clzll(value << 1 | 1)];
-	word = varint_word(value, length);
+	/* The highest bit's number, which is one instruction. */
+	bits = (unsigned)__builtin_clzll(value << 1 | 1) ^ 63;
+	word = value << shapes[bits].length | shapes[bits].below;
 	memcpy(p, &word, sizeof(word));
-	return p + length;
+	return p + shapes[bits].length;
+}
+
+/* A number below 2^49 written beforehand: the word, and on top its length; 0: nothing. */
+static inline uint64_t varint_code(uint64_t value)
+{
+	uint8_t word[8] = {0};
+	uint64_t length = (uint64_t)(varint_put_positive(word, value) - word), code;
+
+	memcpy(&code, word, sizeof(code));
+	return code | length << 56;
+}
+
+/* Writes such a number; 8 bytes at p are overwritten. Returns the place behind it. */
+static inline uint8_t *varint_put_code(uint8_t *p, uint64_t code)
+{
+	memcpy(p, &code, sizeof(code));
+	return p + (code >> 56);
 }
 
 /*

@@ -3,7 +3,7 @@
  * order.
  *
  * Stands in for hakrec: owns the session, lets the program fill it, keeps every record, and when
- * all is over merges each process's lanes by (clock, lane, index) and nothing else: no record waits
+ * all is over merges each process's lanes by rank and nothing else: no record waits
  * for another. An order that puts a block's free before its birth, or its birth before the free of
  * the block that was there, is a violation. --deaf ignores what lanes heard of each other's clocks,
  * as if there were none to hear: then violations must appear. Writes one JSON line a process to

@@ -10,6 +10,7 @@ void stream_open(struct stream *stream, const struct session *session, uint32_t 
 		.session = session,
 		.chunk = lane->first,
 		.count = lane->count,
+		.rank = number,
 		.deaf = deaf,
 	};
 }
@@ -21,9 +22,11 @@ static const struct record *take(struct stream *s)
 
 	if (s->index && s->index % CHUNK_RECORDS == 0)
 		s->chunk = *session_link(s->session, s->chunk);
+	if (s->index % CHUNK_RECORDS == 0)
+		s->rank += RANK_STEP;
 	record = session_chunk(s->session, s->chunk) + s->index % CHUNK_RECORDS;
 	s->index++;
-	s->at = s->clock++;
+	s->at = s->rank;
 	return record;
 }
 
@@ -54,7 +57,7 @@ static bool understood(struct stream *s, const struct record *record)
 	if (kind == RECORD_JUMP) {
 		s->jumps++;
 		if (!s->deaf || !s->begun)
-			s->clock = record->word[1];
+			s->rank = rank_raise(s->rank, rank_make(record->word[1], 0));
 		s->begun = true;
 		return false;
 	}

@@ -18,7 +18,7 @@ struct stream {
 	uint32_t chunk;
 	uint64_t index; /* of the next record */
 	uint64_t count;
-	uint64_t clock;        /* of the next record */
+	uint64_t rank;         /* of the next record */
 	uint64_t realloc_addr; /* a realloc has begun; 0: none */
 	bool deaf;             /* jumps of the clock are not heard, only its first value */
 	bool begun;
@@ -27,7 +27,7 @@ struct stream {
 	/* The current step. */
 	enum stream_step step;
 	uint64_t addr;
-	uint64_t at; /* its clock */
+	uint64_t at; /* its rank */
 };
 
 void stream_open(struct stream *stream, const struct session *session, uint32_t lane, bool deaf);

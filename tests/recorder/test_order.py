@@ -1,7 +1,7 @@
 """The order: by the recorded clocks alone it is right, and without them it is not.
 
-`orderer` stands in for hakrec: it keeps what the preloaded library wrote and merges it by (clock,
-lane, index), with none of the waiting that hakrec does on top.
+`orderer` stands in for hakrec: it keeps what the preloaded library wrote and merges it by clock,
+lane and index, with none of the waiting that hakrec does on top.
 """
 
 from __future__ import annotations

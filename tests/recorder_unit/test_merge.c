@@ -1,5 +1,5 @@
 /*
- * Lanes written with random clocks and merged: every record once, in the order of the clocks; and
+ * Lanes written with random clocks and merged: every record once, in the order of the ranks; and
  * records that rest on one of another lane, whatever the clocks say.
  */
 #include "unit.h"
@@ -16,16 +16,15 @@ enum { LANES = 5, RECORDS = 20000 };
 
 static struct host host;
 static struct track tracks[LANES];
-static uint64_t clocks[LANES]; /* of the next record */
 static struct merge merge;
 
 /* What was dealt with. */
-static uint64_t last_clock, dealt, forced;
+static uint64_t last_rank, dealt, forced;
 static bool born[RECORDS];
 static bool check_order;
 
 /* size: the record that this one rests on, plus one; 0: none. */
-static enum merge_stop deal(void *context, struct inlet *in, uint64_t clock, uint64_t most,
+static enum merge_stop deal(void *context, struct inlet *in, uint64_t rank, uint64_t most,
 			    bool force)
 {
 	(void)context;
@@ -38,8 +37,8 @@ static enum merge_stop deal(void *context, struct inlet *in, uint64_t clock, uin
 			forced++;
 		}
 		if (check_order) {
-			assert_in_range(in->clock, last_clock, UINT64_MAX);
-			last_clock = in->clock;
+			assert_in_range(in->rank, last_rank, UINT64_MAX);
+			last_rank = in->rank;
 		}
 		assert_false(born[record_addr(in->head)]);
 		born[record_addr(in->head)] = true;
@@ -48,7 +47,7 @@ static enum merge_stop deal(void *context, struct inlet *in, uint64_t clock, uin
 		inlet_advance(in, 1);
 		if (!inlet_ready(in))
 			return MERGE_EMPTY;
-		if (in->clock > clock)
+		if (in->rank > rank)
 			break;
 	}
 	return MERGE_ENOUGH;
@@ -65,8 +64,7 @@ static int open_lanes(void **state)
 	atomic_store(&member.process->lanes, SESSION_NONE);
 	merge = (struct merge){.deal = deal};
 	memset(born, 0, sizeof(born));
-	memset(clocks, 0, sizeof(clocks));
-	last_clock = dealt = forced = 0;
+	last_rank = dealt = forced = 0;
 	check_order = true;
 	for (int i = 0; i < LANES; i++) {
 		struct inlet *in = malloc(sizeof(*in));
@@ -95,20 +93,27 @@ static void put(int lane, uint64_t word0, uint64_t word1)
 	assert_non_null(place);
 	*place = (struct record){{word0, word1}};
 	track_publish(&tracks[lane]);
-	clocks[lane]++;
 }
 
-/* Record number with a clock of at least the lane's next. */
-static void write_record(int lane, uint64_t number, uint64_t clock, uint64_t rests_on)
+/* Record number with a clock of at least so many steps. */
+static void write_record(int lane, uint64_t number, uint64_t steps, uint64_t rests_on)
 {
-	if (clock > clocks[lane]) {
+	uint64_t clock = steps * CLOCK_STEP;
+
+	if (clock > rank_clock(tracks[lane].lane->rank)) {
 		put(lane, record_head(RECORD_JUMP, 0), clock);
-		clocks[lane] = clock;
+		tracks[lane].lane->rank = rank_raise(tracks[lane].lane->rank, rank_make(clock, 0));
 	}
 	put(lane, record_head(TRACE_MALLOC, number), rests_on);
 }
 
-static void test_order_of_clocks(void **state)
+/* Deals with what was seen, up to a clock of so many steps. */
+static uint64_t run(uint64_t steps)
+{
+	return merge_run(&merge, rank_last(steps * CLOCK_STEP));
+}
+
+static void test_order_of_ranks(void **state)
 {
 	uint64_t random = 5, now = 1;
 
@@ -121,7 +126,7 @@ static void test_order_of_clocks(void **state)
 		if (number % 1000 == 0) {
 			/* All records up to now are published. */
 			merge_look(&merge);
-			merge_run(&merge, now - 1);
+			run(now - 1);
 		}
 	}
 	merge_look(&merge);
@@ -139,11 +144,11 @@ static void test_waits_for_what_it_rests_on(void **state)
 	write_record(0, 2, 11, 0);
 	write_record(1, 3, 12, 0);
 	merge_look(&merge);
-	assert_int_equal(merge_run(&merge, 100), 1);
+	assert_int_equal(run(100), 1);
 	assert_true(born[3]);
 	write_record(1, 0, 50, 0);
 	merge_look(&merge);
-	assert_int_equal(merge_run(&merge, 100), 3);
+	assert_int_equal(run(100), 3);
 	assert_int_equal(forced, 0);
 }
 
@@ -153,10 +158,10 @@ static void test_is_forced_when_nothing_can_come(void **state)
 	check_order = false;
 	write_record(0, 1, 10, 1);
 	merge_look(&merge);
-	assert_int_equal(merge_run(&merge, 100), 0);
+	assert_int_equal(run(100), 0);
 	/* Seen by two looks: what it rests on would have been seen by now. */
 	merge_look(&merge);
-	assert_int_equal(merge_run(&merge, 100), 1);
+	assert_int_equal(run(100), 1);
 	assert_int_equal(forced, 1);
 }
 
@@ -168,7 +173,7 @@ static void test_chain_over_lanes(void **state)
 	for (uint64_t i = 0; i < LANES; i++)
 		write_record((int)i, i, 10 + i, i + 1 < LANES ? i + 2 : 0);
 	merge_look(&merge);
-	assert_int_equal(merge_run(&merge, 100), LANES);
+	assert_int_equal(run(100), LANES);
 	assert_int_equal(forced, 0);
 }
 
@@ -179,7 +184,7 @@ static void test_broken_lane_is_left_alone(void **state)
 	write_record(1, 2, 2, 0);
 	atomic_store(&tracks[0].lane->first, 0xfffffff0);
 	merge_look(&merge);
-	assert_int_equal(merge_run(&merge, 100), 1);
+	assert_int_equal(run(100), 1);
 	assert_true(born[2]);
 }
 
@@ -188,7 +193,7 @@ static void test_broken_lane_is_left_alone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON_LANES(test_order_of_clocks),
+		ON_LANES(test_order_of_ranks),
 		ON_LANES(test_waits_for_what_it_rests_on),
 		ON_LANES(test_is_forced_when_nothing_can_come),
 		ON_LANES(test_chain_over_lanes),
