@@ -30,7 +30,7 @@ struct table {
 	struct callsite entries[];
 };
 
-struct callsite_cache *_Atomic callsite_cache;
+_Atomic uint64_t *_Atomic callsite_words;
 int64_t callsite_else = -1;
 
 static struct table *_Atomic sites_table;
@@ -38,6 +38,21 @@ static enum { NONE, ADDRESS, CONTEXT } mode;
 static uint32_t sites;      /* numbers given */
 static uint64_t started;    /* clock */
 static uint64_t walk_spent; /* nanoseconds */
+
+#define MIX 0xd1342543de82ef95u /* an odd number of many ones and zeros */
+
+struct callsite_view callsite_look_from(uintptr_t begin)
+{
+	uint64_t factor = begin ? MIX : 0;
+
+	return (struct callsite_view){begin, factor, -begin * factor};
+}
+
+/* 64 bits of which two sites of one process will not share all; no site's are 0. */
+static uint64_t print_of(uint64_t addr, uint64_t height)
+{
+	return (addr + height * MIX) * 0x9e3779b97f4a7c15u;
+}
 
 static void *map(size_t bytes)
 {
@@ -68,7 +83,7 @@ static struct table *table_make(uint64_t entries)
 static void table_show(struct table *table)
 {
 	atomic_store_explicit(&sites_table, table, memory_order_release);
-	atomic_store_explicit(&callsite_cache, table->cache, memory_order_release);
+	atomic_store_explicit(&callsite_words, table->cache->words, memory_order_release);
 }
 
 bool callsite_open(const struct session *s)
@@ -136,16 +151,16 @@ void callsite_forget(void)
 
 /* Shows a site to the fast path. In the cache of its own table: numbers of one that was forgotten
  * must not come into the next. */
-static void remember(const struct table *table, uint64_t print, uint32_t number)
+static void remember(const struct table *table, uint64_t cue, uint32_t number)
 {
-	_Atomic uint64_t *place = callsite_place(table->cache, print);
+	_Atomic uint64_t *place = callsite_place(table->cache->words, cue);
 	uint64_t before = atomic_load_explicit(place, memory_order_relaxed);
 
-	if (before == (print ^ number))
+	if (before == (cue ^ number))
 		return;
-	atomic_store_explicit(callsite_place(table->cache, print ^ 1), before,
+	atomic_store_explicit(callsite_place(table->cache->words, cue ^ 1), before,
 			      memory_order_relaxed);
-	atomic_store_explicit(place, print ^ number, memory_order_relaxed);
+	atomic_store_explicit(place, cue ^ number, memory_order_relaxed);
 }
 
 static bool full(const struct table *table)
@@ -224,11 +239,11 @@ static void see(struct callsite *site, const uintptr_t *base, uint32_t height)
 		copy_now(site, base, height);
 }
 
-uint32_t callsite_find(uintptr_t begin, const uintptr_t *base)
+uint32_t callsite_find(const struct callsite_view *view, const uintptr_t *base)
 {
 	struct table *table = atomic_load_explicit(&sites_table, memory_order_acquire);
-	uint32_t height = site_height(begin, (uintptr_t)(base + 2));
-	uint64_t print = callsite_print(base[1], height);
+	uint32_t height = site_height(view->begin, (uintptr_t)(base + 2));
+	uint64_t print = print_of(base[1], height);
 	struct callsite *site;
 	uint32_t number;
 
@@ -240,7 +255,10 @@ uint32_t callsite_find(uintptr_t begin, const uintptr_t *base)
 			see(site, base, height);
 		if (mode == ADDRESS ||
 		    atomic_load_explicit(&site->sights, memory_order_relaxed) >= WALK)
-			remember(table, print, site->number);
+			remember(table,
+				 callsite_outside(view, base) ? callsite_outside_cue(base)
+							      : callsite_cue(view, base),
+				 site->number);
 		return site->number;
 	}
 	if (!notepad_lock())

@@ -11,18 +11,25 @@
 
 #define CALLSITE_MAX RECORD_SITE_MAX /* numbers; 0: not known */
 
+/* Where a thread's stack heights are measured from. */
+struct callsite_view {
+	uintptr_t begin;         /* of its stack; 0: heights are not wanted, or not known */
+	uint64_t factor, offset; /* what callsite_cue() makes of it */
+};
+
 /*
  * The sites that the fast path knows: those of the table (callsite.c) that were asked for last, two
- * to a set. A pair of address and height is known by its print, 64 bits, of which two sites of one
- * process will not share all; a word is a print with the site's number XORed in, so that it tells
- * the upper 40 bits of it, and its place tells of the others. 0: an empty place.
+ * to a set. A call is known by its cue, 64 bits, of which two sites of one process will not share
+ * all; a word is a cue with the site's number XORed in, so that it tells the upper 40 bits of it,
+ * and its place tells of the others. 0: an empty place.
  */
 struct callsite_cache {
 	_Alignas(64) uint64_t mask; /* of a place: so many words there are, less one */
 	_Alignas(64) _Atomic uint64_t words[];
 };
 
-extern struct callsite_cache *_Atomic callsite_cache __attribute__((visibility("hidden")));
+/* The words of the cache that is asked. */
+extern _Atomic uint64_t *_Atomic callsite_words __attribute__((visibility("hidden")));
 extern int64_t callsite_else __attribute__((visibility("hidden"))); /* of one not known */
 
 /* Readies the table for sites of the session's mode. False: no memory. */
@@ -31,46 +38,69 @@ bool callsite_open(const struct session *s);
 /* Gives new numbers from now on: addresses may mean something else. Notepad locked. */
 void callsite_forget(void);
 
-/*
- * The site of a hook's caller, whatever it takes. begin: of the thread's stack, 0 when heights are
- * not wanted. base: the hook's frame pointer, where the caller's lies, then the return address, and
- * right above it the canonical frame address.
- */
-uint32_t callsite_find(uintptr_t begin, const uintptr_t *base);
+struct callsite_view callsite_look_from(uintptr_t begin);
 
-/* Multiplied by the golden ratio, no two addresses of one height that are less than 2^38 apart come
- * so close that the bits which a word and its place do not tell could be all that differs. */
-static inline uint64_t callsite_print(uint64_t addr, uint64_t height)
+/*
+ * The site of a hook's caller, whatever it takes. base: the hook's frame pointer, where the
+ * caller's lies, then the return address, and right above it the canonical frame address.
+ */
+uint32_t callsite_find(const struct callsite_view *view, const uintptr_t *base);
+
+/*
+ * Return address and frame mixed: frames of one height have one cue. Multiplied by the golden
+ * ratio, no two addresses of one height that are less than 2^38 apart come so close that the bits
+ * which a word and its place do not tell could be all that differs.
+ */
+static inline uint64_t callsite_cue(const struct callsite_view *view, const uintptr_t *base)
 {
-	return (addr + height * 0xd1342543de82ef95u) * 0x9e3779b97f4a7c15u;
+	return base[1] * 0x9e3779b97f4a7c15u + ((uintptr_t)base * view->factor + view->offset);
 }
 
-static inline _Atomic uint64_t *callsite_place(struct callsite_cache *cache, uint64_t print)
+/* Not on the thread's stack: such frames have no height, and a cue without one. */
+static inline bool callsite_outside(const struct callsite_view *view, const uintptr_t *base)
 {
-	return cache->words + (print & cache->mask);
+	return view->begin - (uintptr_t)(base + 2) > UINT32_MAX;
+}
+
+static inline uint64_t callsite_outside_cue(const uintptr_t *base)
+{
+	return callsite_cue(&(struct callsite_view){0}, base);
+}
+
+static inline _Atomic uint64_t *callsite_place(_Atomic uint64_t *words, uint64_t cue)
+{
+	const struct callsite_cache *cache =
+		(const void *)((char *)words - offsetof(struct callsite_cache, words));
+
+	return words + (cue & cache->mask);
+}
+
+/* What is left of the right word is its number, CALLSITE_MAX at most. */
+static inline uint64_t callsite_number(_Atomic uint64_t *words, uint64_t cue, unsigned place)
+{
+	return cue ^ atomic_load_explicit(callsite_place(words, cue ^ place), memory_order_relaxed);
 }
 
 /*
  * The site of a hook's caller, when it is in the cache: the fast path. Negative: callsite_find() is
  * to be asked; it never is where no sites are wanted.
  */
-static inline int64_t callsite_known(uintptr_t begin, const uintptr_t *base)
+static inline int64_t callsite_known(const struct callsite_view *view, const uintptr_t *base)
 {
-	uintptr_t height = begin - (uintptr_t)(base + 2);
-	struct callsite_cache *cache;
-	uint64_t print, number;
-
-	if (__builtin_expect(height > UINT32_MAX, 0))
-		height = 0;
-	print = callsite_print(base[1], height);
+	uint64_t cue = callsite_cue(view, base);
 	/* Relaxed: the cache's contents depend on its address, and each word stands for itself. */
-	cache = atomic_load_explicit(&callsite_cache, memory_order_relaxed);
-	/* What is left of the right word is its number. */
-	number = print ^ atomic_load_explicit(callsite_place(cache, print), memory_order_relaxed);
-	if (__builtin_expect(number > CALLSITE_MAX, 0))
-		number = print ^ atomic_load_explicit(callsite_place(cache, print ^ 1),
-						      memory_order_relaxed);
-	return __builtin_expect(number <= CALLSITE_MAX, 1) ? (int64_t)number : callsite_else;
+	_Atomic uint64_t *words = atomic_load_explicit(&callsite_words, memory_order_relaxed);
+	uint64_t number = callsite_number(words, cue, 0);
+
+	if (__builtin_expect(number <= CALLSITE_MAX, 1))
+		return (int64_t)number;
+	if (callsite_outside(view, base)) {
+		cue = callsite_outside_cue(base);
+		number = callsite_number(words, cue, 0);
+	}
+	if (number > CALLSITE_MAX)
+		number = callsite_number(words, cue, 1);
+	return number <= CALLSITE_MAX ? (int64_t)number : callsite_else;
 }
 
 #endif

@@ -188,9 +188,9 @@ static struct pen *begin_thread(void)
 	if (!first_lane)
 		first_lane = p->track.lane;
 	if (member.session->mode & SESSION_CONTEXT)
-		p->begin = __builtin_thread_pointer() == main_thread
-				   ? (uintptr_t)stackbase_main()
-				   : stackbase_thread(stack_below);
+		p->view = callsite_look_from(__builtin_thread_pointer() == main_thread
+						     ? (uintptr_t)stackbase_main()
+						     : stackbase_thread(stack_below));
 	guest_pen = p;
 	if (!late)
 		pthread_setspecific(exit_key, p);
@@ -219,9 +219,9 @@ static void thread_exits(void *pen)
 		return;
 	}
 	hold_signals(&mask);
-	if (!p->ready)
+	if (!pen_ready(p))
 		pen_fail(p);
-	p->ready = 0;
+	p->base = __builtin_frame_address(0);
 	pen_write(p, 0, record_head(RECORD_EXIT, p->thread), 0);
 	exit_clock = rank_clock(pen_rank(p));
 	guest_pen = &gone_pen;
@@ -237,12 +237,12 @@ static void before_fork(void)
 	struct session *s = member.session;
 	struct pen *p = guest_pen;
 
-	if (!p->ready)
+	if (!pen_ready(p))
 		p = guest_enter(__builtin_frame_address(0));
 	child = SESSION_NONE;
 	if (!p || s->mode & SESSION_ALONE)
 		return;
-	p->ready = 0;
+	p->base = __builtin_frame_address(0);
 	child = session_take_process(s);
 	if (child != SESSION_NONE) {
 		struct session_process *process = session_process(s, child);
@@ -253,7 +253,7 @@ static void before_fork(void)
 		atomic_store(&process->state, PROCESS_RESERVED);
 		pen_write(p, 0, record_head(RECORD_FORK, child), 0);
 	}
-	p->ready = 1;
+	p->base = PEN_READY;
 	fork_locked = notepad_lock();
 	large_locked = residency_lock();
 }
@@ -331,7 +331,7 @@ static bool abandoned(const struct pen *p, const uintptr_t *base)
 {
 	stack_t signals;
 
-	if (base < p->base || (p->begin && (uintptr_t)base > p->begin))
+	if (base < p->base || (p->view.begin && (uintptr_t)base > p->view.begin))
 		return false;
 	return sigaltstack(NULL, &signals) == 0 && !(signals.ss_flags & SS_ONSTACK);
 }
@@ -352,8 +352,8 @@ static uintptr_t hook_bytes(const struct pen *p)
 /* The pen above, whose calls have the heights that they would have without the hook. */
 static struct pen *take_above(struct pen *p)
 {
-	if (p->begin && p->above)
-		p->above->begin = p->begin - hook_bytes(p);
+	if (p->view.begin && p->above)
+		p->above->view = callsite_look_from(p->view.begin - hook_bytes(p));
 	return p->above;
 }
 
@@ -369,10 +369,10 @@ static void fail_all(struct pen *p)
 {
 	struct pen *above = p->above;
 
-	if (above && !above->ready) {
+	if (above && !pen_ready(above)) {
 		pen_interrupt(p);
 		fail_all(above);
-		above->ready = 1;
+		above->base = PEN_READY;
 	}
 	pen_fail(p);
 }
@@ -400,7 +400,7 @@ static struct pen *enter_again(struct pen *p, const uintptr_t *base)
 			release_signals(&mask);
 			return above;
 		}
-		if (p->above->ready)
+		if (pen_ready(p->above))
 			return take_above(p);
 	}
 	pen_drop(p);

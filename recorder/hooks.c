@@ -22,27 +22,30 @@
  * sees the hook's own. */
 #define BASE ((const uintptr_t *)__builtin_frame_address(0))
 
+INLINE void begin(struct pen *p, const uintptr_t *base)
+{
+	p->base = base;
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
 /* NULL: the call is passed on unrecorded. */
 INLINE struct pen *enter(void)
 {
 	struct pen *p = guest_pen;
 
-	if (__builtin_expect(!p->ready, 0)) {
+	if (__builtin_expect(!pen_ready(p), 0)) {
 		p = guest_enter(BASE);
 		if (!p)
 			return NULL;
 	}
-	p->base = BASE;
-	atomic_signal_fence(memory_order_seq_cst);
-	p->ready = 0;
-	atomic_signal_fence(memory_order_seq_cst);
+	begin(p, BASE);
 	return p;
 }
 
 INLINE void leave(struct pen *p)
 {
 	atomic_signal_fence(memory_order_seq_cst);
-	p->ready = 1;
+	p->base = PEN_READY;
 }
 
 /* ---- memory obtained ---- */
@@ -60,7 +63,7 @@ COLD static void *birth_slowly(struct pen *p, void *ptr, unsigned kind, size_t s
 	int saved = errno;
 
 	if (!birth.site)
-		birth.site = callsite_find(p->begin, p->base);
+		birth.site = callsite_find(&p->view, p->base);
 	p->site = 0;
 	if (ptr && size >= TRACE_LARGE_BYTES)
 		pen_write_pages(p, ptr, residency_born(ptr, size));
@@ -74,13 +77,13 @@ COLD static void *birth_slowly(struct pen *p, void *ptr, unsigned kind, size_t s
 INLINE bool birth_try(struct pen *p, void *ptr, unsigned kind, size_t size, size_t align,
 		      const uintptr_t *base)
 {
-	int64_t site = callsite_known(p->begin, base);
+	int64_t site = callsite_known(&p->view, base);
 	uint64_t head = record_head(kind, (uintptr_t)ptr) | record_align_bits(align);
 
-	return __builtin_expect(ptr && site >= 0 && size < TRACE_LARGE_BYTES &&
-					!(align & (align - 1)) &&
-					pen_try(p, head, size | (uint64_t)site << RECORD_SIZE_BITS),
-				1);
+	if (__builtin_expect(site < 0, 0) || __builtin_expect(size >= TRACE_LARGE_BYTES, 0) ||
+	    __builtin_expect(!ptr, 0) || __builtin_expect(align & (align - 1), 0))
+		return false;
+	return pen_try(p, head, size | (uint64_t)site << RECORD_SIZE_BITS);
 }
 
 NOINLINE static void *birth_among_threads(struct pen *p, void *ptr, unsigned kind, size_t size,
@@ -107,37 +110,21 @@ INLINE void *record_birth(struct pen *p, void *ptr, unsigned kind, size_t size, 
 /* What to record should the real function throw. */
 INLINE void expect_throw(struct pen *p, unsigned kind, size_t size, size_t align)
 {
-	int64_t site = callsite_known(p->begin, p->base);
+	int64_t site = callsite_known(&p->view, p->base);
 
 	if (__builtin_expect(site < 0, 0))
-		site = p->site = callsite_find(p->begin, p->base);
+		site = p->site = callsite_find(&p->view, p->base);
 	p->throwing = (struct pen_birth){kind, (uint32_t)site, size, align};
 }
 
 /* ---- memory given back ---- */
 
-COLD static void death_slowly(struct pen *p, void *ptr, unsigned kind)
-{
-	int saved = errno;
-
-	pen_write(p, (uintptr_t)ptr, record_head(kind, (uintptr_t)ptr),
-		  (uint64_t)callsite_find(p->begin, p->base) << RECORD_SIZE_BITS);
-	errno = saved;
-}
-
 INLINE bool death_try(struct pen *p, void *ptr, unsigned kind, const uintptr_t *base)
 {
-	int64_t site = callsite_known(p->begin, base);
+	int64_t site = callsite_known(&p->view, base);
 
-	return __builtin_expect(site >= 0 && pen_try(p, record_head(kind, (uintptr_t)ptr),
-						     (uint64_t)site << RECORD_SIZE_BITS),
-				1);
-}
-
-NOINLINE static void death_among_threads(struct pen *p, void *ptr, unsigned kind)
-{
-	if (!pen_pass(p, (uintptr_t)ptr) || !death_try(p, ptr, kind, p->base))
-		death_slowly(p, ptr, kind);
+	return __builtin_expect(site >= 0, 1) &&
+	       pen_try(p, record_head(kind, (uintptr_t)ptr), (uint64_t)site << RECORD_SIZE_BITS);
 }
 
 /* A large block may be given back. Returns its size, 0: it is none. */
@@ -149,14 +136,29 @@ COLD static size_t tell_pages(struct pen *p, void *ptr)
 	return size;
 }
 
-INLINE void record_death(struct pen *p, void *ptr, unsigned kind, const uintptr_t *base)
+COLD static void death_slowly(struct pen *p, void *ptr, unsigned kind)
+{
+	int saved = errno;
+
+	pen_write(p, (uintptr_t)ptr, record_head(kind, (uintptr_t)ptr),
+		  (uint64_t)callsite_find(&p->view, p->base) << RECORD_SIZE_BITS);
+	errno = saved;
+}
+
+INLINE void record_death(struct pen *p, void *ptr, unsigned kind)
 {
 	if (__builtin_expect(residency_maybe(ptr), 0))
 		tell_pages(p, ptr);
-	if (__builtin_expect(!clock_alone(), 0))
-		death_among_threads(p, ptr, kind);
-	else if (!death_try(p, ptr, kind, base))
+	if ((!clock_alone() && __builtin_expect(!pen_pass(p, (uintptr_t)ptr), 0)) ||
+	    !death_try(p, ptr, kind, p->base))
 		death_slowly(p, ptr, kind);
+}
+
+/* A small block, given back while there is one thread, in one record. */
+INLINE bool record_death_try(struct pen *p, void *ptr, unsigned kind, const uintptr_t *base)
+{
+	return __builtin_expect(!residency_maybe(ptr), 1) && __builtin_expect(clock_alone(), 1) &&
+	       death_try(p, ptr, kind, base);
 }
 
 /* The first half of a realloc. Returns the size of a large block that it may give back, else 0. */
@@ -219,13 +221,46 @@ INLINE size_t product(size_t count, size_t size)
 		return record_birth(p, result, number, size, align, BASE);                         \
 	}
 
-#define HOOK_GIVE_BACK(number, symbol, shape)                                                      \
+/* What the fast path cannot do is done apart, so that it has little to keep over calls. */
+NOINLINE static void give_back(struct pen *p, void *ptr, unsigned kind, void (*real_free)(void *))
+{
+	record_death(p, ptr, kind);
+	real_free(ptr);
+	leave(p);
+}
+
+NOINLINE static void give_back_first(void *ptr, unsigned kind, void (*real_free)(void *),
+				     const uintptr_t *base)
+{
+	struct pen *p = ptr ? guest_enter(base) : NULL;
+
+	if (!p)
+		return real_free(ptr);
+	begin(p, base);
+	give_back(p, ptr, kind, real_free);
+}
+
+#define HOOK_GIVE_BACK(number, symbol)                                                             \
+	HOOK void symbol(void *ptr)                                                                \
+	{                                                                                          \
+		struct pen *p = guest_pen;                                                         \
+                                                                                                   \
+		if (__builtin_expect(!ptr, 0) || __builtin_expect(!pen_ready(p), 0))               \
+			return give_back_first(ptr, number, real.symbol, BASE);                    \
+		begin(p, BASE);                                                                    \
+		if (!record_death_try(p, ptr, number, BASE))                                       \
+			return give_back(p, ptr, number, real.symbol);                             \
+		real.symbol(ptr);                                                                  \
+		leave(p);                                                                          \
+	}
+
+#define HOOK_GIVE_BACK_TOLD(number, symbol, shape)                                                 \
 	HOOK void symbol PARAMETERS_##shape                                                        \
 	{                                                                                          \
 		struct pen *p = ptr ? enter() : NULL;                                              \
                                                                                                    \
 		if (p)                                                                             \
-			record_death(p, ptr, number, BASE);                                        \
+			record_death(p, ptr, number);                                              \
 		real.symbol ARGUMENTS_##shape;                                                     \
 		if (p)                                                                             \
 			leave(p);                                                                  \
@@ -252,15 +287,15 @@ INLINE size_t product(size_t count, size_t size)
 #define HOOK_REALLOC(number, symbol) HOOK_RESIZE(number, symbol, REALLOC, size)
 #define HOOK_REALLOCARRAY(number, symbol)                                                          \
 	HOOK_RESIZE(number, symbol, REALLOCARRAY, product(count, size))
-#define HOOK_FREE(number, symbol)           HOOK_GIVE_BACK(number, symbol, FREE)
-#define HOOK_DELETE(number, symbol)         HOOK_GIVE_BACK(number, symbol, DELETE)
-#define HOOK_DELETE_SIZED(number, symbol)   HOOK_GIVE_BACK(number, symbol, DELETE_SIZED)
-#define HOOK_DELETE_NOTHROW(number, symbol) HOOK_GIVE_BACK(number, symbol, DELETE_NOTHROW)
-#define HOOK_DELETE_ALIGNED(number, symbol) HOOK_GIVE_BACK(number, symbol, DELETE_ALIGNED)
+#define HOOK_FREE(number, symbol)           HOOK_GIVE_BACK(number, symbol)
+#define HOOK_DELETE(number, symbol)         HOOK_GIVE_BACK(number, symbol)
+#define HOOK_DELETE_SIZED(number, symbol)   HOOK_GIVE_BACK_TOLD(number, symbol, DELETE_SIZED)
+#define HOOK_DELETE_NOTHROW(number, symbol) HOOK_GIVE_BACK_TOLD(number, symbol, DELETE_NOTHROW)
+#define HOOK_DELETE_ALIGNED(number, symbol) HOOK_GIVE_BACK_TOLD(number, symbol, DELETE_ALIGNED)
 #define HOOK_DELETE_SIZED_ALIGNED(number, symbol)                                                  \
-	HOOK_GIVE_BACK(number, symbol, DELETE_SIZED_ALIGNED)
+	HOOK_GIVE_BACK_TOLD(number, symbol, DELETE_SIZED_ALIGNED)
 #define HOOK_DELETE_ALIGNED_NOTHROW(number, symbol)                                                \
-	HOOK_GIVE_BACK(number, symbol, DELETE_ALIGNED_NOTHROW)
+	HOOK_GIVE_BACK_TOLD(number, symbol, DELETE_ALIGNED_NOTHROW)
 
 #define HOOK_POSIX_MEMALIGN(number, symbol)                                                        \
 	HOOK int symbol PARAMETERS_POSIX_MEMALIGN                                                  \
@@ -341,7 +376,7 @@ static void hook_dallocx(void *ptr, int flags)
 	struct pen *p = enter();
 
 	if (p)
-		record_death(p, ptr, TRACE_FREE, BASE);
+		record_death(p, ptr, TRACE_FREE);
 	extended.dallocx(ptr, flags);
 	if (p)
 		leave(p);
@@ -352,7 +387,7 @@ static void hook_sdallocx(void *ptr, size_t size, int flags)
 	struct pen *p = enter();
 
 	if (p)
-		record_death(p, ptr, TRACE_FREE, BASE);
+		record_death(p, ptr, TRACE_FREE);
 	extended.sdallocx(ptr, size, flags);
 	if (p)
 		leave(p);

@@ -5,12 +5,14 @@
 #ifndef RECORDER_PEN_H
 #define RECORDER_PEN_H
 
+#include "callsite.h"
 #include "clock.h"
 #include "record.h"
 #include "track.h"
 
-#define PEN_AHEAD 16 /* records */
-#define PEN_DEPTH 4  /* a thread, a signal handler that interrupts a hook, one that ... */
+#define PEN_AHEAD 16                     /* records */
+#define PEN_READY ((const uintptr_t *)1) /* NULL: wiped, or not in use */
+#define PEN_DEPTH 4 /* a thread, a signal handler that interrupts a hook, one that ... */
 
 /* A call that obtains memory. */
 struct pen_birth {
@@ -20,18 +22,22 @@ struct pen_birth {
 };
 
 struct pen {
-	uint32_t ready;        /* no hook is in progress; 0 also: wiped, or not in use */
-	uint32_t thread;       /* number of the thread in its process */
+	const uintptr_t *base; /* of the hook in progress: its frame pointer; PEN_READY: of none */
 	struct track track;    /* track.lane NULL: wiped, or not in use */
-	uintptr_t begin;       /* where the thread's stack begins, 0: not known */
-	const uintptr_t *base; /* frame pointer of the hook in progress */
-	uint64_t lost;         /* calls dropped since the last record */
-	bool interrupted;      /* a pen above may have written since the last record */
-	uint32_t site;         /* of the call in progress when it was looked up already, else 0 */
+	struct callsite_view view;
+	uint32_t thread;  /* number of the thread in its process */
+	uint64_t lost;    /* calls dropped since the last record */
+	bool interrupted; /* a pen above may have written since the last record */
+	uint32_t site;    /* of the call in progress when it was looked up already, else 0 */
 	struct pen_birth throwing; /* the call in progress, should it throw; kind 0: it cannot */
 	struct pen *above;         /* for a signal handler that interrupts a hook; NULL: not made */
 	struct pen *next;          /* on the list of free pens */
 };
+
+static inline bool pen_ready(const struct pen *p)
+{
+	return p->base == PEN_READY;
+}
 
 /* A pen with a lane whose first record says which thread it is; NULL: no memory or no lane. */
 struct pen *pen_open(uint32_t thread, uint64_t tid, uint64_t clock);

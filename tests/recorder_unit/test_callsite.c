@@ -53,12 +53,14 @@ static void frame_of(unsigned site, uintptr_t base[2])
 	base[1] = modules[site % 3] + site / 3 * 0x107;
 }
 
+static const struct callsite_view nowhere; /* heights are not wanted */
+
 static uint32_t find(unsigned site)
 {
 	uintptr_t base[2];
 
 	frame_of(site, base);
-	return callsite_find(0, base);
+	return callsite_find(&nowhere, base);
 }
 
 static int64_t known(unsigned site)
@@ -66,7 +68,7 @@ static int64_t known(unsigned site)
 	uintptr_t base[2];
 
 	frame_of(site, base);
-	return callsite_known(0, base);
+	return callsite_known(&nowhere, base);
 }
 
 static void test_each_has_its_number(void **state)
@@ -102,13 +104,14 @@ static void test_two_of_a_set_are_known(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 2; i++) {
 		uintptr_t one[] = {0, 0x7f0000001000}, other[] = {0, one[1] + distances[i]};
-		uint32_t number = callsite_find(0, one), second = callsite_find(0, other);
+		uint32_t number = callsite_find(&nowhere, one),
+			 second = callsite_find(&nowhere, other);
 
 		assert_int_not_equal(number, second);
-		assert_int_equal(callsite_find(0, one), number);
-		assert_int_equal(callsite_find(0, other), second);
-		assert_int_equal(callsite_known(0, one), number);
-		assert_int_equal(callsite_known(0, other), second);
+		assert_int_equal(callsite_find(&nowhere, one), number);
+		assert_int_equal(callsite_find(&nowhere, other), second);
+		assert_int_equal(callsite_known(&nowhere, one), number);
+		assert_int_equal(callsite_known(&nowhere, other), second);
 	}
 }
 
@@ -128,20 +131,38 @@ static void test_forgotten_ones_are_new(void **state)
 static void test_known_once_its_stack_is_copied(void **state)
 {
 	uintptr_t stack[STACK_WORDS] = {0};
-	uintptr_t begin = (uintptr_t)(stack + STACK_WORDS);
+	struct callsite_view view = callsite_look_from((uintptr_t)(stack + STACK_WORDS));
+	struct callsite_view above = callsite_look_from(view.begin + 16);
 	uint32_t number;
 
 	(void)state;
 	stack[1] = 0x401000;
-	number = callsite_find(begin, stack);
+	number = callsite_find(&view, stack);
 	for (int sight = 2; sight <= WALK; sight++) {
-		assert_true(callsite_known(begin, stack) < 0);
-		assert_int_equal(callsite_find(begin, stack), number);
+		assert_true(callsite_known(&view, stack) < 0);
+		assert_int_equal(callsite_find(&view, stack), number);
 	}
-	assert_int_equal(callsite_known(begin, stack), number);
+	assert_int_equal(callsite_known(&view, stack), number);
 	/* The same address on another height is another site. */
-	assert_true(callsite_known(begin + 16, stack) < 0);
-	assert_int_not_equal(callsite_find(begin + 16, stack), number);
+	assert_true(callsite_known(&above, stack) < 0);
+	assert_int_not_equal(callsite_find(&above, stack), number);
+}
+
+/* Frames of coroutines and of signal stacks: one site, wherever they lie. */
+static void test_outside_of_the_stack(void **state)
+{
+	uintptr_t frames[64] = {0};
+	struct callsite_view view = callsite_look_from((uintptr_t)frames - 4096);
+	uint32_t number;
+
+	(void)state;
+	for (unsigned i = 0; i < 64; i += 2)
+		frames[i + 1] = 0x402000;
+	number = callsite_find(&view, frames);
+	for (unsigned i = 0; i < 64; i += 2)
+		assert_int_equal(callsite_find(&view, frames + i), number);
+	for (unsigned i = 0; i < 64; i += 2)
+		assert_int_equal(callsite_known(&view, frames + i), number);
 }
 
 int main(void)
@@ -154,6 +175,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_forgotten_ones_are_new, open_addresses,
 						close_sites),
 		cmocka_unit_test_setup_teardown(test_known_once_its_stack_is_copied, open_contexts,
+						close_sites),
+		cmocka_unit_test_setup_teardown(test_outside_of_the_stack, open_contexts,
 						close_sites),
 	};
 
