@@ -5,14 +5,21 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define FIRST_REGION_BITS 4
-#define FIRST_NODES       ((size_t)128)
-#define SWEEP_NODES       ((size_t)1024) /* a region */
-#define NODE_BYTES        (OBJECTS_NODE_WORDS * sizeof(uint64_t))
-#define TABLE_BYTES       (OBJECTS_SPANS * sizeof(uint32_t))
-#define ALIGN_SHIFT       (OBJECTS_NUMBER_BITS + 16)
-#define ALIGN_MAX         31u
-#define HUGE_BYTES        ((size_t)2 << 20)
+#define FIRST_TABLES 8u
+#define TABLES_MORE  2u /* that one block may need */
+#define FIRST_NODES  ((size_t)128)
+#define SWEEP_NODES  ((size_t)1024) /* a table */
+#define NODE_BYTES   (OBJECTS_NODE_WORDS * sizeof(uint64_t))
+#define TABLE_BYTES  (OBJECTS_TABLE * sizeof(uint32_t))
+#define ALIGN_SHIFT  (OBJECTS_NUMBER_BITS + 16)
+#define ALIGN_MAX    31u
+#define HUGE_BYTES   ((size_t)2 << 20)
+
+/* A block's way: of each table the part of its address that it is of. */
+enum { FIRST_TABLE = 1, LEVELS = 3 };
+static const unsigned shifts[LEVELS] = {OBJECTS_SPAN_SHIFT + 2 * OBJECTS_TABLE_BITS,
+					OBJECTS_SPAN_SHIFT + OBJECTS_TABLE_BITS,
+					OBJECTS_SPAN_SHIFT};
 
 /* New memory, in huge pages when it is large; NULL: none. */
 static uint64_t *words_make(size_t nodes)
@@ -39,18 +46,29 @@ static void words_free(uint64_t *words, size_t nodes)
 		munmap(words, nodes * NODE_BYTES);
 }
 
-static size_t region_count(const struct objects *o)
+static uint32_t *tables_make(uint32_t tables)
 {
-	return (size_t)1 << (64 - o->shift);
+	void *memory = mmap(NULL, tables * TABLE_BYTES, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+static void tables_free(uint32_t *tables, uint32_t room)
+{
+	if (tables)
+		munmap(tables, room * TABLE_BYTES);
 }
 
 int objects_init(struct objects *o)
 {
-	*o = (struct objects){
-		.shift = 64 - FIRST_REGION_BITS, .nodes_end = 1, .nodes_room = FIRST_NODES};
-	o->regions = calloc(region_count(o), sizeof(*o->regions));
+	*o = (struct objects){.tables_end = FIRST_TABLE + 1,
+			      .tables_room = FIRST_TABLES,
+			      .nodes_end = 1,
+			      .nodes_room = FIRST_NODES};
+	o->tables = tables_make(FIRST_TABLES);
 	o->words = words_make(FIRST_NODES);
-	if (!o->regions || !o->words) {
+	if (!o->tables || !o->words) {
 		objects_fini(o);
 		return -ENOMEM;
 	}
@@ -61,38 +79,26 @@ int objects_init(struct objects *o)
 
 void objects_fini(struct objects *o)
 {
-	for (size_t i = 0; o->regions && i < region_count(o); i++)
-		free(o->regions[i].nodes);
-	free(o->regions);
+	tables_free(o->tables, o->tables_room);
 	words_free(o->words, o->nodes_room);
 	*o = (struct objects){0};
 }
 
 int objects_copy(struct objects *to, const struct objects *from)
 {
-	size_t count = region_count(from);
-
 	*to = *from;
-	to->regions = calloc(count, sizeof(*to->regions));
+	to->tables = tables_make(from->tables_room);
 	to->words = words_make(from->nodes_room);
-	if (!to->regions || !to->words)
-		goto no_memory;
-	memcpy(to->words, from->words, from->nodes_end * NODE_BYTES);
-	for (size_t i = 0; i < count; i++) {
-		if (!from->regions[i].key)
-			continue;
-		to->regions[i] = (struct objects_region){from->regions[i].key, malloc(TABLE_BYTES)};
-		if (!to->regions[i].nodes)
-			goto no_memory;
-		memcpy(to->regions[i].nodes, from->regions[i].nodes, TABLE_BYTES);
+	if (!to->tables || !to->words) {
+		objects_fini(to);
+		return -ENOMEM;
 	}
+	memcpy(to->tables, from->tables, from->tables_end * TABLE_BYTES);
+	memcpy(to->words, from->words, from->nodes_end * NODE_BYTES);
 	return 0;
-no_memory:
-	objects_fini(to);
-	return -ENOMEM;
 }
 
-/* ---- nodes ---- */
+/* ---- nodes and tables ---- */
 
 static void node_give(struct objects *o, uint32_t node)
 {
@@ -110,71 +116,61 @@ static bool node_empty(const struct objects *o, uint32_t node)
 	return !any;
 }
 
-/* Takes the nodes of spans whose blocks have all died. Returns how many; *left: those kept. */
-static size_t sweep_region(struct objects *o, struct objects_region *region, size_t *left)
+/* One that is of zeros. */
+static void table_give(struct objects *o, uint32_t table)
 {
-	size_t taken = 0;
-
-	*left = 0;
-	for (unsigned i = 0; i < OBJECTS_SPANS; i++) {
-		if (!region->nodes[i])
-			continue;
-		if (node_empty(o, region->nodes[i])) {
-			node_give(o, region->nodes[i]);
-			region->nodes[i] = 0;
-			taken++;
-		} else {
-			++*left;
-		}
-	}
-	return taken;
+	*objects_entry(o, table, 0, 0) = o->free_table;
+	o->free_table = table;
+	o->free_tables++;
 }
 
-/* The entry of a region, or the empty one where it belongs. */
-static struct objects_region *probe(const struct objects *o, uint64_t region)
+/* There is one. */
+static uint32_t table_take(struct objects *o)
 {
-	size_t i = objects_home(o, region), mask = region_count(o) - 1;
+	uint32_t table = o->free_table;
 
-	while (o->regions[i].key && o->regions[i].key != region + 1)
-		i = (i + 1) & mask;
-	return o->regions + i;
+	if (!table)
+		return o->tables_end++;
+	o->free_table = *objects_entry(o, table, 0, 0);
+	o->free_tables--;
+	*objects_entry(o, table, 0, 0) = 0;
+	return table;
 }
 
-/* A table of a fitting size, without the regions that have no node left; frees what they had. */
-static int sweep(struct objects *o, size_t *taken)
+/* Takes the nodes of spans whose blocks have all died, and the tables that are of zeros then. True:
+ * this table is. taken: nodes. */
+static bool sweep(struct objects *o, uint32_t table, unsigned level, size_t *taken)
 {
-	struct objects fresh = *o;
-	size_t count = region_count(o), kept = 0, left;
+	bool zeros = true;
 
-	*taken = 0;
-	for (size_t i = 0; i < count; i++) {
-		if (!o->regions[i].key)
+	for (uint32_t i = 0; i < OBJECTS_TABLE; i++) {
+		uint32_t *entry = objects_entry(o, table, i, 0);
+
+		if (!*entry)
 			continue;
-		*taken += sweep_region(o, o->regions + i, &left);
-		kept += left != 0;
-		if (!left) {
-			free(o->regions[i].nodes);
-			o->regions[i].nodes = NULL;
+		if (level + 1 < LEVELS && sweep(o, *entry, level + 1, taken)) {
+			table_give(o, *entry);
+			*entry = 0;
+		} else if (level + 1 == LEVELS && node_empty(o, *entry)) {
+			node_give(o, *entry);
+			*entry = 0;
+			++*taken;
 		}
+		zeros &= !*entry;
 	}
-	while (kept * 4 > region_count(&fresh))
-		fresh.shift--;
-	fresh.regions = calloc(region_count(&fresh), sizeof(*fresh.regions));
-	fresh.regions_used = kept;
-	fresh.free_node = o->free_node;
-	/* Without memory the old table does, with empty tables of spans where they went. */
-	for (size_t i = 0; i < count; i++) {
-		struct objects_region *region = o->regions + i;
+	return zeros;
+}
 
-		if (fresh.regions && region->nodes)
-			*probe(&fresh, region->key - 1) = *region;
-		else if (!fresh.regions && region->key && !region->nodes)
-			region->nodes = calloc(1, TABLE_BYTES);
-	}
-	if (!fresh.regions)
+static int grow_tables(struct objects *o)
+{
+	uint32_t room = o->tables_room * 2;
+	void *tables =
+		mremap(o->tables, o->tables_room * TABLE_BYTES, room * TABLE_BYTES, MREMAP_MAYMOVE);
+
+	if (tables == MAP_FAILED)
 		return -ENOMEM;
-	free(o->regions);
-	*o = fresh;
+	o->tables = tables;
+	o->tables_room = room;
 	return 0;
 }
 
@@ -195,21 +191,6 @@ static int grow_nodes(struct objects *o)
 	return 0;
 }
 
-/* Makes room for a node; sweeping now and then keeps it as large as what is alive. A sweep goes
- * through all spans: it waits until as many nodes are there as will pay for it. */
-static int make_room(struct objects *o)
-{
-	size_t taken;
-
-	if (o->free_node || o->nodes_end < o->nodes_room)
-		return 0;
-	if (sweep(o, &taken))
-		return -ENOMEM;
-	return taken < o->nodes_room / 2 || o->nodes_room < o->regions_used * SWEEP_NODES
-		       ? grow_nodes(o)
-		       : 0;
-}
-
 static uint32_t node_take(struct objects *o)
 {
 	uint32_t node = o->free_node;
@@ -224,47 +205,45 @@ static uint32_t node_take(struct objects *o)
 	return node;
 }
 
+/* Makes room for a block's node and tables; sweeping now and then keeps both as large as what is
+ * alive. A sweep goes through all spans: it waits until as many nodes are there as will pay for it.
+ */
+static int make_room(struct objects *o)
+{
+	bool nodes = o->free_node || o->nodes_end < o->nodes_room;
+	bool tables = o->free_tables + o->tables_room - o->tables_end >= TABLES_MORE;
+	size_t taken = 0;
+	int error = 0;
+
+	if (nodes && tables)
+		return 0;
+	sweep(o, FIRST_TABLE, 0, &taken);
+	if (!nodes && (taken < o->nodes_room / 2 ||
+		       o->nodes_room < (o->tables_end - o->free_tables) * SWEEP_NODES))
+		error = grow_nodes(o);
+	if (!tables && !error && o->free_tables < o->tables_room / 2)
+		error = grow_tables(o);
+	return error;
+}
+
 /* ---- words ---- */
 
 /* Index of the word of addr, made when there is none; 0: no memory. */
 __attribute__((noinline)) static size_t make_index(struct objects *o, uint64_t addr)
 {
 	uint64_t at = objects_spread(addr);
-	struct objects_region *region;
-	uint32_t *node;
-	size_t taken;
+	uint32_t number = FIRST_TABLE;
 
-	if (make_room(o) || (o->regions_used * 2 >= region_count(o) && sweep(o, &taken)))
+	if (make_room(o))
 		return 0;
-	region = probe(o, at >> OBJECTS_REGION_SHIFT);
-	if (!region->key) {
-		region->nodes = calloc(1, TABLE_BYTES);
-		if (!region->nodes)
-			return 0;
-		region->key = (at >> OBJECTS_REGION_SHIFT) + 1;
-		o->regions_used++;
+	for (unsigned level = 0; level < LEVELS; level++) {
+		uint32_t *entry = objects_entry(o, number, at, shifts[level]);
+
+		if (!*entry)
+			*entry = level + 1 < LEVELS ? table_take(o) : node_take(o);
+		number = *entry;
 	}
-	node = region->nodes + (at >> OBJECTS_SPAN_SHIFT & (OBJECTS_SPANS - 1));
-	if (!*node)
-		*node = node_take(o);
-	return *node * (size_t)OBJECTS_NODE_WORDS + (at >> 4 & (OBJECTS_NODE_WORDS - 1));
-}
-
-/* Index of the word of addr; below OBJECTS_NODE_WORDS: none. */
-static size_t find_index(const struct objects *o, uint64_t addr)
-{
-	size_t index = objects_index(o, addr);
-	uint64_t at = objects_spread(addr);
-	const struct objects_region *region;
-
-	if (index >= OBJECTS_NODE_WORDS)
-		return index;
-	region = probe(o, at >> OBJECTS_REGION_SHIFT);
-	if (!region->key)
-		return 0;
-	return region->nodes[at >> OBJECTS_SPAN_SHIFT & (OBJECTS_SPANS - 1)] *
-		       (size_t)OBJECTS_NODE_WORDS +
-	       (at >> 4 & (OBJECTS_NODE_WORDS - 1));
+	return number * (size_t)OBJECTS_NODE_WORDS + (at >> 4 & (OBJECTS_NODE_WORDS - 1));
 }
 
 static bool further(uint64_t word)
@@ -298,7 +277,7 @@ static uint64_t align_field(uint64_t align)
 /* The word behind a wide block's that has its size; NULL: it is another block's by now. */
 static uint64_t *size_word(const struct objects *o, uint64_t addr)
 {
-	size_t index = find_index(o, addr + 16);
+	size_t index = objects_index(o, addr + 16);
 
 	return index >= OBJECTS_NODE_WORDS && further(o->words[index]) ? o->words + index : NULL;
 }
@@ -317,7 +296,7 @@ static struct object unpack(uint64_t word)
 int objects_put(struct objects *o, uint64_t addr, const struct object *object)
 {
 	bool wide = object->size >= OBJECTS_WIDE;
-	size_t index = find_index(o, addr);
+	size_t index = objects_index(o, addr);
 	uint64_t word;
 
 	if (index < OBJECTS_NODE_WORDS)
@@ -343,7 +322,7 @@ int objects_put(struct objects *o, uint64_t addr, const struct object *object)
 
 bool objects_take(struct objects *o, uint64_t addr, struct object *object)
 {
-	uint64_t *word = o->words + find_index(o, addr);
+	uint64_t *word = o->words + objects_index(o, addr);
 
 	if (!*word || further(*word))
 		return false;
@@ -357,28 +336,38 @@ bool objects_take(struct objects *o, uint64_t addr, struct object *object)
 	return true;
 }
 
+/* The spread address of the next span that has a node, from one on; its node, 0: there is none. */
+static uint32_t next_span(const struct objects *o, uint64_t *at)
+{
+	while (!(*at >> OBJECTS_ADDR_BITS)) {
+		uint32_t number = FIRST_TABLE;
+		unsigned level = 0;
+
+		for (; level < LEVELS; level++) {
+			number = *objects_entry(o, number, *at, shifts[level]);
+			if (!number)
+				break;
+		}
+		if (number)
+			return number;
+		*at = ((*at >> shifts[level]) + 1) << shifts[level];
+	}
+	return 0;
+}
+
 bool objects_next(const struct objects *o, uint64_t *cursor, uint64_t *addr, struct object *object)
 {
-	/* The cursor counts the words that all regions could have. */
-	uint64_t end = (uint64_t)region_count(o) * OBJECTS_SPANS * OBJECTS_NODE_WORDS;
+	uint32_t node;
 
-	while (*cursor < end) {
-		uint64_t span = *cursor / OBJECTS_NODE_WORDS, place = *cursor % OBJECTS_NODE_WORDS;
-		const struct objects_region *region = o->regions + span / OBJECTS_SPANS;
-		uint32_t node = region->key ? region->nodes[span % OBJECTS_SPANS] : 0;
-		uint64_t word = o->words[node * (size_t)OBJECTS_NODE_WORDS + place], at;
+	while ((node = next_span(o, cursor))) {
+		uint64_t at = *cursor, place = at >> 4 & (OBJECTS_NODE_WORDS - 1);
+		uint64_t word = o->words[node * (size_t)OBJECTS_NODE_WORDS + place];
 		const uint64_t *behind;
 
-		++*cursor;
-		if (!node)
-			*cursor = (span + 1) * OBJECTS_NODE_WORDS;
-		if (!region->key)
-			*cursor = (span / OBJECTS_SPANS + 1) * OBJECTS_SPANS * OBJECTS_NODE_WORDS;
+		*cursor = (at | 15) + 1;
 		if (!word || further(word))
 			continue;
-		at = (region->key - 1) << OBJECTS_REGION_SHIFT |
-		     (span % OBJECTS_SPANS) << OBJECTS_SPAN_SHIFT | place << 4;
-		*addr = (at & ~((uint64_t)8 << 44)) | (at >> 44 & 8);
+		*addr = (at & ~(uint64_t)15 & ~((uint64_t)8 << 44)) | (at >> 44 & 8);
 		*object = unpack(word);
 		behind = object->size == OBJECTS_WIDE ? size_word(o, *addr) : NULL;
 		if (behind)

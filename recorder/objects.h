@@ -1,7 +1,7 @@
 /*
  * The living blocks of one process: a map from their addresses to what they are. Neighbours in the
- * address space are neighbours in the map, because programs use them together: a *region* of 4 MiB
- * has a table of its *spans* of 512 bytes, and a span in which blocks have lived has a *node* of 32
+ * address space are neighbours in the map, because programs use them together: a *span* of 512
+ * bytes in which blocks have lived has a *node* of 32
  * words, one for each 16 bytes. A block is the word of its first byte:
  *
  *   63       62    58 57    42 41               0
@@ -10,7 +10,8 @@
  * align: the alignment's binary logarithm plus one, 0: none. A block whose size does not fit has
  * OBJECTS_WIDE there, and the size in the word behind, which no other block can need: that word is
  * marked further, has OBJECTS_WIDE too, and the size in the other two fields. So are the words of
- * the first node, where all blocks are looked for that have none.
+ * the first node, where all blocks are looked for that have none. A span's node stands in the third
+ * of three *tables* of 8192 numbers, which those before lead to; the first table is of zeros.
  */
 #ifndef RECORDER_OBJECTS_H
 #define RECORDER_OBJECTS_H
@@ -19,33 +20,29 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define OBJECTS_REGION_SHIFT 22
-#define OBJECTS_SPAN_SHIFT   9
-#define OBJECTS_SPANS        (1u << (OBJECTS_REGION_SHIFT - OBJECTS_SPAN_SHIFT))
-#define OBJECTS_NODE_WORDS   32u
-#define OBJECTS_NUMBER_BITS  42
-#define OBJECTS_WIDE         0xffffu
-#define OBJECTS_FURTHER      ((uint64_t)1 << 63)
-#define OBJECTS_NOWHERE      (OBJECTS_FURTHER | (uint64_t)OBJECTS_WIDE << OBJECTS_NUMBER_BITS)
+#define OBJECTS_ADDR_BITS   48
+#define OBJECTS_TABLE_BITS  13
+#define OBJECTS_TABLE       (1u << OBJECTS_TABLE_BITS) /* numbers */
+#define OBJECTS_SPAN_SHIFT  9
+#define OBJECTS_NODE_WORDS  32u
+#define OBJECTS_NUMBER_BITS 42
+#define OBJECTS_WIDE        0xffffu
+#define OBJECTS_FURTHER     ((uint64_t)1 << 63)
+#define OBJECTS_NOWHERE     (OBJECTS_FURTHER | (uint64_t)OBJECTS_WIDE << OBJECTS_NUMBER_BITS)
 
 struct object {
 	uint64_t number, size;
 	uint64_t align; /* 0: none; of one that is no power of two the next lower one is kept */
 };
 
-struct objects_region {
-	uint64_t key;    /* address / 4 MiB plus one; 0: an empty entry */
-	uint32_t *nodes; /* of its spans; 0: no block has lived there */
-};
-
 struct objects {
-	struct objects_region *regions; /* open addressing, linear probing; a power of two */
-	unsigned shift;                 /* from a mixed key to its entry: 64 - log2 of them */
-	size_t regions_used;
-	uint64_t *words;  /* of nodes; of the first one OBJECTS_NOWHERE */
-	size_t nodes_end; /* nodes below this one were used */
+	uint32_t *tables; /* the second one is looked into first */
+	uint32_t tables_end, tables_room;
+	uint32_t free_table, free_tables; /* linked by the first number; 0: none */
+	uint32_t free_node;               /* linked by the first word; 0: none */
+	uint64_t *words;                  /* of nodes; of the first one OBJECTS_NOWHERE */
+	size_t nodes_end;                 /* nodes below this one were used */
 	size_t nodes_room;
-	uint32_t free_node; /* linked by the first word; 0: none */
 };
 
 /* Each returns 0 or -ENOMEM. */
@@ -69,26 +66,27 @@ bool objects_next(const struct objects *o, uint64_t *cursor, uint64_t *addr, str
  * do: so no two blocks share a word. */
 static inline uint64_t objects_spread(uint64_t addr)
 {
-	return addr | (addr & 8) << 44;
+	return (addr & (((uint64_t)1 << OBJECTS_ADDR_BITS) - 1)) | (addr & 8) << 44;
 }
 
-static inline size_t objects_home(const struct objects *o, uint64_t region)
+/* What a table has for a spread address; shift: of the part of it that the table is of. */
+static inline uint32_t *objects_entry(const struct objects *o, uint32_t table, uint64_t at,
+				      unsigned shift)
 {
-	return region * 0x9e3779b97f4a7c15u >> o->shift;
+	return o->tables +
+	       ((size_t)table << OBJECTS_TABLE_BITS | (at >> shift & (OBJECTS_TABLE - 1)));
 }
 
-/* Index of the word of the block at addr, as long as its region is where it is looked for first,
- * else below OBJECTS_NODE_WORDS, as for a span without a node. */
+/* Index of the word of the block at addr; below OBJECTS_NODE_WORDS: its span has no node. */
 static inline size_t objects_index(const struct objects *o, uint64_t addr)
 {
-	uint64_t at = objects_spread(addr);
-	uint64_t region = at >> OBJECTS_REGION_SHIFT;
-	const struct objects_region *r = o->regions + objects_home(o, region);
+	enum { SECOND = OBJECTS_SPAN_SHIFT + OBJECTS_TABLE_BITS };
 
-	if (__builtin_expect(r->key != region + 1, 0))
-		return 0;
-	return r->nodes[at >> OBJECTS_SPAN_SHIFT & (OBJECTS_SPANS - 1)] *
-		       (size_t)OBJECTS_NODE_WORDS +
+	uint64_t at = objects_spread(addr);
+	uint32_t table = *objects_entry(o, 1, at, SECOND + OBJECTS_TABLE_BITS);
+
+	table = *objects_entry(o, table, at, SECOND);
+	return *objects_entry(o, table, at, OBJECTS_SPAN_SHIFT) * (size_t)OBJECTS_NODE_WORDS +
 	       (at >> 4 & (OBJECTS_NODE_WORDS - 1));
 }
 
