@@ -151,7 +151,8 @@ static void test_known_once_its_stack_is_copied(void **state)
 /* Frames of coroutines and of signal stacks: one site, wherever they lie. */
 static void test_outside_of_the_stack(void **state)
 {
-	uintptr_t frames[64] = {0};
+	/* A page, to whose end a stack outside is copied. */
+	static _Alignas(4096) uintptr_t frames[4096 / sizeof(uintptr_t)];
 	struct callsite_view view = callsite_look_from((uintptr_t)frames - 4096);
 	uint32_t number;
 
