@@ -8,6 +8,10 @@
 #define CACHED_MOST       1024
 /* Of the spans up to this size, one. */
 #define CACHED_SPAN ((size_t)256 << 10)
+/* Of those that only pass through it so many bytes, or a few if these are not too large. */
+#define PASSING_BYTES     ((size_t)32 << 10)
+#define PASSING_FEW       8
+#define PASSING_FEW_BYTES ((size_t)512 << 10)
 /* Below, classes are multiples of 16; from here on, eight per doubling. */
 #define CLASS_LINEAR_END 17u
 
@@ -38,6 +42,15 @@ static uint16_t blocks_in(size_t bytes, size_t size, size_t most)
 	return (uint16_t)(blocks < most ? blocks : most);
 }
 
+static uint16_t passing_of(size_t size)
+{
+	size_t few =
+		PASSING_FEW_BYTES / size < PASSING_FEW ? PASSING_FEW_BYTES / size : PASSING_FEW;
+	size_t blocks = PASSING_BYTES / size < CACHED_MOST ? PASSING_BYTES / size : CACHED_MOST;
+
+	return (uint16_t)(blocks > few ? blocks : few);
+}
+
 static struct class_info slab_class(unsigned cls)
 {
 	unsigned step = cls - CLASS_LINEAR_END;
@@ -50,6 +63,7 @@ static struct class_info slab_class(unsigned cls)
 		.granules = slab_granules(size),
 		.first = blocks_in(FIRST_BYTES, size, FIRST_MOST),
 		.cached = blocks_in(cached, size, CACHED_MOST),
+		.passing = passing_of(size),
 	};
 }
 
@@ -62,6 +76,7 @@ static struct class_info span_class(unsigned granules)
 		.granules = granules,
 		.first = size <= CACHED_SPAN,
 		.cached = size <= CACHED_SPAN,
+		.passing = passing_of(size),
 	};
 }
 

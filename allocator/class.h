@@ -45,7 +45,8 @@ struct class_info {
 	uint32_t size;     /* bytes of a block */
 	uint32_t granules; /* of a slab, or of the span itself */
 	uint16_t first;    /* blocks that a thread cache keeps at first */
-	uint16_t cached;   /* and at most */
+	uint16_t cached;   /* and at most ... */
+	uint16_t passing;  /* ... unless they pass through it one way only */
 };
 
 /* clang-format off */

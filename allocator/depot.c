@@ -78,14 +78,15 @@ static void rack_retire(struct rack *rack, struct slab *slab)
 	shard_give(shard_slab_run(slab), slab->granules);
 }
 
-/* An empty slab stays only while its class has no other with free blocks. Under the lock. */
-static void rack_put(struct rack *rack, struct slab *slab, void *ptr)
+/*
+ * Puts a slab where it belongs after blocks came back to it. An empty one stays only while its
+ * class has no other with free blocks. Under the lock.
+ */
+static void rack_settle(struct rack *rack, struct slab *slab, unsigned free_before)
 {
 	struct slab *first = rack->avail.first;
 
-	slab_put(slab, ptr);
-	stat_subtract(&rack->taken, 1);
-	if (slab->free_blocks == 1) {
+	if (!free_before) {
 		if (first && slab_is_empty(first))
 			rack_retire(rack, first);
 		slablist_append(&rack->avail, slab);
@@ -94,11 +95,26 @@ static void rack_put(struct rack *rack, struct slab *slab, void *ptr)
 		rack_retire(rack, slab);
 }
 
+/* Puts back the blocks at the front that lie in one granule; returns how many. Under the lock. */
+static size_t rack_put(struct rack *rack, struct slab *slab, void **blocks, size_t count)
+{
+	uintptr_t granule = (uintptr_t)blocks[0] >> GRANULE_SHIFT;
+	unsigned free_before = slab->free_blocks;
+	size_t at = 0;
+
+	do
+		slab_put(slab, blocks[at++]);
+	while (at < count && (uintptr_t)blocks[at] >> GRANULE_SHIFT == granule);
+	stat_subtract(&rack->taken, at);
+	rack_settle(rack, slab, free_before);
+	return at;
+}
+
 void depot_put(unsigned cls, void **blocks, size_t count)
 {
 	struct rack *held = NULL;
 
-	for (size_t at = 0; at < count; at++) {
+	for (size_t at = 0; at < count;) {
 		struct slab *slab = shard_slab_checked(cls, blocks[at]);
 		struct rack *rack = rack_of(shard_number(blocks[at]), cls);
 
@@ -108,7 +124,7 @@ void depot_put(unsigned cls, void **blocks, size_t count)
 			lock_take(&rack->lock);
 			held = rack;
 		}
-		rack_put(rack, slab, blocks[at]);
+		at += rack_put(rack, slab, blocks + at, count - at);
 	}
 	if (held)
 		lock_drop(&held->lock);

@@ -9,10 +9,14 @@
 #include "tune.h"
 
 /*
- * A stack starts with room for few blocks. Refills alone make it grow to so many bytes; further it
- * grows only at a refill after a flush, which shows that it was too small.
+ * A stack starts with room for few blocks. Refills alone make it grow to `passing` of its class;
+ * further it grows only at a refill after a flush, which shows that it was too small.
+ *
+ * After so many refills without a flush, or flushes without a refill, blocks pass through it one
+ * way only: another thread frees or allocates them. Until that changes it may have room for
+ * `passing` of them even where that is above its class's bound, so that they go in larger batches.
  */
-#define REFILL_BYTES ((size_t)32 << 10)
+#define ONE_WAY 16
 /* Memory that stacks are cut from. */
 #define SLOTS_CHUNK ((size_t)4096)
 
@@ -115,37 +119,88 @@ static void **slots_take(struct heap *heap, size_t count)
 	return (void **)slots;
 }
 
-/* Doubles the room of the stack of `cls`; false when it has all it may have, or there is no memory.
- */
-static bool stack_grow(struct heap *heap, unsigned cls)
+static bool one_way(const struct heap *heap, unsigned cls)
 {
-	void ***top = heap_top(heap, cls);
-	unsigned most = (unsigned)class_table[cls].cached << tune.cached_shift;
-	unsigned room = heap->room[cls] ? 2u * heap->room[cls] : class_table[cls].first;
-	size_t count = 0;
-	void **bottom;
+	return heap->streak[cls] >= ONE_WAY || heap->streak[cls] <= -ONE_WAY;
+}
 
-	if (room > most)
-		room = most;
-	if (room <= heap->room[cls])
-		return false;
-	bottom = slots_take(heap, room + 1);
-	if (!bottom)
-		return false;
-	if (heap->bottom[cls]) {
-		count = (size_t)(*top - heap->bottom[cls]) - 1;
-		memcpy(bottom + 1, heap->bottom[cls] + 1, count * sizeof(void *));
-	}
-	heap->bottom[cls] = bottom;
-	heap->room[cls] = (uint16_t)room;
-	*top = bottom + 1 + count;
-	*heap_limit(heap, cls) = bottom + 1 + room;
-	return true;
+/* Counts a refill (1) or a flush (-1). */
+static void streak_count(struct heap *heap, unsigned cls, int step)
+{
+	if (heap->streak[cls] * step < 0)
+		heap->streak[cls] = 0;
+	if (!one_way(heap, cls))
+		heap->streak[cls] += (int8_t)step;
+}
+
+/* Blocks for which the stack of `cls` may have room now. */
+static unsigned stack_most(const struct heap *heap, unsigned cls)
+{
+	unsigned most = (unsigned)class_table[cls].cached << tune.cached_shift;
+	unsigned passing = class_table[cls].passing;
+
+	return one_way(heap, cls) && passing > most ? passing : most;
+}
+
+static unsigned stack_room(struct heap *heap, unsigned cls)
+{
+	return heap->bottom[cls] ? (unsigned)(*heap_limit(heap, cls) - heap->bottom[cls]) - 1 : 0;
 }
 
 static size_t stack_count(struct heap *heap, unsigned cls)
 {
 	return heap->bottom[cls] ? (size_t)(*heap_top(heap, cls) - heap->bottom[cls]) - 1 : 0;
+}
+
+/* Moves the stack of `cls` to where it has so many slots; false: no memory. */
+static bool stack_move(struct heap *heap, unsigned cls, unsigned slots)
+{
+	size_t count = stack_count(heap, cls);
+	void **bottom = slots_take(heap, slots + 1);
+
+	if (!bottom)
+		return false;
+	if (count)
+		memcpy(bottom + 1, heap->bottom[cls] + 1, count * sizeof(void *));
+	heap->bottom[cls] = bottom;
+	heap->slots_of[cls] = (uint16_t)slots;
+	*heap_top(heap, cls) = bottom + 1 + count;
+	return true;
+}
+
+/* Doubles the room of the stack of `cls`; false when it has all it may have, or there is no memory.
+ */
+static bool stack_grow(struct heap *heap, unsigned cls)
+{
+	unsigned most = stack_most(heap, cls), had = stack_room(heap, cls);
+	unsigned room = had ? 2 * had : class_table[cls].first;
+
+	if (room > most)
+		room = most;
+	if (room <= had || (room > heap->slots_of[cls] && !stack_move(heap, cls, room)))
+		return false;
+	*heap_limit(heap, cls) = heap->bottom[cls] + 1 + room;
+	return true;
+}
+
+/* Takes back what room the stack of `cls` may no longer have. */
+static void stack_shrink(struct heap *heap, unsigned cls)
+{
+	unsigned most = stack_most(heap, cls);
+
+	if (stack_room(heap, cls) > most)
+		*heap_limit(heap, cls) = heap->bottom[cls] + 1 + most;
+}
+
+/* Gives the empty stack of `cls`, before a refill, the room that it has shown to need. */
+static void stack_fit(struct heap *heap, unsigned cls)
+{
+	bool flushed = heap->streak[cls] < 0;
+
+	streak_count(heap, cls, 1);
+	stack_shrink(heap, cls);
+	if (flushed || stack_room(heap, cls) < class_table[cls].passing)
+		stack_grow(heap, cls);
 }
 
 /* True if the heap's slabs of `cls` are its own: a pool's blocks lie apart from all others. */
@@ -195,11 +250,18 @@ static void blocks_put(struct heap *heap, unsigned cls, void **blocks, size_t co
 /* Spans go back to their shards. */
 static void spans_give(unsigned cls, void **spans, size_t count)
 {
-	for (size_t at = 0; at < count; at++) {
+	for (size_t at = 0; at < count; at++)
 		if (!window_holds(spans[at]))
 			notice_fatal("free of a foreign pointer:", spans[at]);
-		shard_give(spans[at], class_table[cls].granules);
-	}
+	shard_give_all(spans, count, class_table[cls].granules);
+}
+
+/* Upkeep goes by how many blocks move, so a batch above the class's bound counts as several. */
+static void ticks_count(struct heap *heap, unsigned cls, size_t count)
+{
+	size_t usual = class_table[cls].cached > 1 ? class_table[cls].cached / 2 : 1;
+
+	heap->ticks += count > usual ? (unsigned)(count / usual) : 1;
 }
 
 /* Puts the `count` blocks freed longest ago back to their slabs or shards. */
@@ -215,8 +277,7 @@ static void stack_flush(struct heap *heap, unsigned cls, size_t count)
 		spans_give(cls, blocks, count);
 	memmove(blocks, blocks + count, (have - count) * sizeof(void *));
 	*top -= count;
-	heap->ticks++;
-	heap->flushed[cls] = true;
+	ticks_count(heap, cls, count);
 	stat_add(&heap->counters.flushes, 1);
 	stat_add(&heap->counters.flush_blocks, count);
 }
@@ -290,41 +351,57 @@ static unsigned blocks_take(struct heap *heap, unsigned cls, void **blocks, unsi
 	return estate_take(&heap->estate, cls, blocks, most, &heap->counters);
 }
 
+/* Counts what a refill put on the stack of `cls`. */
+static void refill_count(struct heap *heap, unsigned cls, unsigned count)
+{
+	*heap_top(heap, cls) += count;
+	ticks_count(heap, cls, count);
+	stat_add(&heap->counters.refills, count > 0);
+	stat_add(&heap->counters.refill_blocks, count);
+}
+
 /* Fills the empty stack of a slab class. False: no memory. */
 static bool stack_refill(struct heap *heap, unsigned cls)
 {
 	unsigned count, room, batch;
-	void ***top;
 
-	room = heap->room[cls];
-	if (!room || heap->flushed[cls] || room * class_table[cls].size < REFILL_BYTES)
-		stack_grow(heap, cls);
-	room = heap->room[cls];
+	stack_fit(heap, cls);
+	room = stack_room(heap, cls);
 	if (!room)
 		return false;
-	heap->flushed[cls] = false;
-	top = heap_top(heap, cls);
-	batch = room >> tune.refill_shift;
-	count = blocks_take(heap, cls, *top, batch ? batch : 1);
-	*top += count;
-	heap->ticks++;
-	stat_add(&heap->counters.refills, count > 0);
-	stat_add(&heap->counters.refill_blocks, count);
+	batch = one_way(heap, cls) ? room : room >> tune.refill_shift;
+	count = blocks_take(heap, cls, *heap_top(heap, cls), batch ? batch : 1);
+	refill_count(heap, cls, count);
+	return count > 0;
+}
+
+/* Fills the empty stack of a span class that spans pass one way, but never from fresh memory. */
+static bool spans_refill(struct heap *heap, unsigned cls)
+{
+	void **spans = *heap_top(heap, cls);
+	unsigned room = stack_room(heap, cls), count = 0;
+
+	if (room && one_way(heap, cls))
+		count = shard_take_resident(heap->shard, class_table[cls].granules, spans, room);
+	for (unsigned at = 0; at < count; at++)
+		window_set(spans[at], cls);
+	refill_count(heap, cls, count);
 	return count > 0;
 }
 
 static void *span_alloc(struct heap *heap, unsigned cls, bool *zero)
 {
-	bool known;
-	char *ptr = run_obtain(heap, class_table[cls].granules, &known);
+	bool known = false;
+	void *ptr;
 
-	heap->ticks++;
 	stat_add(&heap->counters.large_allocs, 1);
+	stack_fit(heap, cls);
+	if (spans_refill(heap, cls))
+		ptr = *--*heap_top(heap, cls);
+	else
+		ptr = run_obtain(heap, class_table[cls].granules, &known);
 	if (!ptr)
 		return NULL;
-	if (heap->flushed[cls])
-		stack_grow(heap, cls);
-	heap->flushed[cls] = false;
 	window_set(ptr, cls);
 	if (zero)
 		*zero = known;
@@ -349,24 +426,35 @@ void *heap_alloc(struct heap *heap, unsigned cls, bool *zero)
 	return ptr;
 }
 
+/* Makes room on the full stack of `cls`. */
+static void stack_relieve(struct heap *heap, unsigned cls)
+{
+	size_t keep = 0;
+
+	streak_count(heap, cls, -1);
+	stack_shrink(heap, cls);
+	if (!one_way(heap, cls))
+		keep = stack_room(heap, cls) / 2;
+	else if (stack_room(heap, cls) < class_table[cls].passing && stack_grow(heap, cls))
+		return;
+	stack_flush(heap, cls, stack_count(heap, cls) - keep);
+}
+
 void heap_free(struct heap *heap, unsigned cls, void *ptr)
 {
 	void ***top = heap_top(heap, cls);
 
 	if ((*top)[-1] == ptr)
 		notice_fatal("double free of", ptr);
-	if (*top == *heap_limit(heap, cls) && (heap->room[cls] || !stack_grow(heap, cls))) {
-		size_t count = stack_count(heap, cls);
-
-		if (!heap->room[cls]) { /* no memory for a stack */
-			if (cls < CLASS_MID_END)
-				blocks_put(heap, cls, &ptr, 1);
-			else
-				spans_give(cls, &ptr, 1);
-			return;
-		}
-		stack_flush(heap, cls, (count + 1) / 2);
+	if (!heap->bottom[cls] && !stack_grow(heap, cls)) { /* no memory for a stack, or no room */
+		if (cls < CLASS_MID_END)
+			blocks_put(heap, cls, &ptr, 1);
+		else
+			spans_give(cls, &ptr, 1);
+		return;
 	}
+	if (*top == *heap_limit(heap, cls))
+		stack_relieve(heap, cls);
 	*(*top)++ = ptr;
 }
 

@@ -46,10 +46,10 @@ struct heap {
 	void **limit[HEAP_STACKS];
 	void **bottom[CLASS_END]; /* the NULL slot below each stack, NULL before its first use */
 	uint8_t shard;
-	uint16_t room[CLASS_END]; /* slots of each stack */
-	bool flushed[CLASS_END];  /* since its last refill */
-	void **seen[CLASS_END];   /* its top at the last tick */
-	struct estate estate;     /* the slabs that are its own */
+	uint16_t slots_of[CLASS_END]; /* in each stack's memory; its limit may be lower */
+	int8_t streak[CLASS_END];     /* refills since a flush, or minus flushes since a refill */
+	void **seen[CLASS_END];       /* its top at the last tick */
+	struct estate estate;         /* the slabs that are its own */
 	unsigned ticks;
 	struct segment *next_stolen; /* where to look next for remote frees of others */
 	char *slots, *slots_end;     /* room for more stacks */

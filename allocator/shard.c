@@ -289,6 +289,19 @@ static char *run_take(struct shard *shard, enum shard_source source, unsigned gr
 	return segment_take(shard, best_segment, best, granules, zero);
 }
 
+unsigned shard_take_resident(unsigned number, unsigned granules, void **runs, unsigned most)
+{
+	struct shard *shard = &shards[number];
+	unsigned taken = 0;
+	bool zero;
+
+	lock_take(&shard->lock);
+	while (taken < most && (runs[taken] = run_take(shard, SHARD_RESIDENT, granules, 1, &zero)))
+		taken++;
+	lock_drop(&shard->lock);
+	return taken;
+}
+
 static char *run_take_locked(unsigned number, enum shard_source source, unsigned granules,
 			     unsigned align, bool *zero)
 {
@@ -329,15 +342,12 @@ static unsigned granule_of(const struct segment *segment, const void *ptr)
 	return (unsigned)(((const char *)ptr - segment->base) >> GRANULE_SHIFT);
 }
 
-void shard_give(void *ptr, unsigned granules)
+/* Under the lock. */
+static void run_give(struct shard *shard, void *ptr, unsigned granules)
 {
 	struct segment *segment = segment_of(ptr);
-	struct shard *shard = &shards[segment->shard];
 	uint64_t mask = run_mask(granule_of(segment, ptr), granules);
 
-	for (unsigned granule = 0; granule < granules; granule++)
-		window_set((char *)ptr + ((size_t)granule << GRANULE_SHIFT), 0);
-	lock_take(&shard->lock);
 	if (segment->free & mask)
 		notice_fatal("double free of", ptr);
 	segment->free |= mask;
@@ -350,7 +360,32 @@ void shard_give(void *ptr, unsigned granules)
 	if (segment->free == UINT64_MAX &&
 	    ++shard->spare > SPARE_LEAST + shard->segments / SPARE_SHARE)
 		segment_destroy(shard, segment);
-	lock_drop(&shard->lock);
+}
+
+void shard_give_all(void **runs, size_t given, unsigned granules)
+{
+	struct shard *held = NULL;
+
+	for (size_t at = 0; at < given; at++) {
+		struct shard *shard = &shards[shard_number(runs[at])];
+
+		for (unsigned granule = 0; granule < granules; granule++)
+			window_set((char *)runs[at] + ((size_t)granule << GRANULE_SHIFT), 0);
+		if (shard != held) {
+			if (held)
+				lock_drop(&held->lock);
+			lock_take(&shard->lock);
+			held = shard;
+		}
+		run_give(shard, runs[at], granules);
+	}
+	if (held)
+		lock_drop(&held->lock);
+}
+
+void shard_give(void *ptr, unsigned granules)
+{
+	shard_give_all(&ptr, 1, granules);
 }
 
 bool shard_extend(void *ptr, unsigned granules, unsigned more)

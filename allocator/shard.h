@@ -84,8 +84,14 @@ enum shard_source {
 void *shard_take(unsigned shard, enum shard_source source, unsigned granules, unsigned align,
 		 bool *zero);
 
+/* Takes up to `most` runs where old bytes may be; returns their number. */
+unsigned shard_take_resident(unsigned shard, unsigned granules, void **runs, unsigned most);
+
 /* Gives a run back (or any part of one) and clears its words in the map. */
 void shard_give(void *ptr, unsigned granules);
+
+/* The same of runs of one length. */
+void shard_give_all(void **runs, size_t given, unsigned granules);
 
 /* Takes the `more` granules that follow the run of `granules` at ptr, if they are free. */
 bool shard_extend(void *ptr, unsigned granules, unsigned more);

@@ -5,6 +5,7 @@ $(eval $(call unit,allocator/test_class,tests/allocator/test_class.c $(ALLOCATOR
 $(eval $(call unit,allocator/test_slab,tests/allocator/test_slab.c tests/allocator/trap.c $(ALLOCATOR_CORE),,$(trapped)))
 $(eval $(call unit,allocator/test_shard,tests/allocator/test_shard.c tests/allocator/trap.c $(ALLOCATOR_CORE),,$(trapped)))
 $(eval $(call unit,allocator/test_depot,tests/allocator/test_depot.c tests/allocator/trap.c $(ALLOCATOR_CORE),,$(trapped)))
+$(eval $(call unit,allocator/test_heap,tests/allocator/test_heap.c tests/allocator/trap.c $(ALLOCATOR_CORE),,$(trapped)))
 $(eval $(call unit,allocator/test_whale,tests/allocator/test_whale.c tests/allocator/trap.c $(ALLOCATOR_CORE),,$(trapped)))
 $(eval $(call unit,allocator/test_option,tests/allocator/test_option.c $(ALLOCATOR_CORE),,-Wl$(comma)--wrap=notice_warning))
 $(eval $(call unit,allocator/test_bandit,tests/allocator/test_bandit.c $(ALLOCATOR_CORE)))

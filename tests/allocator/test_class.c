@@ -51,6 +51,16 @@ static void slabs_hold_whole_granules_of_blocks(void **state)
 	}
 }
 
+static void what_passes_through_a_thread_cache_is_bounded_too(void **state)
+{
+	(void)state;
+	for (unsigned cls = 1; cls < CLASS_END; cls++) {
+		assert_true((size_t)class_table[cls].passing * class_table[cls].size <= 512 << 10);
+		if (cls >= CLASS_TINY_END && cls < CLASS_MID_END)
+			assert_true(class_table[cls].passing > class_table[cls].cached);
+	}
+}
+
 static void aligned_classes_are_multiples(void **state)
 {
 	(void)state;
@@ -82,6 +92,7 @@ int main(void)
 		cmocka_unit_test(classes_rise),
 		cmocka_unit_test(no_small_class_wastes_more_than_an_eighth),
 		cmocka_unit_test(slabs_hold_whole_granules_of_blocks),
+		cmocka_unit_test(what_passes_through_a_thread_cache_is_bounded_too),
 		cmocka_unit_test(aligned_classes_are_multiples),
 		cmocka_unit_test(without_tiny_mid_serves_small_sizes),
 	};

@@ -126,7 +126,7 @@ static void a_block_goes_back_to_the_shard_that_it_came_from(void **state)
 
 static void misuse_is_reported(void **state)
 {
-	void *block[3], *inside;
+	void *block[3], *twice[2], *inside;
 
 	(void)state;
 	assert_int_equal(slab_add(block, 3), 3);
@@ -138,6 +138,9 @@ static void misuse_is_reported(void **state)
 	depot_fork_done();
 	assert_string_equal(TRAP(depot_put(cls, &inside, 1)),
 			    "free of a pointer that is not the start of a block:");
+	depot_fork_done();
+	twice[0] = twice[1] = block[1];
+	assert_string_equal(TRAP(depot_put(cls, twice, 2)), "double free of");
 }
 
 int main(void)

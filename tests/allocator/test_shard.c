@@ -75,6 +75,32 @@ static void source_decides_what_a_run_comes_from(void **state)
 	shard_give(clean, 2);
 }
 
+static void resident_runs_are_taken_and_given_several_at_once(void **state)
+{
+	bool zero;
+	void *run[4], *again[4], *clean = shard_take(0, SHARD_CLEAN, 1, 1, &zero);
+
+	(void)state;
+	shard_purge(0, true);
+	assert_int_equal(shard_take_resident(0, 2, again, 4), 0);
+	for (unsigned at = 0; at < 4; at++) {
+		run[at] = shard_take(at % 2, SHARD_ANY, 2, 1, &zero);
+		window_set(run[at], class_by_granules[2]);
+	}
+	shard_give_all(run, 4, 2);
+	assert_int_equal(shard_granules(), 1);
+	for (unsigned at = 0; at < 4; at++)
+		assert_int_equal(window_get(run[at]), 0);
+	/* Each to the shard that it came from; of which there are no more. */
+	assert_int_equal(shard_take_resident(0, 2, again, 1), 1);
+	assert_int_equal(shard_take_resident(0, 2, again + 1, 3), 1);
+	assert_int_equal(shard_take_resident(1, 2, again + 2, 3), 2);
+	assert_int_equal(shard_granules(), 9);
+	shard_give_all(again, 4, 2);
+	shard_give(clean, 1);
+	shard_purge(1, true);
+}
+
 static void zero_is_known_and_dirty_runs_come_first(void **state)
 {
 	bool zero;
@@ -174,6 +200,7 @@ int main(void)
 		cmocka_unit_test(runs_do_not_overlap),
 		cmocka_unit_test(runs_keep_their_alignment),
 		cmocka_unit_test(source_decides_what_a_run_comes_from),
+		cmocka_unit_test(resident_runs_are_taken_and_given_several_at_once),
 		cmocka_unit_test(zero_is_known_and_dirty_runs_come_first),
 		cmocka_unit_test(decay_takes_two_steps),
 		cmocka_unit_test(a_run_grows_into_what_is_free_behind_it),
