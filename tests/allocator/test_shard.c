@@ -78,7 +78,7 @@ static void source_decides_what_a_run_comes_from(void **state)
 static void resident_runs_are_taken_and_given_several_at_once(void **state)
 {
 	bool zero;
-	void *run[4], *again[4], *clean = shard_take(0, SHARD_CLEAN, 1, 1, &zero);
+	void *run[4], *again[5], *clean = shard_take(0, SHARD_CLEAN, 1, 1, &zero);
 
 	(void)state;
 	shard_purge(0, true);
