@@ -12,11 +12,14 @@
 #include "route.h"
 #include "shard.h"
 #include "shortage.h"
+#include "stretch.h"
 #include "thread.h"
 #include "whale.h"
 
 /* A block is kept by realloc unless it would be less than half used. */
 #define KEEP_SHARE 2
+/* A Whale counts for so many slow operations. */
+#define WHALE_TICKS 16
 
 static bool in_pools(size_t size)
 {
@@ -30,16 +33,34 @@ static void *with_errno(void *ptr)
 	return ptr;
 }
 
+/* What lies idle in the shards goes back to a system that has no more; false: it cannot suffice. */
+static bool idle_release(size_t size)
+{
+	if (size > atomic_load_explicit(&stat_shared.mapped_bytes, memory_order_relaxed))
+		return false;
+	for (unsigned shard = 0; shard < shard_count(); shard++)
+		shard_purge(shard, true);
+	return true;
+}
+
 /* A Whale. Pages that lie idle in the shards make room for fresh ones. */
-static void *region_alloc(size_t size, size_t align, bool *zero)
+static void *region_alloc(struct heap *heap, size_t size, size_t align, bool *zero)
 {
 	bool fresh = false;
-	void *ptr = whale_alloc(size, align, &fresh);
+	void *ptr = NULL;
 
-	if (zero)
-		*zero = fresh;
+	heap->ticks += WHALE_TICKS;
+	if (stretch_serves(size, align))
+		ptr = stretch_alloc(heap->shard, size, zero, &heap->counters);
+	if (ptr)
+		return ptr;
+	ptr = whale_alloc(size, align, &fresh);
+	if (!ptr && idle_release(size))
+		ptr = whale_alloc(size, align, &fresh);
 	if (ptr && fresh)
 		shard_make_room(size);
+	if (zero)
+		*zero = fresh;
 	return ptr;
 }
 
@@ -56,7 +77,7 @@ static void *any_alloc(size_t size, bool *zero)
 	if (in_pools(size))
 		ptr = heap_alloc(heap, class_in_use(size), zero);
 	else
-		ptr = region_alloc(size, 1, zero);
+		ptr = region_alloc(heap, size, 1, zero);
 	thread_leave(heap);
 	return with_errno(ptr);
 }
@@ -202,11 +223,11 @@ static void *any_aligned(struct heap *heap, size_t align, size_t size)
 	size_t rounded = (size + align - 1) & ~(align - 1);
 
 	if (align > SLOT || rounded < size || !in_pools(size))
-		return region_alloc(size, align, NULL);
+		return region_alloc(heap, size, align, NULL);
 	if (align > GRANULE && class_most > MID_MOST)
 		return span_aligned(heap, align, size);
 	if (!in_pools(rounded))
-		return region_alloc(size, align, NULL);
+		return region_alloc(heap, size, align, NULL);
 	return heap_alloc(heap, class_aligned(size, align), NULL);
 }
 
@@ -285,6 +306,8 @@ static __attribute__((noinline, cold)) void free_rest(void *ptr, uint32_t word)
 		pool_free(ptr, word);
 	else if (cls == CLASS_WHALE)
 		whale_free(ptr);
+	else if (cls == CLASS_STRETCH)
+		stretch_free(ptr, word);
 	else if (cls >= CLASS_MID_END)
 		span_free(cls, ptr);
 	else
@@ -319,13 +342,16 @@ void free_slow(void *ptr)
 size_t alloc_usable(void *ptr)
 {
 	uint32_t word = window_get(ptr);
+	unsigned cls;
 
 	if (!ptr)
 		return 0;
 	if (!word || !window_holds(ptr))
 		notice_fatal("not a block of this allocator:", ptr);
-	word &= WINDOW_CLASS_MASK;
-	return word == CLASS_WHALE ? whale_usable(ptr) : class_table[word].size;
+	cls = word & WINDOW_CLASS_MASK;
+	if (cls == CLASS_STRETCH)
+		return stretch_granules(word) << GRANULE_SHIFT;
+	return cls == CLASS_WHALE ? whale_usable(ptr) : class_table[cls].size;
 }
 
 /* Grows or shrinks a span where it is. */
@@ -360,6 +386,10 @@ void *alloc_resize(void *ptr, size_t size)
 			window_set(moved, word);
 			return moved;
 		}
+	} else if (cls == CLASS_STRETCH) {
+		moved = in_pools(size) ? NULL : stretch_realloc(ptr, word, size);
+		if (moved)
+			return moved;
 	} else if ((size <= usable && size >= usable / KEEP_SHARE) || span_resize(ptr, cls, size)) {
 		return ptr;
 	}

@@ -18,7 +18,7 @@ struct cache {
 	void **limit[CLASS_TINY_END]; /* where top may not pass */
 	uint8_t cls[TINY_UNITS];      /* class_by_units, near at hand */
 	/* The map's word of the blocks of each class that belong on the stack. */
-	uint32_t word[CLASS_WHALE + 1];
+	uint32_t word[CLASS_WORDS];
 	bool exited;   /* the thread is past its allocator's end: it gets no heap again */
 	uint64_t left; /* allocations to the next step of learning; runs on when there is none */
 	size_t direct; /* so many sizes above Tiny are looked for on the heap's stacks; 0: none */
@@ -38,7 +38,7 @@ extern HIDDEN void *cache_none[2];
 	{                                                                                          \
 		.top = {[0 ... CLASS_TINY_END - 1] = &cache_none[1]},                              \
 		.limit = {[0 ... CLASS_TINY_END - 1] = &cache_none[1]}, .cls = CLASS_BY_UNITS,     \
-		.word = {[0 ... CLASS_WHALE] = CACHE_NO_WORD},                                     \
+		.word = {[0 ... CLASS_WORDS - 1] = CACHE_NO_WORD},                                 \
 	}
 
 /*

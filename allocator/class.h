@@ -27,8 +27,11 @@
 #define CLASS_TINY_END 33u
 #define CLASS_MID_END  (CLASS_TINY_END + 40)
 #define CLASS_END      (CLASS_MID_END + 16)
-/* In the window's map only: the first granule of a Whale. */
-#define CLASS_WHALE CLASS_END
+/* In the window's map only: the first granule of a Whale, which is a mapping of its own or a
+ * stretch. */
+#define CLASS_WHALE   CLASS_END
+#define CLASS_STRETCH (CLASS_END + 1)
+#define CLASS_WORDS   (CLASS_END + 2)
 
 /* Says so to the compiler too, which then needs no detour through the GOT. */
 #define HIDDEN __attribute__((visibility("hidden")))

@@ -69,13 +69,13 @@ HAK_API const char *hak_version(void);
 	X(remote_stolen,        "remote frees reused before their owner took them in")              \
 	X(slabs_created,        "slabs formatted")                                                  \
 	X(slabs_retired,        "slabs given back as spans")                                        \
-	X(spans_taken,          "spans taken from a shard")                                         \
+	X(spans_taken,          "spans and Whales taken from a shard")                                         \
 	X(spans_returned,       "spans given back to a shard")                                      \
 	X(large_allocs,         "L2.5 blocks handed out past the thread cache")                     \
 	X(large_hits,           "of these, from spans still kept by the thread")                    \
 	X(whale_allocs,         "Whale blocks handed out")                                          \
-	X(whale_hits,           "of these, from kept regions")                                      \
-	X(whale_kept_bytes,     "bytes of Whale regions kept for reuse now")                        \
+	X(whale_hits,           "of these, from memory that was in use before")                                      \
+	X(whale_kept_bytes,     "bytes of Whales with mappings of their own kept for reuse")                        \
 	X(mmap_calls,           "system calls that mapped memory")                                  \
 	X(munmap_calls,         "system calls that unmapped memory")                                \
 	X(mremap_calls,         "system calls that moved or resized a mapping")                     \

@@ -74,7 +74,7 @@ void *obey_aligned(const struct rule *rule, size_t align, size_t size)
 
 static bool is_whale(const void *ptr)
 {
-	return (window_get(ptr) & WINDOW_CLASS_MASK) == CLASS_WHALE;
+	return (window_get(ptr) & WINDOW_CLASS_MASK) >= CLASS_WHALE;
 }
 
 void *obey_resize(const struct rule *rule, void *ptr, size_t size)

@@ -22,7 +22,7 @@ struct options {
 #define OPTION_FIELD(key, standard, most, text) uint32_t key;
 	OPTIONS(OPTION_FIELD)
 #undef OPTION_FIELD
-	uint32_t whale_capacity; /* most regions kept */
+	uint32_t whale_capacity; /* most regions kept; below the most, no Whale is a stretch */
 	bool learn;              /* learn=ucb1 */
 	char rules[256];         /* file of site rules; "" for none */
 	bool stats;              /* print counters at exit */

@@ -17,6 +17,9 @@
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
 
 #define PIECE ((size_t)4 << 20)
 
@@ -122,6 +125,19 @@ bool os_move(void *addr, size_t old_bytes, void *target, size_t bytes)
 		return true;
 	if (place == target)
 		munmap(target, bytes);
+	return false;
+}
+
+bool os_lift(void *addr, size_t old_bytes, void *target, size_t bytes)
+{
+	KEEP_ERRNO;
+
+	if (os_map_at(target, bytes) != 0)
+		return false;
+	if (mremap(addr, old_bytes, old_bytes, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP,
+		   target) == target)
+		return true;
+	munmap(target, bytes); /* A kernel before 5.7 always takes the old mapping away. */
 	return false;
 }
 

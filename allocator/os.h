@@ -34,6 +34,10 @@ bool os_resize(void *addr, size_t old_bytes, size_t bytes);
  * cannot. */
 bool os_move(void *addr, size_t old_bytes, void *target, size_t bytes);
 
+/* The same with a larger mapping at `target`, while the old one stays and reads as zero from now
+ * on. */
+bool os_lift(void *addr, size_t old_bytes, void *target, size_t bytes);
+
 /* Gives the pages back and keeps the addresses; they read as zero from now on. False when it
  * cannot. */
 bool os_purge(void *addr, size_t bytes);

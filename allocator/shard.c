@@ -4,6 +4,7 @@
 #include "meta.h"
 #include "notice.h"
 #include "os.h"
+#include "segmentlist.h"
 #include "stat.h"
 #include "whale.h"
 
@@ -24,11 +25,13 @@
 
 struct shard {
 	_Alignas(64) struct lock lock;
-	struct segment *first, *last; /* segments with free granules */
-	unsigned segments;            /* in all */
-	unsigned spare;               /* of these, with nothing given out */
-	struct segment *records;      /* unused */
-	size_t dirty;                 /* granules that are free and may be resident */
+	/* Segments with free granules: spans are taken from the first, and leave the last to
+	 * Whales. */
+	struct segmentlist list;
+	unsigned segments;       /* in all */
+	unsigned spare;          /* of these, with nothing given out */
+	struct segment *records; /* unused */
+	size_t dirty;            /* granules that are free and may be resident */
 	bool used;
 	/* Written under the lock, read without. */
 	_Atomic uint64_t out;             /* granules given out */
@@ -79,56 +82,6 @@ struct slab *shard_slab_form(void *run, unsigned cls, uint32_t tag, uint32_t wor
 	return slab;
 }
 
-static uint64_t run_mask(unsigned first, unsigned granules)
-{
-	return (granules == 64 ? UINT64_MAX : ((uint64_t)1 << granules) - 1) << first;
-}
-
-/* Bits of the first granules of runs of `granules` ones in `bits`, at multiples of `align`. */
-static uint64_t runs_in(uint64_t bits, unsigned granules, unsigned align)
-{
-	static const uint64_t aligned[] = {UINT64_MAX,
-					   0x5555555555555555u,
-					   0x1111111111111111u,
-					   0x0101010101010101u,
-					   0x0001000100010001u,
-					   0x0000000100000001u,
-					   1};
-
-	for (unsigned have = 1; have < granules;) {
-		unsigned step = have < granules - have ? have : granules - have;
-
-		bits &= bits >> step;
-		have += step;
-	}
-	return bits & aligned[__builtin_ctz(align)];
-}
-
-static void segment_list(struct shard *shard, struct segment *segment)
-{
-	segment->listed = true;
-	segment->next = NULL;
-	segment->prev = shard->last;
-	if (shard->last)
-		shard->last->next = segment;
-	else
-		shard->first = segment;
-	shard->last = segment;
-}
-
-static void segment_unlist(struct shard *shard, struct segment *segment)
-{
-	segment->listed = false;
-	if (segment->prev)
-		segment->prev->next = segment->next;
-	else
-		shard->first = segment->next;
-	if (segment->next)
-		segment->next->prev = segment->prev;
-	else
-		shard->last = segment->prev;
-}
-
 /* Under the shard's lock; the record outlives its segment, for the next one. */
 static struct segment *record_take(struct shard *shard)
 {
@@ -141,6 +94,7 @@ static struct segment *record_take(struct shard *shard)
 	segment = meta_take(sizeof(*segment));
 	if (!segment)
 		return NULL;
+	segment->owner.shard = (uint8_t)(shard - shards);
 	segment->chain = atomic_load_explicit(&chain, memory_order_relaxed);
 	/* Release: pairs with the acquire in shard_find_remote. */
 	while (!atomic_compare_exchange_weak_explicit(&chain, &segment->chain, segment,
@@ -149,12 +103,12 @@ static struct segment *record_take(struct shard *shard)
 	return segment;
 }
 
-static void base_unmap(char *base)
+static void slots_unmap(char *base, size_t bytes)
 {
-	os_unmap(base, SLOT);
+	os_unmap(base, bytes);
 	stat_add_shared(&stat_shared.munmap_calls, 1);
-	window_release(base, SLOT);
-	window_count(-(int64_t)SLOT);
+	window_release(base, bytes);
+	window_count(-(int64_t)bytes);
 }
 
 /* Unmaps a segment of which nothing is given out; returns how many bytes of it may have been
@@ -163,87 +117,131 @@ static size_t segment_destroy(struct shard *shard, struct segment *segment)
 {
 	size_t bytes = (size_t)__builtin_popcountll(segment->dirty) << GRANULE_SHIFT;
 
-	segment_unlist(shard, segment);
-	base_unmap(segment->base);
+	slots_unmap(segment->base, SLOT);
 	shard->segments--;
 	shard->spare--;
 	shard->dirty -= (size_t)__builtin_popcountll(segment->dirty);
 	segment->free = segment->dirty = segment->stale = 0;
+	segment->free_count = 0;
+	segmentlist_settle(&shard->list, segment);
 	segment->next = shard->records;
 	shard->records = segment;
 	stat_add_shared(&stat_shared.purged_bytes, bytes);
 	return bytes;
 }
 
-static struct segment *segment_create(unsigned number)
+/* Makes a mapped slot a segment with nothing given out; false: no memory for the record. */
+static bool segment_create(struct shard *shard, char *base)
 {
-	struct shard *shard = &shards[number];
-	struct segment *segment;
-	char *base;
+	struct segment *segment = record_take(shard);
 
-	whale_release(SLOT);
-	base = window_take(SLOT, SLOT);
-	if (!base)
-		return NULL;
-	segment = record_take(shard);
-	if (!segment) {
-		base_unmap(base);
-		return NULL;
-	}
+	if (!segment)
+		return false;
 	shard->segments++;
 	shard->spare++;
 	__atomic_store_n(&segment->base, base, __ATOMIC_RELAXED);
 	segment->free = UINT64_MAX;
-	segment->shard = (uint8_t)number;
-	window.owners[window_slot(base)] = segment;
-	segment_list(shard, segment);
+	segment->free_count = SEGMENT_GRANULES;
+	window_own(window_slot(base), &segment->owner);
+	segmentlist_settle(&shard->list, segment);
+	return true;
+}
+
+/* Maps segments for a run of `granules`. */
+static bool segments_create(struct shard *shard, size_t granules)
+{
+	size_t bytes = ((granules << GRANULE_SHIFT) + SLOT - 1) & ~(SLOT - 1);
+	char *base;
+
+	whale_release(bytes);
+	base = window_take(bytes, SLOT);
+	if (!base)
+		return false;
+	for (size_t at = 0; at < bytes; at += SLOT) {
+		if (segment_create(shard, base + at))
+			continue;
+		slots_unmap(base + at, bytes - at);
+		return false;
+	}
 	if (!shard->used) {
 		shard->used = true;
 		stat_add_shared(&stat_shared.shards_used, 1);
 	}
-	return segment;
+	return true;
 }
 
-static char *segment_take(struct shard *shard, struct segment *segment, unsigned first,
-			  unsigned granules, bool *zero)
+/* Gives out free granules of one segment; which of them may hold old bytes. */
+static uint64_t segment_take(struct shard *shard, struct segment *segment, unsigned first,
+			     unsigned granules)
 {
-	uint64_t mask = run_mask(first, granules);
+	uint64_t mask = segment_mask(first, granules);
+	uint64_t dirty = segment->dirty & mask;
 
-	*zero = !(segment->dirty & mask);
-	if (segment->free == UINT64_MAX)
+	if (segment->free_count == SEGMENT_GRANULES)
 		shard->spare--;
 	segment->free &= ~mask;
-	stat_add(&shard->out, granules);
-	stat_add(&shard->taken, 1);
-	shard->dirty -= (size_t)__builtin_popcountll(segment->dirty & mask);
+	segment->free_count -= (uint8_t)granules;
+	shard->dirty -= (size_t)__builtin_popcountll(dirty);
 	segment->dirty &= ~mask;
 	segment->stale &= ~mask;
-	if (!segment->free)
-		segment_unlist(shard, segment);
-	return segment->base + ((size_t)first << GRANULE_SHIFT);
+	segmentlist_settle(&shard->list, segment);
+	return dirty;
 }
 
-/* The first of the shortest runs of ones in `bits` that hold `granules` at a multiple of align; 64:
- * none. */
-static unsigned run_best(uint64_t bits, unsigned granules, unsigned align, unsigned *length)
+/* Destroys a spare segment, and others at hand, while there are too many. */
+static void spare_trim(struct shard *shard, struct segment *segment)
 {
-	uint64_t starts = runs_in(bits, granules, align);
-	unsigned best = 64;
-
-	*length = 65;
-	while (starts) {
-		unsigned first = (unsigned)__builtin_ctzll(starts);
-		uint64_t rest = ~(bits >> first);
-		unsigned run = rest ? (unsigned)__builtin_ctzll(rest) : 64 - first;
-
-		if (run < *length) {
-			*length = run;
-			best = first;
-		}
-		/* On to the next run. */
-		starts &= first + run >= 64 ? 0 : UINT64_MAX << (first + run);
+	while (segment && segment->free_count == SEGMENT_GRANULES &&
+	       shard->spare > SPARE_LEAST + shard->segments / SPARE_SHARE) {
+		segment_destroy(shard, segment);
+		segment = shard->list.last;
 	}
-	return best;
+}
+
+/* Takes a segment's granules back; false: they are free already. */
+static bool segment_give(struct shard *shard, struct segment *segment, unsigned first,
+			 unsigned granules)
+{
+	uint64_t mask = segment_mask(first, granules);
+
+	if (segment->free & mask)
+		return false;
+	segment->free |= mask;
+	segment->dirty |= mask;
+	segment->free_count += (uint8_t)granules;
+	shard->dirty += granules;
+	segmentlist_settle(&shard->list, segment);
+	if (segment->free_count == SEGMENT_GRANULES) {
+		shard->spare++;
+		spare_trim(shard, segment);
+	}
+	return true;
+}
+
+/* The part of a run that lies in the segment where it begins. */
+static unsigned run_part(const struct segment *segment, const char *ptr, size_t granules)
+{
+	size_t room = SEGMENT_GRANULES - segment_granule(segment, ptr);
+
+	return (unsigned)(granules < room ? granules : room);
+}
+
+/* Gives out a free run. */
+static void run_claim(struct shard *shard, char *ptr, size_t granules, struct shard_dirty *dirty)
+{
+	uint64_t *bits = dirty->bits;
+
+	dirty->granules = shard->dirty;
+	stat_add(&shard->out, granules);
+	while (granules) {
+		struct segment *segment = segment_of(ptr);
+		unsigned part = run_part(segment, ptr, granules);
+
+		*bits++ = segment_take(shard, segment, segment_granule(segment, ptr), part);
+		ptr += (size_t)part << GRANULE_SHIFT;
+		granules -= part;
+	}
+	dirty->granules -= shard->dirty;
 }
 
 /* What taking a run costs, the less the better: memory of the wrong kind most, then the room that
@@ -254,123 +252,143 @@ static unsigned run_cost(const struct segment *segment, enum shard_source source
 	uint64_t clean = segment->free & ~segment->dirty;
 	unsigned length;
 
-	*first = run_best(source == SHARD_CLEAN ? clean : segment->dirty, granules, align, &length);
+	*first = segment_best(source == SHARD_CLEAN ? clean : segment->dirty, granules, align,
+			      &length);
 	if (*first == 64 && source != SHARD_RESIDENT) {
-		*first = run_best(segment->free, granules, align, &length);
+		*first = segment_best(segment->free, granules, align, &length);
 		length += SEGMENT_GRANULES;
 	}
 	return length;
 }
 
 /* The cheapest run of the first few segments that may have one, and of equals the first. */
-static char *run_take(struct shard *shard, enum shard_source source, unsigned granules,
-		      unsigned align, bool *zero)
+static char *span_find(const struct shard *shard, enum shard_source source, unsigned granules,
+		       unsigned align)
 {
-	struct segment *best_segment = NULL;
-	unsigned best = 64, best_cost = UINT32_MAX, looked = 0;
+	unsigned best_cost = UINT32_MAX, looked = 0;
+	char *best = NULL;
 
 	if (source == SHARD_RESIDENT && shard->dirty < granules)
 		return NULL;
-	for (struct segment *segment = shard->first; segment; segment = segment->next) {
+	for (struct segment *segment = shard->list.first; segment; segment = segment->next) {
 		unsigned first, cost = run_cost(segment, source, granules, align, &first);
 
 		if (first < 64 && cost < best_cost) {
-			best_segment = segment;
-			best = first;
+			best = segment->base + ((size_t)first << GRANULE_SHIFT);
 			best_cost = cost;
 			if (cost == granules)
 				break;
 		}
-		if (best_segment && ++looked == COMPARED_MOST)
+		if (best && ++looked == COMPARED_MOST)
 			break;
 	}
-	if (!best_segment)
+	return best;
+}
+
+static char *run_take(struct shard *shard, enum shard_source source, size_t granules,
+		      unsigned align, struct shard_dirty *dirty)
+{
+	char *ptr = granules > SHARD_SPAN_MOST
+			    ? segment_stretch(shard->list.last, granules)
+			    : span_find(shard, source, (unsigned)granules, align);
+
+	if (!ptr)
 		return NULL;
-	return segment_take(shard, best_segment, best, granules, zero);
+	run_claim(shard, ptr, granules, dirty);
+	stat_add(&shard->taken, 1);
+	return ptr;
 }
 
 unsigned shard_take_resident(unsigned number, unsigned granules, void **runs, unsigned most)
 {
 	struct shard *shard = &shards[number];
+	struct shard_dirty dirty;
 	unsigned taken = 0;
-	bool zero;
 
 	lock_take(&shard->lock);
-	while (taken < most && (runs[taken] = run_take(shard, SHARD_RESIDENT, granules, 1, &zero)))
+	while (taken < most && (runs[taken] = run_take(shard, SHARD_RESIDENT, granules, 1, &dirty)))
 		taken++;
 	lock_drop(&shard->lock);
 	return taken;
 }
 
-static char *run_take_locked(unsigned number, enum shard_source source, unsigned granules,
-			     unsigned align, bool *zero)
+static char *run_take_locked(unsigned number, enum shard_source source, size_t granules,
+			     unsigned align, struct shard_dirty *dirty)
 {
 	struct shard *shard = &shards[number];
 	char *ptr;
 
 	lock_take(&shard->lock);
-	ptr = run_take(shard, source, granules, align, zero);
+	ptr = run_take(shard, source, granules, align, dirty);
 	lock_drop(&shard->lock);
+	return ptr;
+}
+
+void *shard_take_run(unsigned number, enum shard_source source, size_t granules, unsigned align,
+		     struct shard_dirty *dirty)
+{
+	bool fresh = source != SHARD_RESIDENT && source != SHARD_MAPPED;
+	struct shard *shard = &shards[number];
+	char *ptr;
+
+	lock_take(&shard->lock);
+	ptr = run_take(shard, source, granules, align, dirty);
+	if (!ptr && fresh && segments_create(shard, granules))
+		ptr = run_take(shard, source, granules, align, dirty);
+	lock_drop(&shard->lock);
+	/* Another shard may still have room when the system has none. */
+	for (unsigned other = 0; !ptr && fresh && other < count; other++)
+		if (other != number)
+			ptr = run_take_locked(other, source, granules, align, dirty);
 	return ptr;
 }
 
 void *shard_take(unsigned number, enum shard_source source, unsigned granules, unsigned align,
 		 bool *zero)
 {
-	struct shard *shard = &shards[number];
-	char *ptr;
+	struct shard_dirty dirty = {.granules = 0};
+	void *ptr = shard_take_run(number, source, granules, align, &dirty);
 
-	lock_take(&shard->lock);
-	ptr = run_take(shard, source, granules, align, zero);
-	if (!ptr && source != SHARD_RESIDENT && segment_create(number))
-		ptr = run_take(shard, source, granules, align, zero);
-	lock_drop(&shard->lock);
-	/* Another shard may still have room when the system has none. */
-	for (unsigned other = 0; !ptr && source != SHARD_RESIDENT && other < count; other++)
-		if (other != number)
-			ptr = run_take_locked(other, source, granules, align, zero);
+	*zero = !dirty.granules;
 	return ptr;
 }
 
-static struct segment *segment_of(const void *ptr)
+/* Of a slab all granules have a word, of other runs at most the first. */
+static void words_clear(char *ptr, size_t granules)
 {
-	return window.owners[window_slot(ptr)];
-}
+	unsigned cls = window_get(ptr) & WINDOW_CLASS_MASK;
+	size_t words = cls && cls < CLASS_MID_END ? granules : 1;
 
-static unsigned granule_of(const struct segment *segment, const void *ptr)
-{
-	return (unsigned)(((const char *)ptr - segment->base) >> GRANULE_SHIFT);
+	for (size_t at = 0; at < words; at++)
+		window_set(ptr + (at << GRANULE_SHIFT), 0);
 }
 
 /* Under the lock. */
-static void run_give(struct shard *shard, void *ptr, unsigned granules)
+static void run_give(struct shard *shard, void *ptr, size_t granules)
 {
-	struct segment *segment = segment_of(ptr);
-	uint64_t mask = run_mask(granule_of(segment, ptr), granules);
+	char *at = ptr;
 
-	if (segment->free & mask)
-		notice_fatal("double free of", ptr);
-	segment->free |= mask;
-	segment->dirty |= mask;
-	shard->dirty += granules;
 	stat_subtract(&shard->out, granules);
 	stat_add(&shard->returned, 1);
-	if (!segment->listed)
-		segment_list(shard, segment);
-	if (segment->free == UINT64_MAX &&
-	    ++shard->spare > SPARE_LEAST + shard->segments / SPARE_SHARE)
-		segment_destroy(shard, segment);
+	while (granules) {
+		struct segment *segment = segment_of(at);
+		unsigned part = run_part(segment, at, granules);
+
+		if (!segment_give(shard, segment, segment_granule(segment, at), part))
+			notice_fatal("double free of", ptr);
+		at += (size_t)part << GRANULE_SHIFT;
+		granules -= part;
+	}
 }
 
-void shard_give_all(void **runs, size_t given, unsigned granules)
+void shard_give_all(void **runs, size_t given, size_t granules)
 {
 	struct shard *held = NULL;
 
 	for (size_t at = 0; at < given; at++) {
 		struct shard *shard = &shards[shard_number(runs[at])];
 
-		for (unsigned granule = 0; granule < granules; granule++)
-			window_set((char *)runs[at] + ((size_t)granule << GRANULE_SHIFT), 0);
+		words_clear(runs[at], granules);
 		if (shard != held) {
 			if (held)
 				lock_drop(&held->lock);
@@ -383,51 +401,34 @@ void shard_give_all(void **runs, size_t given, unsigned granules)
 		lock_drop(&held->lock);
 }
 
-void shard_give(void *ptr, unsigned granules)
+void shard_give(void *ptr, size_t granules)
 {
 	shard_give_all(&ptr, 1, granules);
 }
 
-bool shard_extend(void *ptr, unsigned granules, unsigned more)
+bool shard_extend(void *ptr, size_t granules, size_t more)
 {
-	struct segment *segment = segment_of(ptr);
-	struct shard *shard = &shards[segment->shard];
-	unsigned first = granule_of(segment, ptr) + granules;
-	bool done = false, zero;
+	char *end = (char *)ptr + (granules << GRANULE_SHIFT);
+	struct segment *segment = segment_of(end - GRANULE);
+	struct shard *shard = &shards[segment->owner.shard];
+	struct shard_dirty dirty;
+	bool done;
 
-	if (first + more > SEGMENT_GRANULES)
-		return false;
 	lock_take(&shard->lock);
-	if ((segment->free & run_mask(first, more)) == run_mask(first, more)) {
-		segment_take(shard, segment, first, more, &zero);
-		done = true;
-	}
+	done = segment_is_free(segment, segment_granule(segment, end), more);
+	if (done)
+		run_claim(shard, end, more, &dirty);
 	lock_drop(&shard->lock);
 	return done;
 }
 
-/* Purges the runs of `mask`; what the system refuses stays dirty. */
-static size_t segment_purge(struct shard *shard, struct segment *segment, uint64_t mask)
+/* As segment_purge; bytes. */
+static size_t dirty_purge(struct shard *shard, struct segment *segment, uint64_t mask)
 {
-	size_t purged = 0;
+	unsigned purged = segment_purge(segment, mask);
 
-	while (mask) {
-		unsigned first = (unsigned)__builtin_ctzll(mask);
-		uint64_t rest = ~(mask >> first);
-		unsigned granules = rest ? (unsigned)__builtin_ctzll(rest) : 64 - first;
-		size_t bytes = (size_t)granules << GRANULE_SHIFT;
-
-		if (granules > 64 - first)
-			granules = 64 - first;
-		mask &= ~run_mask(first, granules);
-		stat_add_shared(&stat_shared.purge_calls, 1);
-		if (!os_purge(segment->base + ((size_t)first << GRANULE_SHIFT), bytes))
-			continue;
-		segment->dirty &= ~run_mask(first, granules);
-		shard->dirty -= granules;
-		purged += bytes;
-	}
-	return purged;
+	shard->dirty -= purged;
+	return (size_t)purged << GRANULE_SHIFT;
 }
 
 size_t shard_purge(unsigned number, bool all)
@@ -437,13 +438,13 @@ size_t shard_purge(unsigned number, bool all)
 	size_t purged = 0, destroyed = 0;
 
 	lock_take(&shard->lock);
-	for (struct segment *segment = shard->first; segment; segment = next) {
+	for (struct segment *segment = shard->list.first; segment; segment = next) {
 		next = segment->next;
 		if (segment->free == UINT64_MAX && (all || segment->stale == segment->dirty)) {
 			destroyed += segment_destroy(shard, segment);
 			continue;
 		}
-		purged += segment_purge(shard, segment, all ? segment->dirty : segment->stale);
+		purged += dirty_purge(shard, segment, all ? segment->dirty : segment->stale);
 		segment->stale = segment->dirty;
 	}
 	lock_drop(&shard->lock);
@@ -508,11 +509,12 @@ static size_t shard_release(unsigned number, size_t bytes, size_t left)
 
 	lock_take(&shard->lock);
 	for (int fresh = 0; fresh < 2; fresh++) {
-		for (struct segment *segment = shard->first; segment; segment = segment->next) {
+		for (struct segment *segment = shard->list.first; segment;
+		     segment = segment->next) {
 			if (purged >= bytes || shard->dirty << GRANULE_SHIFT <= left)
 				break;
-			purged += segment_purge(shard, segment,
-						fresh ? segment->dirty : segment->stale);
+			purged += dirty_purge(shard, segment,
+					      fresh ? segment->dirty : segment->stale);
 		}
 	}
 	lock_drop(&shard->lock);

@@ -1,7 +1,7 @@
 /*
- * Shards: who owns the segments. A segment is a slot of the window cut into 64 granules; runs of
- * granules (spans) are given out whole. Each shard has its own segments and its own lock; a heap
- * takes spans from one shard and gives each back to the shard it came from.
+ * Shards: who owns the segments. Runs of granules (spans, and Whales that are stretches) are
+ * given out whole. Each shard has its own segments and its own lock; a heap takes runs from one
+ * shard and gives each back to the shard it came from.
  */
 #ifndef SHARD_H
 #define SHARD_H
@@ -11,28 +11,17 @@
 #include <stdint.h>
 
 #include "hakmem.h"
-#include "slab.h"
-#include "window.h"
+#include "segment.h"
 
-#define SHARD_MOST       16
-#define SEGMENT_GRANULES 64
-
-struct segment {
-	struct slab slabs[SEGMENT_GRANULES]; /* a record for each granule */
-	struct segment *next, *prev;         /* among the shard's with free granules */
-	char *base;
-	uint64_t free;  /* a bit per granule: not given out */
-	uint64_t dirty; /* free, and may hold old bytes */
-	uint64_t stale; /* dirty since before the last step of decay */
-	uint8_t shard;
-	bool listed;
-	struct segment *chain; /* the record made before this one, in any shard */
-};
+#define SHARD_MOST 16
+/* The most granules of a run: of one that lies in one segment, and of any. */
+#define SHARD_SPAN_MOST 32
+#define SHARD_RUN_MOST  512
 
 /* The record of the granule that ptr lies in; ptr lies in a segment. */
 static inline struct slab *shard_slab(const void *ptr)
 {
-	struct segment *segment = window.owners[window_slot(ptr)];
+	struct segment *segment = segment_of(ptr);
 
 	return &segment->slabs[((uintptr_t)ptr >> GRANULE_SHIFT) & (SEGMENT_GRANULES - 1)];
 }
@@ -60,9 +49,7 @@ struct slab *shard_slab_form(void *run, unsigned cls, uint32_t tag, uint32_t wor
 /* The shard that ptr's segment belongs to. */
 static inline unsigned shard_number(const void *ptr)
 {
-	const struct segment *segment = window.owners[window_slot(ptr)];
-
-	return segment->shard;
+	return segment_of(ptr)->owner.shard;
 }
 
 /* Once: a shard for every few processors. */
@@ -72,15 +59,26 @@ unsigned shard_count(void);
 /* What memory a run shall come from. */
 enum shard_source {
 	SHARD_RESIDENT, /* where old bytes may be, else none */
+	SHARD_MAPPED,   /* resident before clean, of segments that there are, else none */
 	SHARD_CLEAN,    /* where none are: for who will use little of it; else anywhere */
 	SHARD_ANY,      /* resident before clean */
 };
 
+/* What of a run may hold old bytes: granules in all, and bits of each segment that it touches. */
+struct shard_dirty {
+	size_t granules;
+	uint64_t bits[SHARD_RUN_MOST / SEGMENT_GRANULES + 1];
+};
+
 /*
- * A run of `granules` (at most 64) that starts at a multiple of `align` granules (a power of two,
- * at most 64). NULL: no memory, or nothing of that source. *zero: all bytes are known to be 0. The
- * map's words stay for the caller to set.
+ * A run of `granules` that starts at a multiple of `align` granules (a power of two, at most 64).
+ * One of up to SHARD_SPAN_MOST lies in one segment; a longer one is MAPPED or ANY, and not aligned.
+ * NULL: no memory, or nothing of that source. The map's words stay for the caller to set.
  */
+void *shard_take_run(unsigned shard, enum shard_source source, size_t granules, unsigned align,
+		     struct shard_dirty *dirty);
+
+/* The same; *zero: all bytes are known to be 0. */
 void *shard_take(unsigned shard, enum shard_source source, unsigned granules, unsigned align,
 		 bool *zero);
 
@@ -88,13 +86,13 @@ void *shard_take(unsigned shard, enum shard_source source, unsigned granules, un
 unsigned shard_take_resident(unsigned shard, unsigned granules, void **runs, unsigned most);
 
 /* Gives a run back (or any part of one) and clears its words in the map. */
-void shard_give(void *ptr, unsigned granules);
+void shard_give(void *ptr, size_t granules);
 
 /* The same of runs of one length. */
-void shard_give_all(void **runs, size_t given, unsigned granules);
+void shard_give_all(void **runs, size_t given, size_t granules);
 
 /* Takes the `more` granules that follow the run of `granules` at ptr, if they are free. */
-bool shard_extend(void *ptr, unsigned granules, unsigned more);
+bool shard_extend(void *ptr, size_t granules, size_t more);
 
 /* One step of decay: returns to the system what was free at the last step already; everything with
  * `all`. */

@@ -13,6 +13,7 @@
 #include "rule.h"
 #include "shard.h"
 #include "site.h"
+#include "stretch.h"
 #include "tune.h"
 #include "whale.h"
 
@@ -307,6 +308,8 @@ static void start_parts(void)
 	slab_init(os_secret());
 	shard_init();
 	whale_init(options.whale_capacity);
+	/* What is counted one by one cannot be merged. */
+	stretch_init(options.whale_capacity == OPTION_WHALE_CAPACITY_MOST);
 	if (pthread_key_create(&key, thread_end) != 0)
 		option_drop_tls(); /* Without an end of threads, heaps would be lost. */
 }

@@ -23,6 +23,7 @@
 #define AGE_RELEASED 4
 
 struct whale {
+	struct owner owner;
 	struct whale *next, *prev; /* kept: newest first; unused records: next alone */
 	char *ptr;
 	size_t bytes;  /* mapped */
@@ -153,11 +154,20 @@ static struct whale *record_take(void)
 {
 	struct whale *whale = records;
 
-	if (whale)
+	if (whale) {
 		records = whale->next;
-	else
-		whale = meta_take(sizeof(*whale));
+		return whale;
+	}
+	whale = meta_take(sizeof(*whale));
+	if (whale)
+		whale->owner.shard = WINDOW_NO_SHARD;
 	return whale;
+}
+
+static void record_put(struct whale *whale)
+{
+	whale->next = records;
+	records = whale;
 }
 
 static void whale_place(struct whale *whale, char *ptr, size_t bytes, size_t places)
@@ -165,7 +175,7 @@ static void whale_place(struct whale *whale, char *ptr, size_t bytes, size_t pla
 	whale->ptr = ptr;
 	whale->bytes = bytes;
 	whale->places = places;
-	window.owners[window_slot(ptr)] = whale;
+	window_own(window_slot(ptr), &whale->owner);
 	window_set(ptr, CLASS_WHALE);
 }
 
@@ -194,8 +204,7 @@ static struct whale *whale_create(size_t bytes, size_t align)
 		ptr = window_take(bytes, align < SLOT ? SLOT : align);
 	}
 	if (!ptr) {
-		whale->next = records;
-		records = whale;
+		record_put(whale);
 		return NULL;
 	}
 	whale_place(whale, ptr, bytes, bytes);
@@ -275,11 +284,18 @@ size_t whale_usable(const void *ptr)
 	return whale_of(ptr)->bytes;
 }
 
+/* Addresses for a region that has to grow, and is to grow further. */
+static char *places_reserve(size_t bytes, size_t *places)
+{
+	*places = bytes + bytes / 2;
+	return window_reserve(*places, SLOT);
+}
+
 /* Moves the pages to addresses with room to grow. Under the lock. */
 static bool whale_move(struct whale *whale, size_t bytes)
 {
-	size_t places = bytes + bytes / 2;
-	char *target = window_reserve(places, SLOT);
+	size_t places;
+	char *target = places_reserve(bytes, &places);
 
 	if (!target)
 		return false;
@@ -324,6 +340,37 @@ void *whale_realloc(void *ptr, size_t size)
 	if (done)
 		window_count((int64_t)bytes - (int64_t)before);
 	return ptr;
+}
+
+void *whale_adopt(void *from, size_t held, size_t size)
+{
+	size_t bytes = page_round(size), places;
+	struct whale *whale;
+	char *target = NULL;
+
+	lock_take(&lock);
+	whale = record_take();
+	if (whale)
+		target = places_reserve(bytes, &places);
+	if (target && os_lift(from, held, target, bytes)) {
+		whale_place(whale, target, bytes, places);
+		whale->live = true;
+		live_bytes += bytes;
+	} else {
+		if (target)
+			window_release(target, places);
+		if (whale)
+			record_put(whale);
+		target = NULL;
+	}
+	lock_drop(&lock);
+	if (!target)
+		return NULL;
+	stat_add_shared(&stat_shared.mmap_calls, 1);
+	stat_add_shared(&stat_shared.mremap_calls, 1);
+	stat_add_shared(&stat_shared.realloc_moved, 1);
+	window_count((int64_t)bytes);
+	return target;
 }
 
 void whale_release(size_t bytes)

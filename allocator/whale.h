@@ -1,6 +1,7 @@
 /*
- * Whales: blocks of 2 MiB and more, each a mapping of its own in the window. Freed ones are kept
- * for reuse, bounded in number, bytes and age.
+ * Whales that are mappings of their own in the window: blocks beyond stretches, and those that
+ * grew, that a rule keeps or that are aligned to more than a granule. Freed ones are kept for
+ * reuse, bounded in number, bytes and age.
  */
 #ifndef WHALE_H
 #define WHALE_H
@@ -19,6 +20,12 @@ size_t whale_usable(const void *ptr);
 
 /* Resizes in place or by moving pages; NULL when neither works and nothing changed. */
 void *whale_realloc(void *ptr, size_t size);
+
+/*
+ * A region of `size` bytes with room to grow, to which the first `bytes` at `from` move, pages and
+ * all; what they leave behind stays mapped. NULL when it cannot.
+ */
+void *whale_adopt(void *from, size_t bytes, size_t size);
 
 /* A step of upkeep: regions not reused for long go. All of them with `all`; returns the bytes. */
 size_t whale_tick(bool all);

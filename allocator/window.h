@@ -33,6 +33,13 @@
 extern HIDDEN _Atomic uint32_t *window_map;
 extern HIDDEN uint64_t window_mask; /* granules in the window, less one */
 
+/* What the record of a slot's owner begins with; constant. */
+struct owner {
+	uint8_t shard; /* of a segment; of a Whale WINDOW_NO_SHARD */
+};
+
+#define WINDOW_NO_SHARD UINT8_MAX
+
 struct window {
 	uintptr_t base;
 	size_t slots;
@@ -40,6 +47,18 @@ struct window {
 };
 
 extern HIDDEN struct window window;
+
+/* Acquire and release are each other's partners: who looks at a slot that is not its own sees the
+ * record as it was made. */
+static inline struct owner *window_record(size_t slot)
+{
+	return __atomic_load_n((struct owner **)&window.owners[slot], __ATOMIC_ACQUIRE);
+}
+
+static inline void window_own(size_t slot, struct owner *record)
+{
+	__atomic_store_n((struct owner **)&window.owners[slot], record, __ATOMIC_RELEASE);
+}
 
 /* Once, before anything else. False when the system has no memory. */
 bool window_init(void);

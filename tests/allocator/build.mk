@@ -1,12 +1,13 @@
 # Objects instead of the archive: the C library's own names must stay the sanitizers'.
 trapped := -Wl,--wrap=notice_fatal
-refusing := $(addprefix -Wl$(comma)--wrap=,os_map os_map_at os_purge os_move os_resize)
+refusing := $(addprefix -Wl$(comma)--wrap=,os_map os_map_at os_purge os_move os_lift os_resize)
 $(eval $(call unit,allocator/test_class,tests/allocator/test_class.c $(ALLOCATOR_CORE)))
 $(eval $(call unit,allocator/test_slab,tests/allocator/test_slab.c tests/allocator/trap.c $(ALLOCATOR_CORE),,$(trapped)))
 $(eval $(call unit,allocator/test_shard,tests/allocator/test_shard.c tests/allocator/trap.c $(ALLOCATOR_CORE),,$(trapped)))
 $(eval $(call unit,allocator/test_depot,tests/allocator/test_depot.c tests/allocator/trap.c $(ALLOCATOR_CORE),,$(trapped)))
 $(eval $(call unit,allocator/test_heap,tests/allocator/test_heap.c tests/allocator/trap.c $(ALLOCATOR_CORE),,$(trapped)))
 $(eval $(call unit,allocator/test_whale,tests/allocator/test_whale.c tests/allocator/trap.c $(ALLOCATOR_CORE),,$(trapped)))
+$(eval $(call unit,allocator/test_stretch,tests/allocator/test_stretch.c tests/allocator/trap.c $(ALLOCATOR_CORE),,$(trapped)))
 $(eval $(call unit,allocator/test_option,tests/allocator/test_option.c $(ALLOCATOR_CORE),,-Wl$(comma)--wrap=notice_warning))
 $(eval $(call unit,allocator/test_bandit,tests/allocator/test_bandit.c $(ALLOCATOR_CORE)))
 $(eval $(call unit,allocator/test_rule,tests/allocator/test_rule.c $(ALLOCATOR_CORE)))

@@ -4,8 +4,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -21,6 +23,7 @@ void *__wrap_os_map(size_t bytes);
 int __wrap_os_map_at(void *addr, size_t bytes);
 bool __wrap_os_purge(void *addr, size_t bytes);
 bool __wrap_os_move(void *addr, size_t old_bytes, void *target, size_t bytes);
+bool __wrap_os_lift(void *addr, size_t old_bytes, void *target, size_t bytes);
 bool __wrap_os_resize(void *addr, size_t old_bytes, size_t bytes);
 
 static bool refused(void)
@@ -52,6 +55,11 @@ bool __wrap_os_move(void *addr, size_t old_bytes, void *target, size_t bytes)
 	(void)target;
 	(void)bytes;
 	return false;
+}
+
+bool __wrap_os_lift(void *addr, size_t old_bytes, void *target, size_t bytes)
+{
+	return __wrap_os_move(addr, old_bytes, target, bytes);
 }
 
 bool __wrap_os_resize(void *addr, size_t old_bytes, size_t bytes)
@@ -139,16 +147,52 @@ static void a_hopeless_request_purges_nothing(void **state)
 
 static void realloc_falls_back_to_copying(void **state)
 {
-	char *ptr = hak_malloc(3 << 20);
+	char *ptr = hak_malloc(3 << 20), *wall = hak_malloc(3 << 20);
 
 	(void)state;
 	strcpy(ptr, "copied");
 	ptr = hak_realloc(ptr, 9 << 20);
 	assert_string_equal(ptr, "copied");
+	ptr = hak_realloc(ptr, 40 << 20);
+	assert_string_equal(ptr, "copied");
+	ptr = hak_realloc(ptr, 60 << 20);
+	assert_string_equal(ptr, "copied");
 	maps_left = 0;
 	assert_null(hak_realloc(ptr, 90 << 20));
 	assert_string_equal(ptr, "copied");
 	maps_left = -1;
+	hak_free(ptr);
+	hak_free(wall);
+}
+
+/* Addresses that the process has mapped, bytes. */
+static size_t address_space(void)
+{
+	FILE *file = fopen("/proc/self/statm", "r");
+	unsigned long pages = 0;
+
+	assert_non_null(file);
+	assert_int_equal(fscanf(file, "%lu", &pages), 1);
+	fclose(file);
+	return pages * os_page();
+}
+
+/* Within a limit, what lies idle in one part of the allocator serves a block of another. */
+static void idle_memory_makes_room_within_a_limit(void **state)
+{
+	struct rlimit old, limit;
+	void *ptr;
+
+	(void)state;
+	hak_free(hak_malloc(30 << 20));
+	assert_int_equal(getrlimit(RLIMIT_AS, &old), 0);
+	limit = old;
+	limit.rlim_cur = address_space() + (20 << 20);
+	assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
+	ptr = hak_malloc(45 << 20);
+	assert_non_null(ptr);
+	assert_null(hak_malloc(45 << 20));
+	assert_int_equal(setrlimit(RLIMIT_AS, &old), 0);
 	hak_free(ptr);
 }
 
@@ -159,6 +203,7 @@ int main(void)
 		cmocka_unit_test(any_call_may_fail),
 		cmocka_unit_test(a_hopeless_request_purges_nothing),
 		cmocka_unit_test(realloc_falls_back_to_copying),
+		cmocka_unit_test(idle_memory_makes_room_within_a_limit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,94 @@
+/*
+ * Segments: slots of the window cut into 64 granules, and which of these are free. A run of free
+ * granules may go on in the segment of the next slot, when the same shard has it. All but the slabs
+ * is read and written under the shard's lock.
+ */
+#ifndef SEGMENT_H
+#define SEGMENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "slab.h"
+#include "window.h"
+
+#define SEGMENT_GRANULES 64
+/* Free granules of a roomy segment: half of the shortest run that needs two. */
+#define SEGMENT_ROOMY_LEAST 16
+
+/* How much of a segment is free. */
+enum segment_room {
+	SEGMENT_FULL,
+	SEGMENT_SOME,
+	SEGMENT_ROOMY,
+};
+
+struct segment {
+	struct owner owner; /* the shard */
+	uint8_t room;       /* enum segment_room */
+	uint8_t free_count;
+	struct segment *next, *prev; /* among the shard's with free granules */
+	char *base;
+	uint64_t free;                       /* a bit per granule: not given out */
+	uint64_t dirty;                      /* free, and may hold old bytes */
+	uint64_t stale;                      /* dirty since before the last step of decay */
+	struct segment *chain;               /* the record made before this one, in any shard */
+	struct slab slabs[SEGMENT_GRANULES]; /* a record for each granule */
+};
+
+/* The segment that ptr lies in. */
+static inline struct segment *segment_of(const void *ptr)
+{
+	return window.owners[window_slot(ptr)];
+}
+
+static inline unsigned segment_granule(const struct segment *segment, const void *ptr)
+{
+	return (unsigned)(((const char *)ptr - segment->base) >> GRANULE_SHIFT);
+}
+
+/* The bits of granules. */
+static inline uint64_t segment_mask(unsigned first, unsigned granules)
+{
+	return (granules == 64 ? UINT64_MAX : ((uint64_t)1 << granules) - 1) << first;
+}
+
+/* Ones in `bits` from `first` on without a gap. */
+static inline unsigned segment_ones(uint64_t bits, unsigned first)
+{
+	uint64_t rest = ~(bits >> first);
+
+	return rest ? (unsigned)__builtin_ctzll(rest) : SEGMENT_GRANULES;
+}
+
+/* How much is free. */
+static inline enum segment_room segment_room_of(const struct segment *segment)
+{
+	if (!segment->free_count)
+		return SEGMENT_FULL;
+	return segment->free_count < SEGMENT_ROOMY_LEAST ? SEGMENT_SOME : SEGMENT_ROOMY;
+}
+
+/* The shard's segment in the next slot (step 1) or in the one before (-1); NULL: it has none. */
+struct segment *segment_beside(const struct segment *segment, int step);
+
+/*
+ * The first of the shortest runs of ones in `bits` that hold `granules` (at most 64) at a multiple
+ * of align (a power of two, at most 64); 64: none.
+ */
+unsigned segment_best(uint64_t bits, unsigned granules, unsigned align, unsigned *length);
+
+/* True if the granules from number `first` of the segment are free, on into the next ones. */
+bool segment_is_free(const struct segment *segment, unsigned first, size_t granules);
+
+/*
+ * The start of the shortest free run of at least `granules`, and of equals the first, that touches
+ * one of the last few segments of the list that are roomy; NULL: there is none.
+ */
+char *segment_stretch(const struct segment *last, size_t granules);
+
+/* Purges the granules of `mask`, which are dirty; how many. What the system refuses stays dirty. */
+unsigned segment_purge(struct segment *segment, uint64_t mask);
+
+#endif
