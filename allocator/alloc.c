@@ -54,6 +54,7 @@ static void *region_alloc(struct heap *heap, size_t size, size_t align, bool *ze
 		ptr = stretch_alloc(heap->shard, size, zero, &heap->counters);
 	if (ptr)
 		return ptr;
+	stretch_release();
 	ptr = whale_alloc(size, align, &fresh);
 	if (!ptr && idle_release(size))
 		ptr = whale_alloc(size, align, &fresh);

@@ -1,6 +1,6 @@
 # libhakmem: the pools and the library's own functions, and the names of the C library and of C++.
 ALLOCATOR_CORE := $(addprefix allocator/,os.c lock.c notice.c option.c class.c stat.c meta.c window.c \
-	slab.c segment.c shard.c depot.c cache.c outbox.c estate.c heap.c whale.c stretch.c keep.c rule.c site.c thread.c pool.c alloc.c shortage.c \
+	slab.c segment.c shard.c depot.c cache.c outbox.c estate.c whale.c stretch.c heap.c keep.c rule.c site.c thread.c pool.c alloc.c shortage.c \
 	obey.c sited.c totals.c bandit.c learn.c hak.c part.c)
 ALLOCATOR_NAMES := allocator/export.c allocator/operator.c
 

@@ -75,7 +75,7 @@ HAK_API const char *hak_version(void);
 	X(large_hits,           "of these, from spans still kept by the thread")                    \
 	X(whale_allocs,         "Whale blocks handed out")                                          \
 	X(whale_hits,           "of these, from memory that was in use before")                                      \
-	X(whale_kept_bytes,     "bytes of Whales with mappings of their own kept for reuse")                        \
+	X(whale_kept_bytes,     "bytes of freed Whales that are kept whole for reuse")                        \
 	X(mmap_calls,           "system calls that mapped memory")                                  \
 	X(munmap_calls,         "system calls that unmapped memory")                                \
 	X(mremap_calls,         "system calls that moved or resized a mapping")                     \

@@ -6,6 +6,7 @@
 #include "meta.h"
 #include "notice.h"
 #include "shard.h"
+#include "stretch.h"
 #include "tune.h"
 
 /*
@@ -305,6 +306,7 @@ static bool spare_give(struct heap *heap)
 	bool any = estate_trim(&heap->estate, &heap->counters);
 
 	any |= depot_trim(heap->shard);
+	any |= stretch_release();
 	return stacks_flush(heap, CLASS_MID_END) || any;
 }
 

@@ -7,7 +7,14 @@
 #include "stat.h"
 #include "whale.h"
 
+#define LENGTH_MASK (GRANULE - 1)
+
 static size_t most;
+/*
+ * The stretch freed last, and in the low bits its granules; 0: none. Release and acquire: the
+ * thread that takes it has seen what the one before did.
+ */
+static _Atomic uintptr_t last;
 
 void stretch_init(bool on)
 {
@@ -58,12 +65,41 @@ static char *run_take(unsigned shard, size_t granules, struct shard_dirty *dirty
 	return ptr ? ptr : shard_take_run(shard, SHARD_ANY, granules, 1, dirty);
 }
 
+bool stretch_release(void)
+{
+	uintptr_t kept = atomic_exchange_explicit(&last, 0, memory_order_acq_rel);
+
+	if (kept)
+		shard_give((void *)(kept & ~LENGTH_MASK), kept & LENGTH_MASK);
+	return kept != 0;
+}
+
+size_t stretch_kept_bytes(void)
+{
+	return (atomic_load_explicit(&last, memory_order_relaxed) & LENGTH_MASK) << GRANULE_SHIFT;
+}
+
+/* The one freed last, if it has this length: sizes that repeat need no lock and no search. */
+static char *last_take(size_t granules)
+{
+	uintptr_t kept = atomic_load_explicit(&last, memory_order_relaxed);
+
+	if ((kept & LENGTH_MASK) == granules &&
+	    atomic_compare_exchange_strong_explicit(&last, &kept, 0, memory_order_acq_rel,
+						    memory_order_relaxed))
+		return (char *)(kept & ~LENGTH_MASK);
+	stretch_release();
+	return NULL;
+}
+
 void *stretch_alloc(unsigned shard, size_t size, bool *zero, struct counters *counters)
 {
 	size_t granules = granules_of(size);
-	struct shard_dirty dirty;
-	char *ptr = run_take(shard, granules, &dirty);
+	struct shard_dirty dirty = {.granules = granules};
+	char *ptr = last_take(granules);
 
+	if (!ptr)
+		ptr = run_take(shard, granules, &dirty);
 	if (!ptr)
 		return NULL;
 	length_set(ptr, granules);
@@ -82,9 +118,16 @@ void *stretch_alloc(unsigned shard, size_t size, bool *zero, struct counters *co
 
 void stretch_free(void *ptr, uint32_t word)
 {
+	uintptr_t kept;
+
 	if ((uintptr_t)ptr & (GRANULE - 1))
 		notice_fatal("free of a pointer that is not the start of a block:", ptr);
-	shard_give(ptr, stretch_granules(word));
+	/* A second free of it finds nothing there. */
+	window_set(ptr, 0);
+	kept = atomic_exchange_explicit(&last, (uintptr_t)ptr | stretch_granules(word),
+					memory_order_acq_rel);
+	if (kept)
+		shard_give((void *)(kept & ~LENGTH_MASK), kept & LENGTH_MASK);
 }
 
 void *stretch_realloc(void *ptr, uint32_t word, size_t size)
@@ -92,6 +135,7 @@ void *stretch_realloc(void *ptr, uint32_t word, size_t size)
 	size_t granules = stretch_granules(word), wanted = granules_of(size);
 	char *moved;
 
+	stretch_release(); /* It may lie right behind. */
 	if (wanted < granules)
 		shard_give((char *)ptr + (wanted << GRANULE_SHIFT), granules - wanted);
 	if (wanted <= granules ||

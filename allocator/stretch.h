@@ -22,8 +22,12 @@ bool stretch_serves(size_t size, size_t align);
  */
 void *stretch_alloc(unsigned shard, size_t size, bool *zero, struct counters *counters);
 
-/* word: the window's, of ptr. */
+/* word: the window's, of ptr. The last one freed stays whole until the next call. */
 void stretch_free(void *ptr, uint32_t word);
+
+/* Gives the one that stayed back to its shard; false: there is none. */
+bool stretch_release(void);
+size_t stretch_kept_bytes(void);
 
 static inline size_t stretch_granules(uint32_t word)
 {

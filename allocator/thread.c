@@ -207,6 +207,7 @@ static void thread_tick(struct heap *heap)
 	if (atomic_fetch_add_explicit(&decay_ticks, 1, memory_order_relaxed) % tune.decay_ticks)
 		return;
 	idle_drain();
+	stretch_release();
 	whale_tick(false);
 	for (unsigned shard = 0; shard < shard_count(); shard++) {
 		depot_trim(shard);
@@ -228,6 +229,7 @@ size_t thread_trim(void)
 	size_t bytes = keep_trim() + whale_tick(true);
 	unsigned waiting;
 
+	stretch_release();
 	if (heap) {
 		heap_drain(heap);
 		thread_leave(heap);

@@ -7,6 +7,7 @@
 #include "option.h"
 #include "os.h"
 #include "shard.h"
+#include "stretch.h"
 #include "thread.h"
 #include "whale.h"
 
@@ -25,7 +26,7 @@ void totals_stats(struct hak_stats *stats)
 	shard_stats(stats);
 	depot_stats(stats);
 	stats->lock_waits += atomic_load_explicit(&lock_waits, memory_order_relaxed);
-	stats->whale_kept_bytes = whale_kept_bytes();
+	stats->whale_kept_bytes = whale_kept_bytes() + stretch_kept_bytes();
 }
 
 struct held {
@@ -51,7 +52,7 @@ size_t totals_live_bytes(void)
 	if (granules < sum.slab_granules) /* Other threads go on while this one reads. */
 		granules = sum.slab_granules;
 	return sum.taken_bytes + ((granules - sum.slab_granules) << GRANULE_SHIFT) +
-	       whale_live_bytes();
+	       whale_live_bytes() - stretch_kept_bytes();
 }
 
 void totals_print(void)

@@ -57,6 +57,7 @@ static void blocks_do_not_overlap(void **state)
 		assert_int_equal(block[at][size - 1], at + 1);
 		hak_free(block[at]);
 	}
+	hak_trim(0);
 	assert_int_equal(stats().spans_taken, stats().spans_returned);
 }
 
@@ -94,6 +95,29 @@ static void a_block_takes_the_front_and_spans_the_rest(void **state)
 	for (int at = 0; at < 6; at++)
 		hak_free(span[at]);
 	hak_free(small);
+}
+
+static void the_last_one_freed_stays_whole(void **state)
+{
+	char *ptr = hak_malloc(5 * MIB), *span;
+	struct hak_stats before = stats(), after;
+
+	(void)state;
+	for (int at = 0; at < 100; at++) {
+		hak_free(ptr);
+		assert_true(stats().whale_kept_bytes >= 5 * MIB);
+		assert_ptr_equal(hak_malloc(5 * MIB), ptr);
+	}
+	after = stats();
+	assert_int_equal(after.spans_taken, before.spans_taken);
+	assert_int_equal(after.whale_hits, before.whale_hits + 100);
+	/* Others may have its memory before any is fresh. */
+	fill(ptr, 5 * MIB, 1);
+	hak_free(ptr);
+	span = hak_malloc(MIB);
+	assert_true(span >= ptr && span < ptr + 5 * MIB);
+	assert_int_equal(stats().whale_kept_bytes, 0);
+	hak_free(span);
 }
 
 static void the_tightest_hole_is_taken(void **state)
@@ -243,6 +267,7 @@ int main(void)
 		cmocka_unit_test_setup(blocks_do_not_overlap, fresh),
 		cmocka_unit_test_setup(freed_neighbours_serve_a_larger_block, fresh),
 		cmocka_unit_test_setup(a_block_takes_the_front_and_spans_the_rest, fresh),
+		cmocka_unit_test_setup(the_last_one_freed_stays_whole, fresh),
 		cmocka_unit_test_setup(the_tightest_hole_is_taken, fresh),
 		cmocka_unit_test_setup(repeated_sizes_make_no_system_calls, fresh),
 		cmocka_unit_test_setup(what_is_kept_is_bounded, fresh),
