@@ -1,5 +1,5 @@
 # The eBPF backend of hakrec: the kernel part is compiled for BPF and put into a C header.
-EBPF_SOURCES := $(addprefix recorder/ebpf/,symbols.c spot.c entrances.c uprobes.c warden.c tracer.c origins.c \
+EBPF_SOURCES := $(addprefix recorder/ebpf/,symbols.c spot.c entrances.c uprobes.c warden.c loader.c tracer.c origins.c \
 	codefile.c stacks.c proc.c tracee.c tids.c threadstack.c tracees.c messages.c follow.c ebpf.c)
 EBPF_LIBRARIES := -lbpf -lelf -lcapstone
 EBPF_OBJECT := $(BUILD)/obj/recorder/ebpf/probes.bpf.o

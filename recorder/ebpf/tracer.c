@@ -1,5 +1,6 @@
 #include "tracer.h"
 
+#include "loader.h"
 #include "warden.h"
 #include <probes.skel.h>
 
@@ -13,10 +14,14 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 struct tracer {
 	struct probes *skeleton;
-	struct ring_buffer *ring;
+	struct loader loader;
+	int links[LOADER_PROGRAMS]; /* of the programs that watch processes */
+	size_t link_count;
+	struct ring_buffer *ring; /* NULL: it was not read yet */
 	struct uprobes uprobes;
 	struct uprobes_programs programs;
 	struct tracer_options options;
@@ -91,13 +96,35 @@ static int load(struct tracer *t)
 	s->rodata->lossless = t->options.lossless;
 	error = bpf_map__set_max_entries(s->maps.ring, (uint32_t)t->options.ring_bytes);
 	if (!error)
-		error = probes__load(s);
+		error = loader_load(&t->loader, s->obj);
 	if (error)
 		return failed(t, error, "the kernel refuses the eBPF programs");
-	t->programs.session = bpf_program__fd(s->progs.call_session);
-	t->programs.entry = bpf_program__fd(s->progs.call_entry);
-	t->programs.returns = bpf_program__fd(s->progs.call_return);
+	t->programs.session = loader_fd(&t->loader, s->progs.call_session);
+	t->programs.entry = loader_fd(&t->loader, s->progs.call_entry);
+	t->programs.returns = loader_fd(&t->loader, s->progs.call_return);
 	return 0;
+}
+
+/* The probes' programs have no place of their own to attach to: only the others do. */
+static int watch(struct tracer *t)
+{
+	for (size_t i = 0; i < t->loader.count; i++) {
+		int fd = t->loader.programs[i].fd, link;
+
+		if (bpf_program__type(t->loader.programs[i].program) != BPF_PROG_TYPE_TRACING)
+			continue;
+		link = bpf_raw_tracepoint_open(NULL, fd);
+		if (link < 0)
+			return failed(t, -errno, "cannot watch processes");
+		t->links[t->link_count++] = link;
+	}
+	return 0;
+}
+
+static void unwatch(struct tracer *t)
+{
+	while (t->link_count)
+		close(t->links[--t->link_count]);
 }
 
 static int on_sample(void *context, void *data, size_t bytes)
@@ -126,16 +153,11 @@ int tracer_open(struct tracer **tracer, const struct tracer_options *options)
 	error = load(t);
 	if (error)
 		return error;
-	t->ring = ring_buffer__new(bpf_map__fd(t->skeleton->maps.ring), on_sample, t, NULL);
-	if (!t->ring)
-		return failed(t, -errno, "cannot map the ring buffer");
 	error = warden_start(&t->warden, bpf_map__fd(t->skeleton->maps.followed));
 	if (error)
 		return failed(t, error, "cannot start a process");
 	t->guarded = true;
-	/* The probes' programs have no place of their own to attach to: only the others do. */
-	error = probes__attach(t->skeleton);
-	return error ? failed(t, error, "cannot watch processes") : 0;
+	return watch(t);
 }
 
 void tracer_close(struct tracer *t)
@@ -143,7 +165,9 @@ void tracer_close(struct tracer *t)
 	if (!t)
 		return;
 	uprobes_remove(&t->uprobes);
+	unwatch(t);
 	ring_buffer__free(t->ring);
+	loader_fini(&t->loader);
 	probes__destroy(t->skeleton);
 	if (t->guarded)
 		warden_dismiss(&t->warden);
@@ -201,6 +225,11 @@ int tracer_read(struct tracer *t, int timeout_ms,
 	struct epoll_event event;
 	int count;
 
+	/* Not before: mapping a large ring takes a while, in which calls are recorded already. */
+	if (!t->ring)
+		t->ring = ring_buffer__new(bpf_map__fd(t->skeleton->maps.ring), on_sample, t, NULL);
+	if (!t->ring)
+		return failed(t, -errno, "cannot map the ring buffer");
 	t->visit = visit;
 	t->context = context;
 	count = ring_buffer__consume(t->ring);
@@ -217,7 +246,7 @@ void tracer_stop(struct tracer *t)
 {
 	t->skeleton->bss->closing = true;
 	uprobes_remove(&t->uprobes);
-	probes__detach(t->skeleton);
+	unwatch(t);
 	continue_stopped(t);
 }
 
