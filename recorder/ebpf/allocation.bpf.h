@@ -257,13 +257,13 @@ static __noinline void stack_tell(struct thread *t, const struct entry *e, uint6
 	struct ring_stack *m;
 
 	if (end - e->frame <= RING_PAGE) {
-		m = call_reserve(sizeof(*m) + 2 * RING_PAGE);
+		m = call_reserve(t, sizeof(*m) + 2 * RING_PAGE);
 		if (!m)
 			return;
 		stack_describe(m, e, base);
 		stack_copy(m, end, 2);
 	} else {
-		m = call_reserve(sizeof(*m) + RING_STACK_PAGES * RING_PAGE);
+		m = call_reserve(t, sizeof(*m) + RING_STACK_PAGES * RING_PAGE);
 		if (!m)
 			return;
 		stack_describe(m, e, base);

@@ -45,6 +45,7 @@ static __always_inline void thread_born(struct task_struct *parent, struct task_
 	bool thread = pid == (uint32_t)parent->tgid;
 	bool shared = !thread && BPF_CORE_READ(child, mm) == BPF_CORE_READ(parent, mm);
 
+	t->tid = (uint32_t)child->pid;
 	t->stack_begin = theirs->sp;
 	if (theirs->sp == ours->sp)
 		t->stack_begin = mine ? mine->stack_begin : 0;
@@ -118,6 +119,7 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid)
 	m = bpf_ringbuf_reserve(&ring, sizeof(*m), 0);
 	stack_begin = BPF_CORE_READ(task, mm, start_stack);
 	if (t) {
+		t->tid = (uint32_t)task->pid;
 		t->depth = t->barrier = 0;
 		t->in_outer = t->in_delete = t->outer_failed = t->waiting.on = false;
 		t->stack_begin = stack_begin;
@@ -160,14 +162,15 @@ static __always_inline struct inode *inode_of(uint64_t fd)
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_mmap, struct pt_regs *regs, long result)
 {
-	uint32_t pid = current_pid();
 	struct ring_file id = {};
 	struct inode *inode;
 	struct ring_map *m;
 	bool unknown;
+	uint32_t pid;
 
 	if (regs->orig_ax != SYS_MMAP || !(regs->dx & PROT_EXEC) || (regs->r10 & MAP_ANON))
 		return 0;
+	pid = current_pid();
 	if (result < 0 || closing || !bpf_map_lookup_elem(&followed, &pid))
 		return 0;
 	inode = inode_of(regs->r8);

@@ -34,7 +34,7 @@ static __always_inline void passing_set(struct passing *p, const struct entry *e
 
 static __always_inline void free_tell(struct thread *t, const struct entry *e, uint8_t kind)
 {
-	struct ring_free *m = call_reserve(sizeof(*m));
+	struct ring_free *m = call_reserve(t, sizeof(*m));
 
 	if (!m) {
 		if (kind != RING_OLD)
@@ -59,7 +59,7 @@ static __always_inline void alloc_tell(struct thread *t, const struct frame *f, 
 {
 	bool freed = !result && !f->size &&
 		     (f->shape == SHAPE_REALLOC || f->shape == SHAPE_REALLOCARRAY);
-	struct ring_alloc *m = call_reserve(sizeof(*m));
+	struct ring_alloc *m = call_reserve(t, sizeof(*m));
 
 	if (!m) {
 		thread_drop(t);

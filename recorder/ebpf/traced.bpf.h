@@ -16,6 +16,9 @@
 /* Kept free for messages about threads, processes and mappings, so that these are never lost. */
 #define HEADROOM_BYTES (256 << 10)
 
+/* How many calls a thread tells in a row without looking whether there is room. */
+#define ROOM_CALLS 16
+
 const volatile uint64_t ring_bytes = 0;
 const volatile bool follow = true;
 const volatile bool lossless = false;
@@ -56,6 +59,8 @@ struct waiting {
 };
 
 struct thread {
+	uint32_t tid;
+	uint32_t room; /* calls that it may tell before it looks at the ring again */
 	uint32_t depth;
 	uint32_t barrier; /* frames below this one are interrupted by a signal handler */
 	uint32_t lost;
@@ -166,7 +171,8 @@ static __noinline struct thread *thread_adopt(struct task_struct *task)
 	t = bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!t)
 		return NULL;
-	if (pid == current_tid())
+	t->tid = current_tid();
+	if (pid == t->tid)
 		t->stack_begin = BPF_CORE_READ(task, mm, start_stack);
 	thread_tell(task, RING_THREAD, 0, 0, t->stack_begin);
 	return t;
@@ -182,20 +188,16 @@ static __always_inline struct thread *thread_current(void)
 
 static __noinline void thread_drop(struct thread *t)
 {
-	uint32_t tid = current_tid();
-
 	t->lost++;
 	__sync_fetch_and_add(&lost_calls, 1);
-	bpf_map_update_elem(&lost, &tid, &t->lost, BPF_ANY);
+	bpf_map_update_elem(&lost, &t->tid, &t->lost, BPF_ANY);
 }
 
 static __noinline void thread_confess(struct thread *t, struct ring_head *head)
 {
-	uint32_t tid = current_tid();
-
 	head->lost = t->lost < 0xffff ? (uint16_t)t->lost : 0xffff;
 	t->lost -= head->lost;
-	bpf_map_update_elem(&lost, &tid, &t->lost, BPF_ANY);
+	bpf_map_update_elem(&lost, &t->tid, &t->lost, BPF_ANY);
 }
 
 /* The ring is filling up: the process waits until hakrec has emptied it. */
@@ -209,14 +211,24 @@ static __noinline void process_stop(void)
 	__sync_fetch_and_add(&stops, 1);
 }
 
-/* Room for a message about a call; NULL when it has to be dropped. */
-static __always_inline void *call_reserve(uint64_t bytes)
+/* Whether a thread may tell of calls. While most of the ring is free it looks now and then. */
+static __noinline bool room_find(struct thread *t)
 {
 	uint64_t used = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
 
 	if (lossless && used > ring_bytes / 2)
 		process_stop();
-	if (used + HEADROOM_BYTES > ring_bytes)
+	if (used < ring_bytes / 4)
+		t->room = ROOM_CALLS;
+	return used + HEADROOM_BYTES <= ring_bytes;
+}
+
+/* Room for a message about a call; NULL when it has to be dropped. */
+static __always_inline void *call_reserve(struct thread *t, uint64_t bytes)
+{
+	if (t->room)
+		t->room--;
+	else if (!room_find(t))
 		return NULL;
 	return bpf_ringbuf_reserve(&ring, bytes, 0);
 }
@@ -224,7 +236,7 @@ static __always_inline void *call_reserve(uint64_t bytes)
 static __always_inline void head_finish(struct thread *t, struct ring_head *head, uint8_t kind,
 					uint8_t flags)
 {
-	head_fill(head, current_tid(), kind);
+	head_fill(head, t->tid, kind);
 	head->flags = flags;
 	if (t->lost)
 		thread_confess(t, head);
