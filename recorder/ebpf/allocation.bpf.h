@@ -287,6 +287,18 @@ static __always_inline void stack_offer(struct thread *t, const struct entry *e,
 
 /* ---- probes ---- */
 
+/*
+ * A word of the program's memory. In a function of its own, whose few bytes of stack the kernel
+ * leaves on its own stack: into a large one, which it moves elsewhere, copying is checked slowly.
+ */
+static __noinline uint64_t word_read(uint64_t addr)
+{
+	uint64_t word = 0;
+
+	bpf_probe_read_user(&word, sizeof(word), (void *)addr);
+	return word;
+}
+
 static __always_inline bool enter(struct probe_registers *regs)
 {
 	struct thread *t;
@@ -313,8 +325,7 @@ static __always_inline bool enter(struct probe_registers *regs)
 	if (t->depth && is_nested(t, &e))
 		return false;
 	e.body = regs->ip - COOKIE_OFFSET(e.cookie);
-	e.caller = 0;
-	bpf_probe_read_user(&e.caller, sizeof(e.caller), (void *)sp);
+	e.caller = word_read(sp);
 	if (is_internal(&e))
 		return false;
 	stack_offer(t, &e, regs->bp);
