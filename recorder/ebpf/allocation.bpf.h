@@ -395,28 +395,34 @@ static __always_inline void leave_frame(struct thread *t, const struct frame *f,
 	alloc_tell(t, f, result);
 }
 
-static __always_inline void leave(struct probe_registers *regs)
+/* The call that returns: frames of calls within it are gone, too. */
+static __always_inline struct frame *frame_pop(struct thread *t, uint64_t sp)
 {
-	struct thread *t = bpf_task_storage_get(&threads, bpf_get_current_task_btf(), NULL, 0);
-
-	if (!t)
-		return;
 #pragma unroll
 	for (int i = FRAMES - 1; i >= 0; i--) {
-		if ((uint32_t)i < t->depth && t->frames[i].sp == regs->sp) {
+		if ((uint32_t)i < t->depth && t->frames[i].sp == sp) {
 			t->depth = i;
 			if (t->barrier > (uint32_t)i)
 				t->barrier = i;
-			if (!closing)
-				leave_frame(t, &t->frames[i], regs->ax);
-			return;
+			/* What follows is verified once, not for each place. */
+			__asm__ volatile("" ::: "memory");
+			return frame_at(t, t->depth);
 		}
 	}
-	if (t->waiting.on && t->waiting.frame.sp == regs->sp) {
+	if (t->waiting.on && t->waiting.frame.sp == sp) {
 		t->waiting.on = false;
-		if (!closing)
-			leave_frame(t, &t->waiting.frame, regs->ax);
+		return &t->waiting.frame;
 	}
+	return NULL;
+}
+
+static __always_inline void leave(struct probe_registers *regs)
+{
+	struct thread *t = bpf_task_storage_get(&threads, bpf_get_current_task_btf(), NULL, 0);
+	struct frame *f = t ? frame_pop(t, regs->sp) : NULL;
+
+	if (f && !closing)
+		leave_frame(t, f, regs->ax);
 }
 
 #endif

@@ -7,7 +7,7 @@
 enum uprobes_method {
 	UPROBES_SESSION, /* entry and return in one link for all functions: since 6.13 */
 	UPROBES_MULTI,   /* one link for all entries, one for all returns: since 6.6 */
-	UPROBES_PERF,    /* two links for each function: since 5.15 */
+	UPROBES_PERF,    /* two links for each function: since 5.15; the loader needs 5.17 */
 };
 
 /* The best way the running kernel has. */
