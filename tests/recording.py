@@ -17,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import haktrace
 import pytest
 from command import BUILD, info, run
 from program import Outcome, Program, clean_environ, execute, missing
@@ -298,3 +299,15 @@ def pid_of(trace: Trace) -> int | None:
     """The process id in a trace's name, NAME.PID.zst or NAME.PID.N.zst."""
     match = re.search(r"\.(\d+)(\.\d+)?\.zst$", trace.path.name)
     return int(match[1]) if match else None
+
+
+def stacks(trace: Path) -> dict[tuple[int, int], list[tuple[str, int]]]:
+    """The first stack of each site that has one, by the site's offset and height."""
+    read = haktrace.read_trace(trace)
+    first: dict[tuple[int, int], list[tuple[str, int]]] = {}
+    for _, frames in read.stacks.groupby("stack"):
+        site = read.sites.loc[frames.site.iloc[0]]
+        modules = [Path(str(module)).name for module in frames.module]
+        walked = list(zip(modules, map(int, frames.offset), strict=True))
+        first.setdefault((site.offset, site.height), walked)
+    return first

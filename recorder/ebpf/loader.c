@@ -25,7 +25,8 @@ static int list_programs(struct loader *l, struct bpf_object *object)
 {
 	struct bpf_program *program;
 
-	bpf_object__for_each_program(program, object) {
+	bpf_object__for_each_program(program, object)
+	{
 		if (!bpf_program__autoload(program))
 			continue;
 		if (l->count == LOADER_PROGRAMS)
@@ -59,7 +60,8 @@ static int take(struct loader *l, struct bpf_object *object, const struct contex
 	struct bpf_map *map;
 	int error = 0;
 
-	bpf_object__for_each_map(map, object) {
+	bpf_object__for_each_map(map, object)
+	{
 		if (!error)
 			error = bpf_map__reuse_fd(map, m->map_fd);
 		close(m++->map_fd);

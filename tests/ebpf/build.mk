@@ -9,7 +9,7 @@ $(eval $(call unit,test_tracer,tests/ebpf/test_tracer.c recorder/elffile.c $(PRO
 	$(TRACER_SOURCES),$(BUILD)/libhaktrace.a $(EBPF_LIBRARIES) -lzstd))
 CFLAGS_tests/ebpf/test_tracer := -fno-builtin
 $(eval $(call helper,ebpf/hello-hakmem,tests/workloads/hello.c,$(BUILD)/libhakmem.a -ldl))
-PYTESTS += $(addprefix tests/ebpf/,test_ebpf.py test_choice.py)
+PYTESTS += $(addprefix tests/ebpf/,test_ebpf.py test_attachment.py test_choice.py)
 
 BENCHES += bench-ebpf
 bench-ebpf: ## what the eBPF backend costs: a probe, a program's calls, attaching, detaching
