@@ -74,6 +74,8 @@ void bar_begin(struct bar *bar, const char *label, ...)
 {
 	va_list arguments;
 
+	if (!bar->on)
+		return;
 	bar->begin_ns = now_ns();
 	va_start(arguments, label);
 	vsnprintf(bar->label, sizeof(bar->label), label, arguments);
@@ -81,16 +83,23 @@ void bar_begin(struct bar *bar, const char *label, ...)
 	bar_show(bar, 0, 1, 0);
 }
 
-void bar_show(const struct bar *bar, uint64_t done, uint64_t all, uint64_t calls)
+void bar_show(struct bar *bar, uint64_t done, uint64_t all, uint64_t calls)
 {
 	double share = all ? (double)done / (double)all : 1;
 	char text[256];
 
 	if (!bar->on)
 		return;
+	bar->shown_ns = now_ns();
 	bar_text(text, sizeof(text), bar->label, share, calls,
-		 (double)(now_ns() - bar->begin_ns) / 1e9);
+		 (double)(bar->shown_ns - bar->begin_ns) / 1e9);
 	put(text);
+}
+
+void bar_read(struct bar *bar, uint64_t rows, uint64_t all)
+{
+	if (bar->on && (rows == all || now_ns() - bar->shown_ns >= BAR_MS * 1000000ull))
+		bar_show(bar, rows, all, all);
 }
 
 void bar_end(const struct bar *bar)

@@ -89,10 +89,10 @@ static bool run(struct hall *hall, const struct allocator *allocator, uint64_t r
 	struct run_order order = order_of(hall, allocator);
 	int error;
 
-	bar_begin(&hall->dispatcher.bar, "%llu/%llu %s", (unsigned long long)repeat + 1,
+	bar_begin(hall->dispatcher.bar, "%llu/%llu %s", (unsigned long long)repeat + 1,
 		  (unsigned long long)request->repeat, allocator_label(allocator));
 	error = dispatch_run(&hall->dispatcher, allocator, &order, &hall->outcome);
-	bar_end(&hall->dispatcher.bar);
+	bar_end(hall->dispatcher.bar);
 	if (error)
 		fprintf(stderr, "hakreplay: %s\n", hall->dispatcher.error);
 	show_faults(&hall->outcome, allocator);
@@ -249,11 +249,11 @@ int contest_hold(struct contest *contest, struct allocators *allocators,
 		.contest = contest,
 		.dispatcher = {.plan = contest->plan,
 			       .cxx = contest->survey->kinds & CXX_KINDS,
-			       .hakmem_options = contest->request->hakmem},
+			       .hakmem_options = contest->request->hakmem,
+			       .bar = contest->bar},
 	};
 	int error = dispatch_init(&hall.dispatcher);
 
-	bar_open(&hall.dispatcher.bar);
 	if (!error)
 		error = variants_make(&hall, allocators);
 	if (!error)

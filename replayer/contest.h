@@ -7,6 +7,7 @@
 #define REPLAYER_CONTEST_H
 
 #include "allocators.h"
+#include "bar.h"
 #include "planner.h"
 #include "request.h"
 #include "run.h"
@@ -38,6 +39,7 @@ struct contest {
 	const struct request *request;
 	const struct survey *survey;
 	struct planner_result *plan;
+	struct bar *bar;
 	struct contestant *contestants;
 	size_t count;
 	const struct contestant *baseline; /* whom ratios are to; NULL: nobody */

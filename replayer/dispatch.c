@@ -164,7 +164,7 @@ static void *feeder_body(void *context)
 
 static void progress_look(const struct dispatcher *l, const struct run *run)
 {
-	bar_show(&l->bar, atomic_load(&run->progress.entries), l->plan->entries * run->order.copies,
+	bar_show(l->bar, atomic_load(&run->progress.entries), l->plan->entries * run->order.copies,
 		 run->order.ops);
 }
 
@@ -194,7 +194,7 @@ static int attend(struct dispatcher *l, struct run *run, pid_t pid)
 
 	if (error)
 		kill(pid, SIGKILL);
-	if (l->bar.on && !run->order.probe)
+	if (l->bar->on && !run->order.probe)
 		accompany(l, run, pid);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;

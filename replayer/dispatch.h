@@ -14,7 +14,7 @@ struct dispatcher {
 	struct planner_result *plan;
 	bool cxx;                   /* the plan has C++ calls */
 	const char *hakmem_options; /* NULL: those of the environment */
-	struct bar bar;             /* of the run */
+	struct bar *bar;            /* of the run */
 	char error[1024];
 };
 

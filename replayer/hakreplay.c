@@ -27,9 +27,10 @@ __attribute__((format(printf, 1, 2))) static int complain(const char *format, ..
 }
 
 static int compare(const struct request *request, const struct survey *survey,
-		   struct planner_result *plan, struct allocators *allocators)
+		   struct planner_result *plan, struct bar *bar, struct allocators *allocators)
 {
-	struct contest contest = {.request = request, .survey = survey, .plan = plan};
+	struct contest contest = {
+		.request = request, .survey = survey, .plan = plan, .bar = bar};
 	struct jsonlines lines;
 	int failed = jsonlines_open(&lines, request->json);
 
@@ -58,18 +59,21 @@ static int refuse(const struct trace *trace, const struct survey *survey, int er
 
 static int replay(const struct request *request, struct trace *trace, struct allocators *allocators)
 {
+	struct bar bar;
 	struct planner_options options = {
 		.schedule = request->schedule,
 		.skew = request->skew,
 		.survivors = request->check,
 		.memory_bytes = request->memory_bytes ? request->memory_bytes
 						      : machine_available_bytes() / 2,
+		.bar = &bar,
 	};
 	struct planner_result plan;
 	struct survey survey;
-	int error = survey_make(&survey, trace, request->partial);
-	int status;
+	int error, status;
 
+	bar_open(&bar);
+	error = survey_make(&survey, trace, request->partial, &bar);
 	if (error) {
 		status = refuse(trace, &survey, error);
 		survey_fini(&survey);
@@ -87,7 +91,7 @@ static int replay(const struct request *request, struct trace *trace, struct all
 	if (error)
 		status = complain("%s: %s", request->trace, plan.error);
 	else
-		status = compare(request, &survey, &plan, allocators);
+		status = compare(request, &survey, &plan, &bar, allocators);
 	planner_fini(&plan);
 	survey_fini(&survey);
 	return status;

@@ -17,6 +17,7 @@ struct planner {
 	struct trace_cursor *cursor;
 	const struct trace_batch *batch; /* NULL: none is left */
 	size_t row;                      /* in the batch: the next one */
+	struct bar *bar;                 /* of the first pass */
 };
 
 /* ---- one part ---- */
@@ -45,6 +46,9 @@ static int rows_compile(struct planner *p)
 				ends = full(p);
 		}
 		p->row = 0;
+		if (p->bar)
+			bar_read(p->bar, p->batch->first_row + p->batch->rows,
+				 p->survey->rows);
 		got = p->batch->first_row + p->batch->rows < p->survey->rows
 			      ? trace_cursor_next(p->cursor, &p->batch)
 			      : 0;
@@ -98,18 +102,24 @@ static int pass_begin(struct planner *p)
 	return got < 0 ? got : 0;
 }
 
-/* Makes every part once. */
+/* Makes every part once, and shows how far it is. */
 static int pass_make(struct planner *p)
 {
 	struct planner_result *r = p->result;
 	int error;
 
+	p->bar = p->options.bar;
+	if (p->bar)
+		bar_begin(p->bar, "planning");
 	do {
 		error = part_make(p);
 		r->bytes += planfile_bytes(&r->file);
 		r->entries += r->file.plan->entries;
 		r->parts++;
 	} while (!error && p->batch);
+	if (p->bar)
+		bar_end(p->bar);
+	p->bar = NULL;
 	return error;
 }
 

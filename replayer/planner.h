@@ -14,6 +14,7 @@ struct planner_options {
 			 */
 	bool survivors; /* list what is alive at the end, for --check */
 	uint64_t memory_bytes; /* a part ends where its arrays have grown to this */
+	struct bar *bar;       /* shows how far the first pass is; NULL: nobody looks */
 };
 
 struct planner_result {

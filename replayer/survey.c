@@ -123,7 +123,7 @@ static void survey_resident(struct survey *s)
 	}
 }
 
-static int rows_read(struct survey *s, struct trace *trace, bool partial)
+static int rows_read(struct survey *s, struct trace *trace, bool partial, struct bar *bar)
 {
 	const struct trace_batch *batch;
 	struct trace_cursor *cursor;
@@ -139,6 +139,7 @@ static int rows_read(struct survey *s, struct trace *trace, bool partial)
 		error = resident_note(&s->resident, batch);
 		tempo_survey(&s->steps, batch);
 		s->rows = batch->first_row + batch->rows;
+		bar_read(bar, s->rows, trace_rows(trace));
 	}
 	trace_cursor_close(cursor);
 	if (!error)
@@ -152,7 +153,7 @@ static int rows_read(struct survey *s, struct trace *trace, bool partial)
 	return partial ? 0 : got ? got : -EBADMSG;
 }
 
-int survey_make(struct survey *s, struct trace *trace, bool partial)
+int survey_make(struct survey *s, struct trace *trace, bool partial, struct bar *bar)
 {
 	const struct trace_thread *threads;
 	size_t n = trace_threads(trace, &threads);
@@ -167,7 +168,9 @@ int survey_make(struct survey *s, struct trace *trace, bool partial)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
 		s->threads[i].first_row = TRACE_NONE;
-	error = rows_read(s, trace, partial);
+	bar_begin(bar, "reading");
+	error = rows_read(s, trace, partial, bar);
+	bar_end(bar);
 	if (error)
 		return error;
 	s->main = main_find(s, trace);

@@ -5,6 +5,7 @@
 #ifndef REPLAYER_SURVEY_H
 #define REPLAYER_SURVEY_H
 
+#include "bar.h"
 #include "resident.h"
 #include "tempo.h"
 
@@ -39,10 +40,10 @@ struct survey {
 };
 
 /*
- * Reads the whole trace. A damaged one is an error unless partial: then `cut` says what is missing.
+ * Reads the whole trace, and shows how far it is. A damaged one is an error unless partial: then `cut` says what is missing.
  * Returns 0 or a negative errno, with `cut` set when the trace is at fault.
  */
-int survey_make(struct survey *survey, struct trace *trace, bool partial);
+int survey_make(struct survey *survey, struct trace *trace, bool partial, struct bar *bar);
 void survey_fini(struct survey *survey);
 
 /* A block from one size to another may be allocated: exact where both are next to a power of two.

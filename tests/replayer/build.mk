@@ -1,5 +1,5 @@
 # Tests of replayer/.
-REPLAY_PLANNER := $(addprefix replayer/,tempo.c resident.c survey.c slots.c planfile.c pacing.c entries.c compiler.c planner.c)
+REPLAY_PLANNER := $(addprefix replayer/,bar.c tempo.c resident.c survey.c slots.c planfile.c pacing.c entries.c compiler.c planner.c)
 
 $(eval $(call unit,test_plan,tests/replayer/test_plan.c tests/replayer/randomrows.c \
 	$(REPLAY_PLANNER),$(BUILD)/libhaktrace.a -lzstd))

@@ -296,6 +296,7 @@ struct fixture {
 
 static void fixture_make(struct fixture *f, const struct randomrows *how)
 {
+	struct bar bar = {0};
 	int fd;
 
 	strcpy(f->path, "/tmp/test_plan.XXXXXX");
@@ -304,7 +305,7 @@ static void fixture_make(struct fixture *f, const struct randomrows *how)
 	close(fd);
 	randomrows_write(how, f->path);
 	assert_int_equal(trace_open(&f->trace, f->path), 0);
-	assert_int_equal(survey_make(&f->survey, f->trace, false), 0);
+	assert_int_equal(survey_make(&f->survey, f->trace, false, &bar), 0);
 }
 
 static void fixture_free(struct fixture *f)

@@ -13,6 +13,7 @@ import pytest
 from replaying import ALLOCATORS, HAKREPLAY, make_random, replay, write
 from screen import Screen
 
+STEPS = re.compile(r"\r\x1b\[K([a-z]+) \[[#.]{24}\] +(\d+) %")
 SHARES = re.compile(r"(\d/\d) (\w+) \[([#.]{24})\] +(\d+) %(?:  [0-9.]+ M calls/s  [0-9:]+ left)?")
 
 
@@ -73,6 +74,18 @@ def test_long_runs_show_what_is_left(tmp_path: Path) -> None:
     shown = on_terminal(HAKREPLAY, trace, "-a", "null", "-n", "1", *slow)
     assert any(0 < int(percent) < 100 for *_, percent in SHARES.findall(shown))
     assert re.search(r" M calls/s  0:0[0-9] left", shown)
+
+
+def test_reading_and_planning_are_shown(tmp_path: Path) -> None:
+    trace = make_random(tmp_path, 31, threads=6, rows=30000, live=300)
+    shown = on_terminal(HAKREPLAY, trace, "-a", "null", "-n", "1", "-s", "lockstep")
+    steps: dict[str, list[int]] = {}
+    for step, percent in STEPS.findall(shown):
+        steps.setdefault(step, []).append(int(percent))
+    assert list(steps) == ["reading", "planning"]
+    for seen in steps.values():
+        assert seen[0] == 0 and seen[-1] == 100 and seen == sorted(seen)
+    assert shown.index("reading") < shown.index("planning") < shown.index("1/1 null")
 
 
 def test_nothing_is_shown_elsewhere(tmp_path: Path) -> None:
