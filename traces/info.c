@@ -184,16 +184,14 @@ static struct json_object *describe(const struct trace *trace, const struct summ
 {
 	const struct trace_totals *totals = complete ? trace_totals(trace) : NULL;
 	struct json_object *info = json_object_new_object();
-	const struct trace_thread *threads;
-	const struct trace_site *sites;
 
 	add_number(info, "events", s->events);
 	add_number(info, "allocs", s->allocs);
 	add_number(info, "frees", s->frees);
 	add_number(info, "reallocs", s->reallocs);
 	add_number(info, "failed_allocs", s->failed_allocs);
-	add_number(info, "threads", trace_threads(trace, &threads));
-	add_number(info, "sites", trace_sites(trace, &sites));
+	add_number(info, "threads", s->threads);
+	add_number(info, "sites", s->sites);
 	add_stacks(info, trace);
 	add_number(info, "objects", s->objects);
 	add_number(info, "remote_frees", s->remote_frees);

@@ -4,6 +4,46 @@
 #include "pagesize.h"
 
 #include <errno.h>
+#include <stdlib.h>
+
+/* Which threads and sites have a row: by number, sites after one place for rows without any. */
+struct seen {
+	size_t n_threads, n_sites;
+	bool *threads;
+	bool *sites;
+};
+
+static int seen_init(struct seen *seen, const struct trace *trace)
+{
+	const struct trace_thread *threads;
+	const struct trace_site *sites;
+
+	seen->n_threads = trace_threads(trace, &threads);
+	seen->n_sites = trace_sites(trace, &sites);
+	seen->threads = calloc(seen->n_threads + 1 + seen->n_sites, sizeof(bool));
+	if (!seen->threads)
+		return -ENOMEM;
+	seen->sites = seen->threads + seen->n_threads + 1;
+	return 0;
+}
+
+static void seen_add(struct seen *seen, const struct trace_batch *batch)
+{
+	for (size_t i = 0; i < batch->rows; i++) {
+		seen->threads[batch->thread[i]] = true;
+		/* TRACE_NO_SITE lies before the first one. */
+		seen->sites[(int32_t)batch->site[i]] = true;
+	}
+}
+
+static uint64_t count_seen(const bool *seen, size_t n)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < n; i++)
+		count += seen[i];
+	return count;
+}
 
 static void count_call(struct summary *s, const struct trace_event *row,
 		       const struct live_object *died)
@@ -85,26 +125,35 @@ int summary_read(struct summary *summary, struct trace *trace)
 	const struct trace_batch *batch;
 	struct trace_cursor *cursor;
 	struct live live;
+	struct seen seen;
 	int error;
 
 	*summary = (struct summary){.page_bytes = pagesize_bytes(trace)};
-	error = trace_cursor_open(&cursor, trace, NULL);
-	if (error)
+	error = seen_init(&seen, trace);
+	if (!error)
+		error = trace_cursor_open(&cursor, trace, NULL);
+	if (error) {
+		free(seen.threads);
 		return error;
+	}
 	live_init(&live, sizeof(uint64_t));
 	while ((error = trace_cursor_next(cursor, &batch)) > 0) {
 		error = count_batch(summary, &live, batch);
 		if (error)
 			break;
+		seen_add(&seen, batch);
 	}
 	trace_cursor_close(cursor);
 	count_left(summary, &live, trace);
 	summary->events = summary->allocs + summary->frees + summary->reallocs;
+	summary->threads = count_seen(seen.threads, seen.n_threads);
+	summary->sites = count_seen(seen.sites, seen.n_sites);
 	summary->objects = live.next;
 	summary->peak_live_bytes = live.peak_bytes;
 	summary->peak_live_objects = live.peak_objects;
 	summary->leaked_objects = live.objects;
 	summary->leaked_bytes = live.bytes;
 	live_fini(&live);
+	free(seen.threads);
 	return error;
 }

@@ -13,6 +13,8 @@ struct summary {
 	uint64_t failed_allocs; /* of allocs and reallocs */
 	uint64_t remote_frees;  /* frees of what another thread allocated */
 	uint64_t foreign_frees; /* frees and reallocs of what was allocated outside the trace */
+	uint64_t threads;       /* that have a row */
+	uint64_t sites;         /* that have a row */
 	uint64_t objects;       /* allocated or inherited */
 	uint64_t peak_live_bytes;
 	uint64_t peak_live_objects;

@@ -155,6 +155,20 @@ def test_info(sample: Path) -> None:
     }
 
 
+def test_info_of_a_cut_trace_counts_what_has_a_row(tmp_path: Path) -> None:
+    """A block's threads are defined before it, so the definitions reach beyond a cut."""
+    path, cut = tmp_path / "whole.zst", tmp_path / "cut.zst"
+    command = (GENERATE, "--events=200000", "--threads=8", "--generations=20")
+    assert run(*command, path).returncode == 0
+    cut.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    shown = haktrace("dump", "--json", cut).stdout.splitlines()
+    rows = [json.loads(line) for line in shown]
+    figures = json.loads(haktrace("info", "--json", cut).stdout)
+    assert figures["threads"] == len({row["thread"] for row in rows})
+    assert figures["sites"] == len({row["site"] for row in rows} - {None})
+    assert 8 < figures["threads"] < info(path)["threads"]
+
+
 @pytest.mark.parametrize(
     ("fact", "pages"), [("", 100), ("fact page_bytes 16384\n", 25), ("fact page_bytes 0\n", 100)]
 )
