@@ -1,15 +1,11 @@
-"""What each part of hakmem is worth on a trace: replays with the part and without it.
-
-Parts are left out by their switches in HAKMEM_OPTIONS; a part that is off by default (site rules,
-learning) is put in instead, and what it is worth reads the other way round.
-"""
+"""What each part of hakmem is worth on a trace, from `hakreplay --ablate`."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -17,86 +13,57 @@ import pandas as pd
 from haktrace.binding import TraceError
 from haktrace.comparison import compare
 from haktrace.results import read_results
-from haktrace.sizes import size_counts
-from haktrace.trace import read_trace
 
-FULL = "hakmem"
-SWITCHES = ("tls", "tiny", "l25", "whale")
+WHOLE = "hakmem"
 MEASURES = {"time": "wall_ns", "rss": "peak_rss_bytes", "faults": "minor_faults"}
-# Sizes (bytes, above and up to) that the pools serve; the other parts have to do with all.
-SERVED = {"tiny": (0, 1024), "l25": (32 << 10, (2 << 20) - 1), "whale": ((2 << 20) - 1, 1 << 64)}
 
 
-def _program(name: str) -> Path:
+def _run(program: str, *words: object) -> None:
     build = os.environ.get("HAK_BUILD")
-    return (Path(build) if build else Path(__file__).parents[2] / "build") / name
-
-
-def _run(*words: object) -> str:
+    path = (Path(build) if build else Path(__file__).parents[2] / "build") / program
     done = subprocess.run(
-        [str(word) for word in words], capture_output=True, text=True, check=False
+        [str(path), *map(str, words)], capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise TraceError(done.stderr.strip() or f"{words[0]} ended with {done.returncode}")
-    return done.stderr
+        raise TraceError(done.stderr.strip() or f"{program} ended with {done.returncode}")
 
 
-def variants(trace: str | os.PathLike[str], folder: Path) -> dict[str, str]:
-    """Options of each variant by its name: the full allocator, each switch off, rules, learning.
-
-    The rules are those that `haktrace rules` finds in the trace, written into `folder`; a trace in
-    which it finds none has no such variant. Raises TraceError as the program puts it.
-    """
-    rules = folder / "ablation.rules"
-    _run(_program("haktrace"), "rules", trace, "-o", rules)
-    options = {FULL: "tls=1"} | {f"{switch}=0": f"{switch}=0" for switch in SWITCHES}
-    if any(not line.startswith("#") for line in rules.read_text().splitlines()):
-        options["rules"] = f"rules={rules}"
-    return options | {"learn=ucb1": "learn=ucb1"}
+def _optional(trace: str | os.PathLike[str], folder: Path) -> tuple[str, str]:
+    """hakreplay's option that puts in learning, and the trace's rules where it has any."""
+    rules = folder / "trace.rules"
+    _run("haktrace", "rules", trace, "-o", rules)
+    found = any(not line.startswith("#") for line in rules.read_text().splitlines())
+    return "--hakmem", f"learn=ucb1,rules={rules}" if found else "learn=ucb1"
 
 
-def replay_variants(
-    trace: str | os.PathLike[str], options: Mapping[str, str], repeat: int, folder: Path
+def ablate(
+    traces: Sequence[str | os.PathLike[str]], repeat: int = 10, *, optional: bool = False
 ) -> pd.DataFrame:
-    """Replays a trace in lockstep on every variant in turn, `repeat` times over.
+    """What each part is worth on each trace, in lockstep: replays without it, to whole ones.
 
-    Returns rows of `read_results` with the variant's name as `allocator`.
-    """
-    results = folder / "ablation.jsonl"
-    order: list[str] = []
-    results.unlink(missing_ok=True)
-    for _ in range(repeat):
-        for name, words in options.items():
-            _run(
-                *(_program("hakreplay"), trace, "--alloc", "hakmem", "--schedule", "lockstep"),
-                *("--repeat", 1, "--hakmem", words, "--json", results),
-            )
-            order.append(name)
-    return read_results(results).assign(allocator=order)
-
-
-def ablate(traces: Sequence[str | os.PathLike[str]], repeat: int = 10) -> pd.DataFrame:
-    """What each part is worth on each trace.
-
-    One row for each trace (by name) and variant; columns `in_use` (the trace has blocks that the
-    part serves) and, for each of time, rss and faults, the columns of `compare` with the full
-    allocator as the baseline, under the name of the measure. A `ratio` above 1 is what leaving a
-    switch's part out costs; rules and learning are put in, so a ratio below 1 is what they gain.
-    With fewer than 4 repeats no difference is `distinct`.
+    The whole allocator is hakmem by its defaults; `optional` puts in what is off by default,
+    learning and the site rules that `haktrace rules` finds in the trace. One row for each trace (by
+    name) and part that has something to do there, named by its switch; for each of time, rss and
+    faults the columns of `compare`, under the measure's name. A `ratio` above 1 is what the part
+    saves, below 1 what it costs. With fewer than 4 repeats no difference is `distinct`. Raises
+    TraceError as the program puts it.
     """
     frames = []
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+        results = Path(name) / "ablation.jsonl"
         for trace in traces:
-            results = replay_variants(trace, variants(trace, folder), repeat, folder)
-            sizes = [int(size) for size in size_counts(read_trace(trace)).index]
+            options = _optional(trace, Path(name)) if optional else ()
+            results.unlink(missing_ok=True)
+            _run(
+                *("hakreplay", trace, "--ablate", "--schedule", "lockstep"),
+                *("--repeat", repeat, "--json", results, *options),
+            )
+            runs = read_results(results)
             parts = {
-                measure: compare(results, column, baseline=FULL).droplevel([0, 1, 2]).drop(FULL)
+                measure: compare(runs, column, baseline=WHOLE).droplevel([0, 1, 2]).drop(WHOLE)
                 for measure, column in MEASURES.items()
             }
             frame = pd.concat(parts, axis=1)
-            served = [SERVED.get(variant[:-2], (-1, 1 << 64)) for variant in frame.index]
-            used = [any(above < size <= most for size in sizes) for above, most in served]
-            frame.insert(0, ("in_use", ""), used)
-            frames.append(pd.concat({Path(trace).stem: frame}, names=["trace", "variant"]))
+            frame.index = frame.index.str.removeprefix(f"{WHOLE} without ")
+            frames.append(pd.concat({Path(trace).stem: frame}, names=["trace", "part"]))
     return pd.concat(frames)

@@ -274,14 +274,15 @@ def _power_text(size: int) -> str:
 
 
 def ablation_bars(parts: pd.DataFrame, measure: str = "time") -> go.Figure:
-    """One row of `haktrace.ablate` a dot: the ratio to the full allocator and its interval."""
+    """One row of `haktrace.ablate` a dot: the ratio to the whole allocator and its interval."""
     traces = list(dict.fromkeys(parts.index.get_level_values("trace")))
-    figure = _figure(220 + 26 * len(parts), xaxis={"title": {"text": f"{measure}, full = 1"}})
+    title = f"{measure} without the part, whole = 1"
+    figure = _figure(220 + 26 * len(parts), xaxis={"title": {"text": title}})
     for position, trace in enumerate(traces):
         shown = parts.loc[trace][measure]
         figure.add_scatter(
             x=shown["ratio"],
-            y=[f"{variant}  {trace}" for variant in shown.index],
+            y=[f"{part}  {trace}" for part in shown.index],
             mode="markers",
             name=trace,
             marker={"color": colour(trace, position), "size": 9},

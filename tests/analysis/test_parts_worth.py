@@ -7,8 +7,7 @@ from pathlib import Path
 
 import haktrace
 import pytest
-from command import run
-from haktrace.ablation import variants
+from command import BUILD, run
 from handmade import scribe
 
 
@@ -24,31 +23,37 @@ def made(folder: Path, sizes: list[int], site: int = -1) -> Path:
 
 def test_parts_in_use_and_ratios(tmp_path: Path) -> None:
     parts = haktrace.ablate([made(tmp_path, [100] * 2000 + [3 << 20] * 40)], repeat=4)
-    assert list(parts.index) == [
-        ("made", variant) for variant in ("tls=0", "tiny=0", "l25=0", "whale=0", "learn=ucb1")
-    ]
-    assert list(parts["in_use"]) == [True, True, False, True, True]
+    assert list(parts.index) == [("made", part) for part in ("tls", "tiny", "whale")]
     # Each of 40 Whales is mapped anew without the cache: all of its 768 pages are touched again.
-    assert parts["faults"].loc[("made", "whale=0"), "ratio"] > 10
-    assert parts["faults"].loc[("made", "whale=0"), "distinct"]
+    assert parts["faults"].loc[("made", "whale"), "ratio"] > 10
+    assert parts["faults"].loc[("made", "whale"), "distinct"]
     assert (parts["time"]["repeats"] == 4).all()
 
 
-def test_rules_are_a_variant_where_there_are_any(tmp_path: Path) -> None:
-    bare = variants(made(tmp_path, [50000] * 10, site=0), tmp_path)
-    ruled = variants(made(tmp_path, [50000] * 20, site=0), tmp_path)
-    assert set(ruled) - set(bare) == {"rules"}
+def test_optional_parts_are_left_out_of_a_whole_that_has_them(tmp_path: Path) -> None:
+    """Rules are found for a large block that comes often enough."""
+    (tmp_path / "a").mkdir()
+    few = made(tmp_path / "a", [50000] * 10, site=0)
+    many = made(tmp_path, [50000] * 20, site=0)
+    bare, ruled = (haktrace.ablate([t], 1, optional=True) for t in (few, many))
+    assert [part for _, part in bare.index] == ["tls", "l25", "learn"]
+    assert [part for _, part in ruled.index] == ["tls", "l25", "rules", "learn"]
 
 
-def test_as_text(tmp_path: Path) -> None:
-    trace = made(tmp_path, [100] * 100)
+def test_as_text_what_hakreplay_says(tmp_path: Path) -> None:
+    """The same parts and, where a run repeats itself, the same ratio as in the terminal's table."""
+    trace = made(tmp_path, [100] * 2000 + [3 << 20] * 40)
     words = [sys.executable, "-W", "error", "-m", "haktrace.worth", "--repeat", "1", trace]
     done = run(*words)
     assert (done.returncode, done.stderr) == (0, "")
     rows = [line.split() for line in done.stdout.splitlines()]
-    assert [row[:2] for row in rows] == [
-        ["made", variant] for variant in ("tls=0", "tiny=0", "l25=0", "whale=0", "learn=ucb1")
-    ]
+    assert [row[:2] for row in rows] == [["made", part] for part in ("tls", "tiny", "whale")]
+    shown = run(BUILD / "hakreplay", trace, "--ablate", "-s", "lockstep", "-n", "1").stdout
+    table = [line.split() for line in shown.split("\n\n")[2].splitlines()[1:]]
+    memory = {row[0]: float(row[3].strip("~%")) for row in table if len(row) == 5}
+    for row in rows:
+        ratio = float(row[row.index("rss") + 1].strip("~"))
+        assert 100 * (ratio - 1) == pytest.approx(memory[row[1]], abs=0.11), table
 
 
 def test_a_trace_that_cannot_be_read_is_named(tmp_path: Path) -> None:
