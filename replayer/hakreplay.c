@@ -29,8 +29,7 @@ __attribute__((format(printf, 1, 2))) static int complain(const char *format, ..
 static int compare(const struct request *request, const struct survey *survey,
 		   struct planner_result *plan, struct bar *bar, struct allocators *allocators)
 {
-	struct contest contest = {
-		.request = request, .survey = survey, .plan = plan, .bar = bar};
+	struct contest contest = {.request = request, .survey = survey, .plan = plan, .bar = bar};
 	struct jsonlines lines;
 	int failed = jsonlines_open(&lines, request->json);
 

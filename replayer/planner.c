@@ -47,8 +47,7 @@ static int rows_compile(struct planner *p)
 		}
 		p->row = 0;
 		if (p->bar)
-			bar_read(p->bar, p->batch->first_row + p->batch->rows,
-				 p->survey->rows);
+			bar_read(p->bar, p->batch->first_row + p->batch->rows, p->survey->rows);
 		got = p->batch->first_row + p->batch->rows < p->survey->rows
 			      ? trace_cursor_next(p->cursor, &p->batch)
 			      : 0;

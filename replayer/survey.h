@@ -40,8 +40,9 @@ struct survey {
 };
 
 /*
- * Reads the whole trace, and shows how far it is. A damaged one is an error unless partial: then `cut` says what is missing.
- * Returns 0 or a negative errno, with `cut` set when the trace is at fault.
+ * Reads the whole trace, and shows how far it is. A damaged one is an error unless partial: then
+ * `cut` says what is missing. Returns 0 or a negative errno, with `cut` set when the trace is at
+ * fault.
  */
 int survey_make(struct survey *survey, struct trace *trace, bool partial, struct bar *bar);
 void survey_fini(struct survey *survey);
