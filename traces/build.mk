@@ -1,6 +1,6 @@
 # libhaktrace: the trace format's writer and reader, static and shared.
-TRACE_SOURCES := $(addprefix traces/,bytes.c kind.c frame.c definition.c index.c header.c encoder.c \
-	writer.c tables.c decoder.c scan.c reader.c cursor.c live.c \
+TRACE_SOURCES := $(addprefix traces/,bytes.c kind.c frame.c definition.c index.c header.c framefile.c \
+	encoder.c writer.c tables.c decoder.c scan.c reader.c cursor.c live.c \
 	law.c ranks.c statistic.c \
 	arrowdata.c arrowcolumns.c arrowstream.c arrowevents.c arrowpages.c arrowtables.c \
 	idmap.c debuginfo.c scopes.c symbol.c callchain.c arrowsymbols.c)

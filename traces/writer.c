@@ -1,38 +1,21 @@
 #include "definition.h"
 #include "encoder.h"
-#include "frame.h"
+#include "framefile.h"
 #include "header.h"
-#include "index.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define PENDING_BYTES ((size_t)256 << 10) /* definitions that wait for their frame, at most */
-#define END_FACTS     4096                /* bytes of facts that a full trace still takes */
-#define END_FRAMES    1024                /* what their frame and the last one cost besides */
-#define END_ENTRY     40                  /* a frame's entry in the index, at most */
 
 struct trace_writer {
 	struct encoder encoder;
 	struct definition_counts counts;
-	int fd;
+	struct framefile file;
 	int status;           /* the first error, which ends all writing */
-	bool regular;         /* a file that can be cut back to its last whole frame */
-	bool headed;          /* the first frame is made */
-	bool full;            /* a frame did not fit below the limit */
-	uint64_t limit;       /* bytes of the whole file, 0: any */
-	uint64_t written;     /* bytes of whole frames in the file */
-	uint64_t calls;       /* in them */
+	uint64_t calls;       /* in the file's frames */
 	struct bytes pending; /* definitions since the last frame */
-	struct bytes content;
-	struct bytes frame;
-	struct frame_maker *maker;
-	struct index index;
 	char *name;
 	char error[512];
 };
@@ -62,81 +45,35 @@ static int refuse(struct trace_writer *w, int status, const char *what)
 		    (unsigned long long)(w->encoder.first_row + w->encoder.rows), what);
 }
 
-static int write_all(struct trace_writer *w, const struct bytes *data)
-{
-	const uint8_t *at = data->data;
-	size_t left = data->size;
-
-	while (left) {
-		ssize_t put = write(w->fd, at, left);
-		int status = put < 0 ? -errno : -EIO;
-
-		if (put > 0) {
-			at += put;
-			left -= (size_t)put;
-			continue;
-		}
-		if (status == -EINTR)
-			continue;
-		/* What a full disk took of this frame goes again: the file ends with a
-		 * whole one.
-		 */
-		if (w->regular && ftruncate(w->fd, (off_t)w->written))
-			w->regular = false;
-		return fail_for_good(w, status, "cannot write");
-	}
-	w->written += data->size;
-	return 0;
-}
-
-/* The frame leaves room below the limit for what ends the file. The header is always written. */
-static bool fits(const struct trace_writer *w)
-{
-	uint64_t entries = w->index.n_entries + 3;
-	uint64_t end =
-		END_FACTS + END_FRAMES + entries * END_ENTRY + index_seek_table_bytes(entries);
-
-	return !w->limit || !w->headed || w->full || w->written + w->frame.size + end <= w->limit;
-}
-
-/* Writes w->content as a frame. */
+/* Writes what is in the file's content as a frame. */
 static int write_frame(struct trace_writer *w, struct index_entry entry)
 {
-	int err = frame_make(w->maker, &w->content, &w->frame);
+	bool full = w->file.full;
+	int err = framefile_write(&w->file, entry);
 
-	if (!err && !fits(w)) {
-		w->content.size = 0;
-		w->full = true;
-		w->status = fail(w, -EFBIG, "%s: it has reached its greatest size", w->name);
-		return w->status;
-	}
-	if (!err) {
-		entry.bytes = (uint32_t)w->frame.size;
-		entry.content = (uint32_t)w->content.size;
-		err = index_add(&w->index, entry);
-	}
-	if (err)
-		return fail_for_good(w, err, "cannot write");
-	w->content.size = 0;
-	return write_all(w, &w->frame);
+	if (w->file.full && !full)
+		w->status = fail(w, err, "%s: it has reached its greatest size", w->name);
+	else if (err)
+		fail_for_good(w, err, "cannot write");
+	return err;
 }
 
 /* Definitions go out before any row that uses them; the first of them with the header. */
 static int write_pending(struct trace_writer *w)
 {
-	uint8_t kind = w->headed ? FRAME_DEFINITIONS : FRAME_HEADER;
+	bool headed = framefile_headed(&w->file);
+	uint8_t kind = headed ? FRAME_DEFINITIONS : FRAME_HEADER;
 	int err;
 
-	if (w->headed && !w->pending.size)
+	if (headed && !w->pending.size)
 		return 0;
-	if (w->headed)
-		bytes_add(&w->content, &kind, 1);
+	if (headed)
+		bytes_add(&w->file.content, &kind, 1);
 	else
-		header_write(&w->content);
-	bytes_add(&w->content, w->pending.data, w->pending.size);
+		header_write(&w->file.content);
+	bytes_add(&w->file.content, w->pending.data, w->pending.size);
 	err = write_frame(w, (struct index_entry){.kind = kind});
 	w->pending.size = 0;
-	w->headed = true;
 	return err;
 }
 
@@ -155,8 +92,8 @@ static int write_block(struct trace_writer *w)
 
 	if (err || !e->rows)
 		return err;
-	bytes_add(&w->content, &entry.kind, 1);
-	encoder_end(e, &w->content);
+	bytes_add(&w->file.content, &entry.kind, 1);
+	encoder_end(e, &w->file.content);
 	err = write_frame(w, entry);
 	if (!err)
 		w->calls += calls;
@@ -169,12 +106,10 @@ static struct trace_writer *writer_create(const char *name)
 
 	if (!w)
 		return NULL;
-	w->fd = -1;
 	w->name = strdup(name);
-	w->maker = frame_maker_create();
-	if (!w->name || !w->maker || encoder_init(&w->encoder)) {
+	if (!w->name || framefile_init(&w->file) || encoder_init(&w->encoder)) {
 		free(w->name);
-		frame_maker_destroy(w->maker);
+		framefile_fini(&w->file);
 		free(w);
 		return NULL;
 	}
@@ -184,54 +119,27 @@ static struct trace_writer *writer_create(const char *name)
 int trace_writer_fdopen(struct trace_writer **writer, int fd, const char *name)
 {
 	struct trace_writer *w = writer_create(name);
-	struct stat st;
+	int err;
 
 	*writer = w;
 	if (!w)
 		return -ENOMEM;
-	w->fd = fd;
-	if (fstat(fd, &st))
-		return fail_for_good(w, -errno, "cannot open");
-	w->regular = S_ISREG(st.st_mode);
-	return 0;
-}
-
-/*
- * Empties a file that nobody else writes; -EWOULDBLOCK: somebody does. Where files cannot be locked
- * nobody is known to.
- */
-static int claim(int fd)
-{
-	struct stat st;
-
-	if (fstat(fd, &st))
-		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return 0;
-	if (flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK)
-		return -EWOULDBLOCK;
-	return ftruncate(fd, 0) ? -errno : 0;
+	err = framefile_adopt(&w->file, fd);
+	return err ? fail_for_good(w, err, "cannot open") : 0;
 }
 
 int trace_writer_open(struct trace_writer **writer, const char *path)
 {
-	bool standard = !strcmp(path, "-");
-	int fd = standard ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)
-			  : open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-	int status = fd < 0 ? -errno : standard ? 0 : claim(fd);
+	struct trace_writer *w = writer_create(strcmp(path, "-") ? path : "standard output");
+	int err;
 
-	if (status) {
-		if (fd >= 0)
-			close(fd);
-		*writer = writer_create(path);
-		if (!*writer)
-			return -ENOMEM;
-		if (status != -EWOULDBLOCK)
-			return fail_for_good(*writer, status, "cannot open");
-		status = fail(*writer, -EBUSY, "%s: another program is writing it", path);
-		return (*writer)->status = status;
-	}
-	return trace_writer_fdopen(writer, fd, standard ? "standard output" : path);
+	*writer = w;
+	if (!w)
+		return -ENOMEM;
+	err = framefile_open(&w->file, path);
+	if (err == -EBUSY)
+		return w->status = fail(w, err, "%s: another program is writing it", path);
+	return err ? fail_for_good(w, err, "cannot open") : 0;
 }
 
 static uint64_t text_bytes(const char *text)
@@ -274,9 +182,10 @@ int trace_writer_fact(struct trace_writer *w, const char *key, const char *value
 {
 	int64_t number;
 
-	if (w->status && !w->full)
+	if (w->status && !w->file.full)
 		return w->status;
-	if (w->full && w->pending.size + text_bytes(key) + text_bytes(value) + 8 > END_FACTS)
+	if (w->file.full &&
+	    w->pending.size + text_bytes(key) + text_bytes(value) + 8 > FRAMEFILE_END_FACTS)
 		return w->status;
 	number = DEFINE(w, definition_fact(&w->pending, key, value), DEFINE_FACT,
 			.text_bytes = text_bytes(key) + text_bytes(value));
@@ -468,7 +377,7 @@ struct encoder *trace_writer_encoder(struct trace_writer *w)
 
 void trace_writer_hurry(struct trace_writer *w, bool hurry)
 {
-	frame_maker_hurry(w->maker, hurry);
+	frame_maker_hurry(w->file.maker, hurry);
 }
 
 uint64_t trace_writer_objects(const struct trace_writer *w)
@@ -483,17 +392,17 @@ int trace_writer_flush(struct trace_writer *w)
 
 void trace_writer_limit(struct trace_writer *w, uint64_t bytes)
 {
-	w->limit = bytes;
+	w->file.limit = bytes;
 }
 
 bool trace_writer_full(const struct trace_writer *w)
 {
-	return w->full;
+	return w->file.full;
 }
 
 uint64_t trace_writer_bytes(const struct trace_writer *w)
 {
-	return w->written;
+	return w->file.written;
 }
 
 uint64_t trace_writer_calls(const struct trace_writer *w)
@@ -508,52 +417,38 @@ const char *trace_writer_error(const struct trace_writer *w)
 
 static int write_end(struct trace_writer *w, const struct trace_totals *totals)
 {
-	struct header_counts counts = {index_rows(&w->index), index_objects(&w->index)};
+	const struct index *index = &w->file.index;
+	struct header_counts counts = {index_rows(index), index_objects(index)};
 	struct trace_totals whole = *totals;
-	struct bytes end = {0};
-	size_t index_bytes;
 	int err;
 
-	if (w->full)
-		whole.duration_ns = index_last_ns(&w->index);
-	header_write_last(&w->content, &counts, &whole);
+	if (w->file.full)
+		whole.duration_ns = index_last_ns(index);
+	header_write_last(&w->file.content, &counts, &whole);
 	err = write_frame(w, (struct index_entry){.kind = FRAME_LAST});
 	if (err)
 		return err;
-	index_write(&w->index, &w->content);
-	err = frame_make(w->maker, &w->content, &w->frame);
-	index_wrap(&w->frame, &end);
-	index_bytes = end.size;
-	index_seek_table(&w->index, index_bytes, &end);
-	if (err || end.failed)
-		err = fail_for_good(w, -ENOMEM, "cannot write");
-	else
-		err = write_all(w, &end);
-	bytes_free(&end);
-	return err;
+	err = framefile_end(&w->file);
+	return err ? fail_for_good(w, err, "cannot write") : 0;
 }
 
 int trace_writer_close(struct trace_writer *w, const struct trace_totals *totals)
 {
-	int status;
+	int status, err;
 
 	if (!w)
 		return 0;
 	if (!w->status)
 		write_block(w);
-	if (w->full)
+	if (w->file.full)
 		w->status = write_pending(w);
 	if (!w->status && totals)
 		write_end(w, totals);
-	if (w->fd >= 0 && close(w->fd) && !w->status)
-		w->status = -errno;
-	status = w->status;
+	err = framefile_close(&w->file);
+	status = w->status ? w->status : err;
 	encoder_fini(&w->encoder);
 	bytes_free(&w->pending);
-	bytes_free(&w->content);
-	bytes_free(&w->frame);
-	frame_maker_destroy(w->maker);
-	index_fini(&w->index);
+	framefile_fini(&w->file);
 	free(w->name);
 	free(w);
 	return status;
