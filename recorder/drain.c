@@ -47,7 +47,8 @@ static void end_process(struct drain *d, size_t index, bool replaced)
 			process_settle(p);
 		process_end(p, d->stop ? d->stop : replaced ? "exec" : NULL);
 		if (replaced)
-			recording_move(d->recording, &p->path, p->program, p->pid, p->image + 1);
+			recording_move(d->recording, &p->path, p->account.program, p->pid,
+				       p->image + 1);
 		recording_add(d->recording, p->path, p->message, p->crew.count, &p->ledger.counts);
 	}
 	process_destroy(p);
@@ -95,7 +96,7 @@ static int find_number(const struct drain *d, uint32_t number)
 static void begin_trace(struct drain *d, struct process *p)
 {
 	struct trace_writer *writer =
-		recording_begin(d->recording, p->first, p->program, p->pid, &p->path);
+		recording_begin(d->recording, p->first, p->account.program, p->pid, &p->path);
 
 	if (!writer) {
 		atomic_store(&d->session->closed, 1);
@@ -170,9 +171,9 @@ static bool welcome(struct drain *d, uint32_t number, size_t waiting)
 	p->image = image;
 	p->first = pid == d->first;
 	p->forks = &d->legacies;
-	p->unwinder = d->unwinder;
+	p->account.unwinder = d->unwinder;
 	p->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	process_meet(p);
+	account_meet(&p->account);
 	begin_trace(d, p);
 	return true;
 }

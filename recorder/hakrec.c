@@ -79,12 +79,12 @@ static void add_facts(struct trace_writer *writer, const struct process *p)
 {
 	struct facts facts = {
 		.backend = "preload",
-		.program = p->program,
-		.command = p->command,
+		.program = p->account.program,
+		.command = p->account.command,
 		.pid = p->pid,
-		.parent_pid = p->parent_pid,
+		.parent_pid = p->account.parent_pid,
 		.mode = p->session->mode,
-		.age_ns = session_now(p->session) - p->start_clock,
+		.age_ns = session_now(p->session) - p->account.start_clock,
 	};
 
 	facts_add(writer, &facts);

@@ -1,9 +1,6 @@
 #include "process.h"
 
-#include "shellwords.h"
 #include "traces/encoder.h"
-#include "traces/sitekey.h"
-#include "walked.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -20,10 +17,7 @@ void legacy_destroy(struct legacy *legacy)
 	if (!legacy)
 		return;
 	objects_fini(&legacy->objects);
-	modules_fini(&legacy->modules);
-	sites_fini(&legacy->sites);
-	free(legacy->program);
-	free(legacy->command);
+	account_fini(&legacy->account);
 	free(legacy);
 }
 
@@ -34,181 +28,12 @@ struct legacy *legacy_create(const struct process *parent, uint32_t child)
 	if (!legacy)
 		return NULL;
 	legacy->child = child;
-	legacy->program = strdup(parent->program);
-	legacy->command = strdup(parent->command);
-	if (!legacy->program || !legacy->command ||
-	    objects_copy(&legacy->objects, &parent->ledger.objects) ||
-	    modules_copy(&legacy->modules, &parent->modules) ||
-	    sites_copy(&legacy->sites, &parent->sites)) {
+	if (account_copy(&legacy->account, &parent->account) ||
+	    objects_copy(&legacy->objects, &parent->ledger.objects)) {
 		legacy_destroy(legacy);
 		return NULL;
 	}
 	return legacy;
-}
-
-/* ---- notes ---- */
-
-static void take_image(struct process *p, const struct note_image *note, size_t bytes)
-{
-	p->parent_pid = note->parent_pid;
-	p->told = true;
-	if ((size_t)note->program_bytes + note->command_bytes > bytes - sizeof(*note) ||
-	    !note->program_bytes)
-		return;
-	free(p->program);
-	free(p->command);
-	p->program = strndup(note->text, note->program_bytes);
-	p->command = shellwords_join(note->text + note->program_bytes, note->command_bytes);
-}
-
-static void take_module(struct process *p, const struct note_module *note, size_t bytes)
-{
-	struct module module = {.base_addr = note->base_addr,
-				.first_addr = note->first_addr,
-				.end_addr = note->end_addr};
-
-	if ((size_t)note->path_bytes + note->id_bytes > bytes - sizeof(*note) || !note->path_bytes)
-		return;
-	module.path = strndup(note->text, note->path_bytes);
-	if (module.path)
-		modules_add(&p->modules, &module, note->text + note->path_bytes, note->id_bytes);
-	free(module.path);
-}
-
-/* The module that an address lies in, looked for in the process itself when it was not told. */
-static struct module *find_module(struct process *p, uint64_t addr)
-{
-	struct module *module = modules_find(&p->modules, addr);
-
-	if (!module) {
-		modules_refresh(&p->modules, p->pid);
-		module = modules_find(&p->modules, addr);
-	}
-	return module && *module->path ? module : NULL;
-}
-
-static void take_site(struct process *p, const struct note_site *note)
-{
-	struct module *module = find_module(p, note->addr);
-	struct site site = {
-		.addr = note->addr,
-		.height = note->height,
-		.module = module ? (uint32_t)(module - p->modules.all) : TRACE_NO_MODULE,
-	};
-
-	sites_tell(&p->sites, note->site & RECORD_SITE_MAX, &site);
-}
-
-/* The first row of a site: defines it. */
-__attribute__((noinline, cold)) static uint32_t define_site(struct process *p, uint32_t index)
-{
-	const struct site *site = p->sites.all + index;
-	struct trace_site definition = {
-		.module = TRACE_NO_MODULE, .height = site->height, .offset = site->addr};
-	int64_t number;
-
-	if (!site->addr)
-		return TRACE_NO_SITE;
-	if (site->module < p->modules.count) {
-		struct module *module = p->modules.all + site->module;
-
-		number = modules_number(module, p->ledger.writer);
-		if (number < 0) {
-			p->ledger.error = (int)number;
-			return TRACE_NO_SITE;
-		}
-		definition.module = (uint32_t)number;
-		definition.offset = site->addr - module->base_addr;
-	}
-	number = trace_writer_site(p->ledger.writer, &definition);
-	if (number < 0) {
-		p->ledger.error = (int)number;
-		return TRACE_NO_SITE;
-	}
-	sites_define(&p->sites, index, (uint32_t)number);
-	return (uint32_t)number;
-}
-
-static inline uint32_t site_number(struct process *p, uint32_t site)
-{
-	if (__builtin_expect(site >= p->sites.count, 0))
-		return TRACE_NO_SITE;
-	if (__builtin_expect(p->sites.all[site].number != SITES_UNDEFINED, 1))
-		return p->sites.all[site].number;
-	return define_site(p, site);
-}
-
-static struct module *find_frame(void *context, uint64_t addr)
-{
-	return find_module(context, addr);
-}
-
-/* A sample of a frequent site's stack: walked, and written when it is new. */
-static void take_stack(struct process *p, const struct note_stack *note, size_t bytes)
-{
-	const struct unwinder_space space = {find_frame, p};
-	struct walked walked;
-	uint32_t number;
-	int error;
-
-	if (note->bytes > bytes - sizeof(*note) || note->site >= p->sites.count ||
-	    !p->sites.all[note->site].addr || !p->begun || p->ledger.error)
-		return;
-	walked.depth = unwinder_walk(p->unwinder, note, &space, walked.addrs, WALKED_DEPTH_MAX);
-	number = site_number(p, note->site);
-	if (number == TRACE_NO_SITE)
-		return;
-	error = walked_keep(&walked, &p->sites, note->site, number, &space, p->ledger.writer);
-	if (error && !p->ledger.error)
-		p->ledger.error = error;
-}
-
-static void take_left(struct process *p, const struct note_left *note)
-{
-	struct note_left *lefts = realloc(p->lefts, (p->n_lefts + 1) * sizeof(*lefts));
-
-	if (!lefts)
-		return;
-	p->lefts = lefts;
-	lefts[p->n_lefts++] = *note;
-}
-
-/* When all is dealt with it is known which of them are left indeed. */
-static void write_lefts(struct process *p)
-{
-	struct ledger *l = &p->ledger;
-	struct object object;
-
-	for (size_t i = 0; i < p->n_lefts && !l->error; i++)
-		if (objects_take(&l->objects, p->lefts[i].addr, &object) &&
-		    object.size == p->lefts[i].size)
-			l->error = trace_writer_left(l->writer, object.number, p->lefts[i].pages);
-}
-
-static void take_note(struct process *p, const struct note_head *head, const void *payload)
-{
-	if (head->kind == NOTE_IMAGE && head->bytes >= sizeof(struct note_image)) {
-		p->start_clock = head->clock;
-		take_image(p, payload, head->bytes);
-	} else if (head->kind == NOTE_MODULE && head->bytes >= sizeof(struct note_module)) {
-		take_module(p, payload, head->bytes);
-	} else if (head->kind == NOTE_SITE && head->bytes >= sizeof(struct note_site)) {
-		take_site(p, payload);
-	} else if (head->kind == NOTE_STACK && head->bytes >= sizeof(struct note_stack)) {
-		take_stack(p, payload, head->bytes);
-	} else if (head->kind == NOTE_LEFT && head->bytes >= sizeof(struct note_left)) {
-		take_left(p, payload);
-	} else if (head->kind == NOTE_UNMAP && head->bytes >= sizeof(struct note_unmap)) {
-		modules_unmap(&p->modules, ((const struct note_unmap *)payload)->first_addr);
-	}
-}
-
-static void read_notes(struct process *p)
-{
-	const struct note_head *head;
-
-	while ((head = notebook_next(&p->notes)))
-		take_note(p, head, head + 1);
 }
 
 /* ---- records ---- */
@@ -360,7 +185,7 @@ static inline bool deal_head(struct process *p, struct inlet *in, bool force)
 	row.size = __builtin_expect(in->wide, 0) ? in->wide_size : record_size(r);
 	row.align = __builtin_expect(in->wide, 0) ? in->wide_align : record_align(r);
 	row.thread = in->number;
-	row.site = site_number(p, record_site(r));
+	row.site = account_site(&p->account, &p->ledger, record_site(r));
 	row.kind = (uint8_t)kind;
 	row.flags = record_failed(r) ? TRACE_FAILED : 0;
 	if (__builtin_expect(in->paged | (in->old_pages != TRACE_NONE), 0)) {
@@ -396,7 +221,7 @@ static uint64_t deal_streak(struct process *p, struct inlet *in, uint64_t most)
 	    in->old_pages != TRACE_NONE)
 		return 0;
 	streak.count = most < seen ? most : seen;
-	return streak_take(&streak, &p->ledger, &p->sites);
+	return streak_take(&streak, &p->ledger, &p->account.sites);
 }
 
 static enum merge_stop deal(void *context, struct inlet *in, uint64_t rank, uint64_t most,
@@ -439,33 +264,18 @@ struct process *process_create(struct session *s, uint32_t number, struct legacy
 	p->merge.context = p;
 	if (legacy) {
 		p->inherited = legacy->objects;
-		p->modules = legacy->modules;
-		p->sites = legacy->sites;
-		p->program = legacy->program;
-		p->command = legacy->command;
+		p->account = legacy->account;
 		free(legacy);
 	} else {
-		p->program = strdup("");
-		p->command = strdup("");
-		sites_init(&p->sites);
+		account_init(&p->account);
 	}
-	notebook_open(&p->notes, s, atomic_load(&p->shared->notes));
+	account_open(&p->account, p->pid, s, atomic_load(&p->shared->notes));
 	return p;
-}
-
-bool process_meet(struct process *p)
-{
-	const struct note_head *head;
-
-	/* What comes after the image is dealt with when the trace is open. */
-	while (!p->told && (head = notebook_next(&p->notes)))
-		take_note(p, head, head + 1);
-	return p->told;
 }
 
 void process_begin(struct process *p, struct trace_writer *writer)
 {
-	int error = ledger_init(&p->ledger, writer, p->start_clock);
+	int error = ledger_init(&p->ledger, writer, p->account.start_clock);
 
 	p->begun = true;
 	p->ledger.grain_ns = p->session->mode & SESSION_EXACT ? 0 : GRAIN_NS;
@@ -477,7 +287,7 @@ void process_begin(struct process *p, struct trace_writer *writer)
 static void meet_lanes(struct process *p)
 {
 	uint32_t newest = atomic_load_explicit(&p->shared->lanes, memory_order_acquire);
-	uint32_t notes = session_lane_number(p->session, p->notes.inlet.lane);
+	uint32_t notes = session_lane_number(p->session, p->account.notes.inlet.lane);
 
 	for (uint32_t lane = newest; lane != p->lanes && lane < p->session->lanes;
 	     lane = session_lane(p->session, lane)->older) {
@@ -500,7 +310,7 @@ uint64_t process_drain(struct process *p, uint64_t rank)
 	meet_lanes(p);
 	merge_look(&p->merge);
 	/* After the look: whatever a record refers to was told before. */
-	read_notes(p);
+	account_read(&p->account, &p->ledger);
 	dealt = merge_run(&p->merge, rank);
 	trace_writer_hurry(p->ledger.writer, dealt >= BACKLOG);
 	if (p->crew.exiting)
@@ -521,9 +331,7 @@ void process_settle(struct process *p)
 	process_drain(p, UINT64_MAX);
 	settle_lost(p);
 	crew_end(&p->crew, &p->ledger);
-	if (!p->ledger.error)
-		p->ledger.error = sites_write_samples(&p->sites, p->ledger.writer);
-	write_lefts(p);
+	account_end(&p->account, &p->ledger);
 }
 
 void process_end(struct process *p, const char *end)
@@ -534,19 +342,15 @@ void process_end(struct process *p, const char *end)
 void process_destroy(struct process *p)
 {
 	merge_fini(&p->merge);
-	notebook_close(&p->notes);
+	account_close(&p->account);
+	account_fini(&p->account);
 	ledger_fini(&p->ledger);
 	objects_fini(&p->inherited);
 	crew_fini(&p->crew);
-	modules_fini(&p->modules);
-	sites_fini(&p->sites);
 	if (p->pidfd >= 0)
 		close(p->pidfd);
 	atomic_store(&p->shared->state, PROCESS_FREE);
 	session_give_process(p->session, p->number);
-	free(p->lefts);
-	free(p->program);
-	free(p->command);
 	free(p->path);
 	free(p->message);
 	free(p);

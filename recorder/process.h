@@ -4,20 +4,16 @@
 #ifndef RECORDER_PROCESS_H
 #define RECORDER_PROCESS_H
 
+#include "account.h"
 #include "crew.h"
 #include "merge.h"
-#include "modules.h"
-#include "notebook.h"
 #include "streak.h"
-#include "unwinder.h"
 
 /* What a forked child takes along, from the fork record until its first call. */
 struct legacy {
 	uint32_t child; /* its number in the session */
 	struct objects objects;
-	struct modules modules;
-	struct sites sites;
-	char *program, *command;
+	struct account account;
 	struct legacy *next;
 };
 
@@ -26,39 +22,26 @@ struct process {
 	struct session_process *shared;
 	uint32_t number; /* in the session */
 	pid_t pid;
-	pid_t parent_pid;
 	int pidfd;      /* -1: none */
 	bool gone;      /* ended, or replaced by another image */
-	char *program;  /* path of the executable as executed */
-	char *command;  /* arguments, separated by blanks */
 	char *path;     /* of the trace */
 	bool first;     /* the process that hakrec started */
 	uint32_t image; /* how many images this process id had before */
 	uint32_t lanes; /* newest lane met */
 	uint64_t round;
-	struct notebook notes;
+	struct account account;
 	struct merge merge;
 	struct ledger ledger;
 	struct objects inherited; /* alive at the fork, until their rows are written */
 	struct crew crew;
-	struct modules modules;
-	struct sites sites;
-	struct unwinder *unwinder; /* all processes' */
-	struct note_left *lefts;   /* large blocks of which the process told at its end */
-	size_t n_lefts;
 	struct legacy **forks; /* where to put what children take along */
-	uint64_t start_clock;
-	uint64_t flushed; /* clock at which the trace's last block was ended in time */
-	bool told;        /* its image note was read */
-	bool begun;       /* its trace is open */
-	char *message;    /* why its trace failed; NULL: it did not */
+	uint64_t flushed;      /* clock at which the trace's last block was ended in time */
+	bool begun;            /* its trace is open */
+	char *message;         /* why its trace failed; NULL: it did not */
 };
 
 /* A process that presented itself; legacy (which it takes) of a forked one, else NULL. */
 struct process *process_create(struct session *s, uint32_t number, struct legacy *legacy);
-
-/* Reads the note that a trace starts with. False: it is not there yet. */
-bool process_meet(struct process *p);
 
 /* Takes over the writer and begins the trace, which can be read from now on. */
 void process_begin(struct process *p, struct trace_writer *writer);
