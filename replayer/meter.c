@@ -14,7 +14,7 @@ struct clocks {
 };
 
 static int status_fd = -1;
-static uint64_t own_bytes;     /* anonymous memory of the runner itself ... */
+static uint64_t own_bytes;     /* anonymous memory that is no heap: the runner's ... */
 static uint64_t others_bytes;  /* ... and all of it before it grew */
 static uint64_t peak_bytes;    /* of the heap, in parts of the plan that are over */
 static uint64_t sampled_bytes; /* the most of the heap in any sample; 0: none was taken */
@@ -64,6 +64,42 @@ static struct memory memory_walk(void)
 	return (struct memory){field_bytes(text, "\nRss:"), field_bytes(text, "\nAnonymous:")};
 }
 
+/* One line of smaps. A mapping's name tells whether its pages count, which come some lines later. */
+static uint64_t line_bytes(const char *line, bool *counts)
+{
+	const char *dash = strchr(line, '-'), *blank = strchr(line, ' ');
+
+	if (dash && dash < blank)
+		*counts = strchr(line, '/') || strstr(line, "[stack]");
+	return *counts && !strncmp(line, "Anonymous:", 10) ? field_bytes(line, "Anonymous:") : 0;
+}
+
+/* Written pages of mapped files, and the first thread's stack. */
+static uint64_t image_bytes(void)
+{
+	int fd = open("/proc/self/smaps", O_RDONLY | O_CLOEXEC);
+	char text[4096], line[256];
+	size_t length = 0;
+	uint64_t sum = 0;
+	bool counts = false;
+	ssize_t n;
+
+	while ((n = read(fd, text, sizeof(text))) > 0) {
+		for (ssize_t i = 0; i < n; i++) {
+			if (text[i] != '\n') {
+				line[length] = text[i];
+				length += length < sizeof(line) - 1;
+				continue;
+			}
+			line[length] = 0;
+			length = 0;
+			sum += line_bytes(line, &counts);
+		}
+	}
+	close(fd);
+	return sum;
+}
+
 static uint64_t now_ns(clockid_t clock)
 {
 	struct timespec t;
@@ -79,8 +115,10 @@ static struct clocks clocks_now(void)
 
 void meter_own_begin(void)
 {
-	if (status_fd < 0)
+	if (status_fd < 0) {
 		status_fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+		own_bytes = image_bytes();
+	}
 	others_bytes = memory_walk().anonymous_bytes;
 }
 

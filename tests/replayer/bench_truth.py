@@ -5,7 +5,9 @@ and its trace is replayed on the same ones: in `parallel` for the times, and for
 `paced`, since some allocators give memory back by the clock. For every two allocators whose live
 difference is larger than its noise (statistic.h), the replay has to put them in the same order, by
 peak of resident heap and by the program's processor and wall time; and the replayed peak has to be
-within 10 % of the live one. Every run is a JSON line in the file.
+within 10 % of the live one. It prints the table of BENCHMARKS.md: peaks of the heap, live and
+replayed, in MiB, and how many of the pairs that differ live are kept; then those that are not.
+Every run is a JSON line in the file.
 
 The live peak is the kernel's (VmHWM) less mapped files and what lies behind them and the first
 thread's stack, as they are at the end of the program, and less what the program maps itself, as it
@@ -132,33 +134,35 @@ def measure(name: str, repeats: int, place: Path) -> Iterator[Run]:
             yield {"program": name, "how": schedule} | run
 
 
-def judge(name: str, live: Samples, replayed: Samples) -> list[str]:
-    """One line for each measure, and one for the peaks."""
-    lines = []
-    for measure_name in MEASURES:
-        told = agreed = 0
-        wrong = []
-        for a, b in itertools.combinations(ALLOCATORS, 2):
-            truth = statistic(live[a][measure_name], live[b][measure_name])
-            if not truth["distinct"]:
-                continue
-            told += 1
-            found = statistic(replayed[a][measure_name], replayed[b][measure_name])
-            if (found["ratio"] > 1) == (truth["ratio"] > 1):
-                agreed += 1
-            else:
-                same = "" if found["distinct"] else "~"
-                wrong.append(f"{a}/{b} {truth['ratio']:.3f} but {same}{found['ratio']:.3f}")
-        lines.append(f"{name:9}{measure_name:5} {agreed:2} of {told:2}  {', '.join(wrong)}")
-    errors = []
+def order_kept(measure_name: str, live: Samples, replayed: Samples) -> tuple[str, list[str]]:
+    """Of the pairs that differ live, how many the replay puts in the same order; and the others."""
+    told = 0
+    wrong = []
+    for a, b in itertools.combinations(ALLOCATORS, 2):
+        truth = statistic(live[a][measure_name], live[b][measure_name])
+        if not truth["distinct"]:
+            continue
+        told += 1
+        found = statistic(replayed[a][measure_name], replayed[b][measure_name])
+        if (found["ratio"] > 1) != (truth["ratio"] > 1):
+            same = "" if found["distinct"] else "~"
+            words = f"{a} / {b} is {truth['ratio']:.3f} live, {same}{found['ratio']:.3f} replayed"
+            wrong.append(words)
+    return f"{told - len(wrong)} of {told}", wrong
+
+
+def peaks(live: Samples, replayed: Samples) -> Iterator[str]:
+    """Each allocator's peak, live and replayed, in MiB."""
     for allocator in ALLOCATORS:
-        truth_bytes = statistics.median(live[allocator]["rss"])
-        found_bytes = statistics.median(replayed[allocator]["rss"])
-        errors.append(
-            f"{allocator} {truth_bytes / 2**20:.1f} {found_bytes / 2**20:.1f} MiB"
-            f" ({100 * (found_bytes / truth_bytes - 1):+.1f} %)"
+        truth, found = (
+            statistics.median(samples[allocator]["rss"]) / 2**20 for samples in (live, replayed)
         )
-    return [*lines, f"{name:9}peak  {', '.join(errors)}"]
+        yield f"{truth:.1f}, {found:.1f} ({100 * (found / truth - 1):+.1f} %)"
+
+
+def row(*cells: str) -> None:
+    """Prints one row of the table."""
+    print("| " + " | ".join(cells) + " |", flush=True)
 
 
 def main() -> None:
@@ -169,7 +173,10 @@ def main() -> None:
     parser.add_argument("programs", nargs="*", metavar="PROGRAM", help=", ".join(PROGRAMS))
     options = parser.parse_args()
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    print("program  by    order kept where live allocators differ; live and replayed peaks")
+    titles = ("program", *ALLOCATORS, *(f"by {title}" for title in MEASURES))
+    wrong = []
+    row(*titles)
+    row(*("---" for _ in titles))
     with tempfile.TemporaryDirectory() as folder, options.out.open("w") as out:
         for name in options.programs or PROGRAMS:
             if absent := missing(PROGRAMS[name][0]):
@@ -182,7 +189,10 @@ def main() -> None:
                 samples = live if run["how"] == "live" else replayed
                 for measure_name, field in FIELDS[run["how"]].items():
                     samples[run["allocator"]][measure_name].append(run[field])
-            print("\n".join(judge(name, live, replayed)), flush=True)
+            kept = {measure: order_kept(measure, live, replayed) for measure in MEASURES}
+            row(name, *peaks(live, replayed), *(counts for counts, _ in kept.values()))
+            wrong += [f"{name}, {m}: {pair}" for m, (_, pairs) in kept.items() for pair in pairs]
+    print("\n" + "\n".join(wrong or ["Every pair of allocators that differs live is kept."]))
 
 
 if __name__ == "__main__":
