@@ -64,7 +64,8 @@ static struct memory memory_walk(void)
 	return (struct memory){field_bytes(text, "\nRss:"), field_bytes(text, "\nAnonymous:")};
 }
 
-/* One line of smaps. A mapping's name tells whether its pages count, which come some lines later. */
+/* One line of smaps. A mapping's name tells whether its pages count, which come some lines later.
+ */
 static uint64_t line_bytes(const char *line, bool *counts)
 {
 	const char *dash = strchr(line, '-'), *blank = strchr(line, ' ');

@@ -6,8 +6,8 @@
 
 /*
  * The runner's own memory is mapped and resident between these two calls: what they see appear is
- * not the allocator's, nor what is there of mapped files' pages and of the first thread's stack. The
- * second one also forgets the peak of resident memory so far.
+ * not the allocator's, nor what is there of mapped files' pages and of the first thread's stack.
+ * The second one also forgets the peak of resident memory so far.
  */
 void meter_own_begin(void);
 void meter_own_end(void);

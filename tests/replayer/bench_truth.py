@@ -9,7 +9,7 @@ within 10 % of the live one. It prints the table of BENCHMARKS.md: peaks of the 
 replayed, in MiB, and how many of the pairs that differ live are kept; then those that are not.
 Every run is a JSON line in the file.
 
-The live peak is the kernel's (VmHWM) less mapped files and what lies behind them and the first
+The live peak is the kernel's (VmHWM) less mapped files, written pages of them too, and the first
 thread's stack, as they are at the end of the program, and less what the program maps itself, as it
 was then (witness.c).
 """

@@ -67,6 +67,14 @@ def test_latency_is_not_for_checking(tmp_path: Path) -> None:
     assert "--latency and --check do not go together" in done.stderr
 
 
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_what_is_no_heap_is_left_out(tmp_path: Path, schedule: str) -> None:
+    """null has no heap: what the loader wrote and the stacks took is nobody's."""
+    trace = make_random(tmp_path, 23, threads=2, rows=5000, live=300)
+    (result,) = results(trace, "-a", "null", "-n", "1", "-s", schedule)
+    assert result["peak_rss_bytes"] < 160 << 10
+
+
 def steps(folder: Path) -> Path:
     """1000 blocks of 1001 bytes, of which every second one is freed again."""
     born = [f"0 1 1001 0 {n} -1 0 0" for n in range(1000)]

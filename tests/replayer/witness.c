@@ -195,30 +195,21 @@ EXPORT int munmap(void *addr, size_t length)
 /* ---- at the end ---- */
 
 /*
- * Anonymous memory that is no heap: written pages of mapped files, zeroed data behind those that
- * are not the allocator's, and the first thread's stack.
+ * Anonymous memory that is no heap: written pages of mapped files, and
+ * the first thread's stack.
  */
-static uint64_t others_bytes(const char *allocator)
+static uint64_t others_bytes(void)
 {
-	uint64_t sum = 0, last = 0;
-	bool counts = false, stranger = false;
+	uint64_t sum = 0;
+	int counts = 0;
 
 	file_read("/proc/self/smaps");
 	for (char *line = text, *end; (end = strchr(line, '\n')); line = end + 1) {
-		char *rest;
-		uint64_t begin = strtoull(line, &rest, 16);
-
 		*end = 0;
-		if (*rest == '-') {
-			bool file = strchr(line, '/'), named = file || strchr(line, '[');
-			bool behind = stranger && !named && begin == last;
-
-			stranger = file && !strstr(line, allocator);
-			counts = file || behind || strstr(line, "[stack]");
-			last = strtoull(rest + 1, NULL, 16);
-		} else if (counts && !strncmp(line, "Anonymous:", 10)) {
+		if (strchr(line, '-') && strchr(line, '-') < strchr(line, ' '))
+			counts = strchr(line, '/') || strstr(line, "[stack]");
+		else if (counts && !strncmp(line, "Anonymous:", 10))
 			sum += field_bytes(line, "Anonymous:");
-		}
 	}
 	return sum;
 }
@@ -232,20 +223,18 @@ __attribute__((destructor)) static void testify(void)
 {
 	const char *path = getenv("WITNESS");
 	int fd = path ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : -1;
-	const char *allocator;
 	struct rusage usage;
 	const void *base;
 
 	if (fd < 0)
 		return;
-	allocator = malloc_find(&base);
 	getrusage(RUSAGE_SELF, &usage);
 	lock_take();
 	stretch_end();
 	dprintf(fd,
 		"{\"malloc\": \"%s\", \"heap_peak_bytes\": %llu, \"cpu_us\": %llu, "
 		"\"own_mappings\": %u}\n",
-		allocator, (unsigned long long)(peak_bytes - others_bytes(allocator)),
+		malloc_find(&base), (unsigned long long)(peak_bytes - others_bytes()),
 		(unsigned long long)(microseconds(usage.ru_utime) + microseconds(usage.ru_stime)),
 		stretches - 1);
 	lock_give();
