@@ -47,6 +47,8 @@ PYTHON_FILES = """
     test_typing test_unicode test_unpack test_userdict test_weakref test_weakset
     test_xml_etree test_xml_etree_c test_zipfile test_zlib
 """.split()
+# Waits for ever when its isolated child does not find the test module, which is not python3's own.
+PYTHON_UNFIT = "test_4_daemon_threads"
 SQLITE_FILES = (
     "aggnested* alter* analyze* autoinc* between* blob* btree0* cast* check* collate* conflict* "
 )
@@ -107,10 +109,23 @@ def fetch(folder: Path, *words: str) -> None:
         "APT::Sandbox::User": "",
     }
     settings = [f"-o{key}={value}" for key, value in options.items()]
-    for step in (("update",), words):
-        done = run("apt-get", *settings, *step, cwd=folder, timeout=600)
-        if done.returncode:
-            raise UnreachableError(f"apt-get {' '.join(step)}: {done.stderr.strip()}")
+    apt_get(folder, settings, "update")
+    try:
+        apt_get(folder, settings, *words)
+    except UnreachableError:
+        # An archive may list a version before it has it, or when it has it no more.
+        shown = run("apt-cache", *settings, "showsrc", "--only-source", words[-1], cwd=folder)
+        versions = re.findall(r"^Version: (.*)$", shown.stdout, re.M)
+        if words[0] != "source" or len(versions) < 2:
+            raise
+        apt_get(folder, settings, *words[:-1], f"{words[-1]}={min(versions)}")
+
+
+def apt_get(folder: Path, settings: list[str], *words: str) -> None:
+    """Has apt-get do something there."""
+    done = run("apt-get", *settings, *words, cwd=folder, timeout=600)
+    if done.returncode:
+        raise UnreachableError(f"apt-get {' '.join(words)}: {done.stderr.strip()}")
 
 
 def only(folder: Path, pattern: str) -> Path:
@@ -168,7 +183,7 @@ def python_suite(folder: Path) -> Suite:
     return Suite(
         "python3",
         [name for name in PYTHON_FILES if name in present],
-        lambda name: [PYTHON, "-m", "test", "--junit-xml", "results.xml", name],
+        lambda name: [PYTHON, "-m", "test", "-i", PYTHON_UNFIT, "--junit-xml", "results.xml", name],
         None,
         junit_results,
         {"PYTHONPATH": str(library), "PYTHONHASHSEED": "0"},
