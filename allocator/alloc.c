@@ -8,6 +8,7 @@
 #include "keep.h"
 #include "learn.h"
 #include "notice.h"
+#include "os.h"
 #include "pool.h"
 #include "route.h"
 #include "shard.h"
@@ -36,7 +37,10 @@ static void *with_errno(void *ptr)
 /* What lies idle in the shards goes back to a system that has no more; false: it cannot suffice. */
 static bool idle_release(size_t size)
 {
-	if (size > atomic_load_explicit(&stat_shared.mapped_bytes, memory_order_relaxed))
+	uint64_t mapped = atomic_load_explicit(&stat_shared.mapped_bytes, memory_order_relaxed);
+
+	/* Below a limit there may be room besides, which nobody counts. */
+	if (size > mapped && (!os_address_limited() || size > os_address_limit()))
 		return false;
 	for (unsigned shard = 0; shard < shard_count(); shard++)
 		shard_purge(shard, true);
@@ -350,6 +354,8 @@ size_t alloc_usable(void *ptr)
 	if (!word || !window_holds(ptr))
 		notice_fatal("not a block of this allocator:", ptr);
 	cls = word & WINDOW_CLASS_MASK;
+	if (cls >= CLASS_MID_END && !on_granule(ptr))
+		notice_fatal("not the start of a block:", ptr);
 	if (cls == CLASS_STRETCH)
 		return stretch_granules(word) << GRANULE_SHIFT;
 	return cls == CLASS_WHALE ? whale_usable(ptr) : class_table[cls].size;

@@ -131,13 +131,16 @@ bool os_move(void *addr, size_t old_bytes, void *target, size_t bytes)
 bool os_lift(void *addr, size_t old_bytes, void *target, size_t bytes)
 {
 	KEEP_ERRNO;
+	int lift = MREMAP_MAYMOVE | MREMAP_FIXED;
 
-	if (os_map_at(target, bytes) != 0)
+	/* A kernel before 5.7 always takes the old mapping away, and refuses. */
+	if (!os_is_free(target, bytes) ||
+	    mremap(addr, old_bytes, old_bytes, lift | MREMAP_DONTUNMAP, target) != target)
 		return false;
-	if (mremap(addr, old_bytes, old_bytes, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP,
-		   target) == target)
+	/* Grown where it is, it stays one mapping: of two, none could be resized. */
+	if (mremap(target, old_bytes, bytes, 0) == target)
 		return true;
-	munmap(target, bytes); /* A kernel before 5.7 always takes the old mapping away. */
+	mremap(target, old_bytes, old_bytes, lift, addr);
 	return false;
 }
 
@@ -277,6 +280,11 @@ uint64_t os_memory_bytes(void)
 	if (sysinfo(&info) != 0)
 		return (uint64_t)1 << 34;
 	return (uint64_t)info.totalram * info.mem_unit;
+}
+
+bool os_address_limited(void)
+{
+	return os_address_limit() < MOST;
 }
 
 uint64_t os_address_limit(void)

@@ -63,6 +63,7 @@ unsigned os_cpus(void);
 uint64_t os_memory_bytes(void);
 /* The limit of the address space in bytes; UINT64_MAX when there is none. */
 uint64_t os_address_limit(void);
+bool os_address_limited(void);
 uint64_t os_secret(void);
 unsigned os_pid(void);
 

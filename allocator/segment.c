@@ -152,6 +152,7 @@ unsigned segment_purge(struct segment *segment, uint64_t mask)
 		if (!os_purge(start, (size_t)granules << GRANULE_SHIFT))
 			continue;
 		segment->dirty &= ~segment_mask(first, granules);
+		segment->stale &= segment->dirty;
 		purged += granules;
 	}
 	return purged;

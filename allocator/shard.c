@@ -17,7 +17,7 @@
 /* Segments that a run is looked for in once one fits. */
 #define COMPARED_MOST 4
 /* Fresh Whales leave free pages in the shards up to such a share of all memory. */
-#define ROOM_SHARE 8
+#define ROOM_SHARE 3
 
 /* Processors to a shard: more shards wait less for each other's locks, and fill their segments
  * worse. */
@@ -188,13 +188,24 @@ static uint64_t segment_take(struct shard *shard, struct segment *segment, unsig
 	return dirty;
 }
 
-/* Destroys a spare segment, and others at hand, while there are too many. */
+static bool spare_over(const struct shard *shard)
+{
+	return shard->spare > SPARE_LEAST + shard->segments / SPARE_SHARE;
+}
+
+/* Destroys a spare segment, and the next ones from the end, while there are too many. */
 static void spare_trim(struct shard *shard, struct segment *segment)
 {
-	while (segment && segment->free_count == SEGMENT_GRANULES &&
-	       shard->spare > SPARE_LEAST + shard->segments / SPARE_SHARE) {
-		segment_destroy(shard, segment);
-		segment = shard->list.last;
+	if (!spare_over(shard))
+		return;
+	segment_destroy(shard, segment);
+	segment = shard->list.last;
+	while (segment && segment->room == SEGMENT_ROOMY && spare_over(shard)) {
+		struct segment *before = segment->prev;
+
+		if (segment->free_count == SEGMENT_GRANULES)
+			segment_destroy(shard, segment);
+		segment = before;
 	}
 }
 

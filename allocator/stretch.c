@@ -107,8 +107,11 @@ void *stretch_alloc(unsigned shard, size_t size, bool *zero, struct counters *co
 	if (dirty.granules < granules)
 		shard_make_room((granules - dirty.granules) << GRANULE_SHIFT);
 	/* Else the caller clears it, no further than the block's end. */
-	if (zero && dirty.granules && dirty.granules < granules)
+	if (zero && dirty.granules && dirty.granules < granules) {
 		dirty_clear(ptr, granules, &dirty);
+		stat_add_shared(&stat_shared.zero_skipped_bytes,
+				-(uint64_t)(dirty.granules << GRANULE_SHIFT));
+	}
 	if (zero)
 		*zero = dirty.granules < granules;
 	stat_add(&counters->whale_allocs, 1);
@@ -123,7 +126,8 @@ void stretch_free(void *ptr, uint32_t word)
 	if ((uintptr_t)ptr & (GRANULE - 1))
 		notice_fatal("free of a pointer that is not the start of a block:", ptr);
 	/* A second free of it finds nothing there. */
-	window_set(ptr, 0);
+	if (!window_clear(ptr, word))
+		notice_fatal("double free of", ptr);
 	kept = atomic_exchange_explicit(&last, (uintptr_t)ptr | stretch_granules(word),
 					memory_order_acq_rel);
 	if (kept)
@@ -132,9 +136,12 @@ void stretch_free(void *ptr, uint32_t word)
 
 void *stretch_realloc(void *ptr, uint32_t word, size_t size)
 {
-	size_t granules = stretch_granules(word), wanted = granules_of(size);
+	size_t granules = stretch_granules(word), wanted;
 	char *moved;
 
+	if (size > PTRDIFF_MAX)
+		return NULL;
+	wanted = granules_of(size);
 	stretch_release(); /* It may lie right behind. */
 	if (wanted < granules)
 		shard_give((char *)ptr + (wanted << GRANULE_SHIFT), granules - wanted);

@@ -366,8 +366,7 @@ void *whale_adopt(void *from, size_t held, size_t size)
 	lock_drop(&lock);
 	if (!target)
 		return NULL;
-	stat_add_shared(&stat_shared.mmap_calls, 1);
-	stat_add_shared(&stat_shared.mremap_calls, 1);
+	stat_add_shared(&stat_shared.mremap_calls, 2);
 	stat_add_shared(&stat_shared.realloc_moved, 1);
 	window_count((int64_t)bytes);
 	return target;

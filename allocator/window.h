@@ -83,6 +83,13 @@ static inline void window_set(const void *ptr, uint32_t word)
 	atomic_store_explicit(window_word(ptr), word, memory_order_relaxed);
 }
 
+/* Takes a word away; false: another thread already did. */
+static inline bool window_clear(const void *ptr, uint32_t word)
+{
+	return atomic_compare_exchange_strong_explicit(window_word(ptr), &word, 0,
+						       memory_order_relaxed, memory_order_relaxed);
+}
+
 /* The owner's number in a word or tag. */
 static inline uint32_t window_owner(uint32_t word)
 {

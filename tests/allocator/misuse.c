@@ -90,6 +90,10 @@ int main(int argc, char **argv)
 		inside(100, 16);
 	else if (strcmp(name, "inside-large") == 0)
 		inside(100000, 64);
+	else if (strcmp(name, "realloc-inside-large") == 0)
+		ptr = resize((char *)obtain(100000) + 64, 100);
+	else if (strcmp(name, "realloc-inside-whale") == 0)
+		ptr = resize((char *)obtain(5 << 20) + 16, 100);
 	else
 		return 2;
 	puts("survived");

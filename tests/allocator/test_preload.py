@@ -120,6 +120,8 @@ def test_answers_for_malloc_in_a_program(build: Path) -> None:
         ("realloc-stack", "not a block of this allocator:"),
         ("inside-tiny", "free of a pointer that is not the start of a block:"),
         ("inside-large", "free of a pointer that is not the start of a block:"),
+        ("realloc-inside-large", "not the start of a block:"),
+        ("realloc-inside-whale", "not the start of a block:"),
     ],
 )
 def test_misuse_ends_with_one_clear_line(build: Path, case: str, line: str) -> None:

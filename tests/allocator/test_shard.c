@@ -217,6 +217,35 @@ static void a_long_run_tells_which_granules_are_dirty(void **state)
 	shard_give(run, 100);
 }
 
+static uint64_t purged(void)
+{
+	struct hak_stats stats = {0};
+
+	stat_sum(&stats, &stat_shared);
+	return stats.purged_bytes;
+}
+
+static void memory_is_purged_once(void **state)
+{
+	bool zero;
+	char *keep = shard_take(0, SHARD_ANY, 1, 1, &zero),
+	     *run = shard_take(0, SHARD_ANY, 60, 1, &zero);
+	uint64_t before;
+
+	(void)state;
+	shard_purge(0, true);
+	before = purged();
+	shard_give(run, 60);
+	/* A step of decay sees the run; then room is made of it, and decay has nothing left. */
+	shard_purge(0, false);
+	shard_make_room((size_t)1 << 40);
+	assert_int_equal(purged() - before, 60 * GRANULE);
+	shard_purge(0, false);
+	shard_purge(0, false);
+	assert_int_equal(purged() - before, 60 * GRANULE);
+	shard_give(keep, 1);
+}
+
 static void a_run_given_twice_is_reported(void **state)
 {
 	bool zero;
@@ -264,6 +293,7 @@ int main(void)
 		cmocka_unit_test(zero_is_known_and_dirty_runs_come_first),
 		cmocka_unit_test(decay_takes_two_steps),
 		cmocka_unit_test(a_run_grows_into_what_is_free_behind_it),
+		cmocka_unit_test(memory_is_purged_once),
 		cmocka_unit_test(many_empty_segments_are_unmapped),
 		cmocka_unit_test(long_runs_cross_segments_of_their_own_shard),
 		cmocka_unit_test(a_long_run_tells_which_granules_are_dirty),
