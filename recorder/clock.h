@@ -35,6 +35,12 @@ void clock_raise(uint64_t clock);
  */
 uint64_t clock_take(uint64_t addr, uint64_t rank);
 
+/* The tick has not come to that rank. */
+static inline bool clock_ahead(uint64_t rank)
+{
+	return rank_clock(rank) > atomic_load_explicit(&member.session->tick, memory_order_relaxed);
+}
+
 /*
  * True while the program has one thread: its lane alone is the order, and whatever thread comes
  * later starts above it (guest.c).

@@ -16,6 +16,7 @@
 #define CALM      8192    /* ... fewer records than these in a round */
 #define SLEEP_NS  100000000
 #define CHECK_NS  20000000
+#define DAY_NS    (24 * UINT64_C(3600000000000))
 #define FLUSH_NS  1000000000 /* a reader of the growing file lags no more */
 #define IDLE_NAPS 4          /* rounds without a record before sleeping until called */
 
@@ -310,6 +311,8 @@ static uint64_t run_round(struct drain *d)
 	uint64_t dealt = 0;
 
 	raise_tick(d);
+	if (d->tick > CLOCK_DAYS * DAY_NS && !atomic_exchange(&d->session->closed, 1))
+		d->stop = "104 days";
 	meet_arrivals(d);
 	for (size_t i = 0; i < d->count; i++) {
 		struct process *p = d->processes[i];

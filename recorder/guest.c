@@ -3,6 +3,7 @@
 #include "callsite.h"
 #include "executable.h"
 #include "invitation.h"
+#include "latch.h"
 #include "loaded.h"
 #include "notepad.h"
 #include "real.h"
@@ -39,6 +40,8 @@ static size_t stack_below;              /* see stackbase.h */
 static void *main_thread;               /* thread pointer of the one that runs on the main stack */
 static struct session_lane *first_lane; /* of the process's first thread */
 static bool attached_once;
+static struct pen *late_pens; /* of threads whose exit is recorded, until they are gone */
+static struct latch late_latch;
 
 /* glibc's own; another C library has none, and its programs are never recorded. */
 extern int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*in_child)(void),
@@ -173,6 +176,34 @@ static uint64_t first_clock(void)
 	return first > exit_clock ? first : exit_clock;
 }
 
+static void end_pen(struct pen *p)
+{
+	if (!p)
+		return;
+	end_pen(p->above);
+	pen_close(p);
+}
+
+/* Keeps the pen of a thread that goes on after its exit record, which nothing tells of its end; and
+ * takes those of such threads as are gone. Signals are blocked. */
+static void keep_late(struct pen *p)
+{
+	latch_lock(&late_latch);
+	for (struct pen **at = &late_pens; *at;) {
+		struct pen *late = *at;
+
+		if (syscall(SYS_tgkill, getpid(), (pid_t)late->tid, 0) == 0 || errno != ESRCH) {
+			at = &late->next;
+			continue;
+		}
+		*at = late->next;
+		end_pen(late);
+	}
+	p->next = late_pens;
+	late_pens = p;
+	latch_unlock(&late_latch);
+}
+
 static struct pen *begin_thread(void)
 {
 	bool late = guest_pen == &gone_pen;
@@ -192,17 +223,11 @@ static struct pen *begin_thread(void)
 						     ? (uintptr_t)stackbase_main()
 						     : stackbase_thread(stack_below));
 	guest_pen = p;
-	if (!late)
+	if (late)
+		keep_late(p);
+	else
 		pthread_setspecific(exit_key, p);
 	return p;
-}
-
-static void end_pen(struct pen *p)
-{
-	if (!p)
-		return;
-	end_pen(p->above);
-	pen_close(p);
 }
 
 /* Destructor of the thread's value of exit_key: acts in the last round, after the others. */
@@ -292,6 +317,8 @@ static bool renew(void)
 
 	child = SESSION_NONE;
 	pen_forget();
+	late_pens = NULL;
+	late_latch = (struct latch){0};
 	guest_pen = &no_pen;
 	thread_number = 0;
 	if (member.session->mode & SESSION_ALONE || session_over(member.session))

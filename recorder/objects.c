@@ -182,10 +182,14 @@ static int grow_nodes(struct objects *o)
 	if (!words)
 		return -ENOMEM;
 	/* The pages themselves move, huge ones whole: nothing is copied. */
-	if (mremap(o->words, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, words) == MAP_FAILED) {
+	/* As one mapping: before Linux 6.17 no more than one can be moved. */
+	if (mremap(o->words, bytes, 2 * bytes, MREMAP_MAYMOVE | MREMAP_FIXED, words) ==
+	    MAP_FAILED) {
 		words_free(words, room);
 		return -ENOMEM;
 	}
+	if (2 * bytes >= HUGE_BYTES)
+		madvise(words, 2 * bytes, MADV_HUGEPAGE);
 	o->words = words;
 	o->nodes_room = room;
 	return 0;

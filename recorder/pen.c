@@ -77,7 +77,7 @@ struct pen *pen_open(uint32_t thread, uint64_t tid, uint64_t clock)
 
 	if (!p)
 		return NULL;
-	*p = (struct pen){.thread = thread, .track.slow = clock_state.exact};
+	*p = (struct pen){.thread = thread, .tid = tid, .track.slow = clock_state.exact};
 	if (!track_open(&p->track)) {
 		pen_give(p);
 		return NULL;
@@ -162,7 +162,9 @@ struct record *pen_turn(struct pen *p)
 	atomic_signal_fence(memory_order_seq_cst);
 	if (p->interrupted)
 		resume(p);
-	place = track_place(&p->track);
+	/* Not track_place(): it would undo the poke of a handler that came just now. */
+	place = p->track.chunk +
+		atomic_load_explicit(&p->track.lane->count, memory_order_relaxed) % CHUNK_RECORDS;
 	return p->lost ? confess(p, place) : place;
 }
 
@@ -181,7 +183,8 @@ void pen_write(struct pen *p, uint64_t addr, uint64_t word0, uint64_t word1)
 		place = pen_jump(p, rank);
 		if (!place)
 			return;
-		if (rank != pen_rank(p))
+		/* A handler that came, or a tick shown, meanwhile has had its poke undone. */
+		if (rank != pen_rank(p) || !clock_ahead(rank))
 			rank = clock_take(addr, pen_rank(p));
 	}
 	place->word[0] = word0;
@@ -191,16 +194,25 @@ void pen_write(struct pen *p, uint64_t addr, uint64_t word0, uint64_t word1)
 
 /* A record that only says something of the next call. It must not take the rank that the tick, or
  * a handler, has set for that one, which is therefore sent onto the slow path again. */
-static void write_prefix(struct pen *p, uint64_t word0, uint64_t word1)
+static bool write_prefix(struct pen *p, uint64_t word0, uint64_t word1)
 {
+	struct session_lane *lane = p->track.lane;
 	struct record *place = pen_place(p);
 
-	if (!place)
-		return;
+	if (!place) {
+		/* No call was dropped so far. */
+		p->lost--;
+		atomic_store_explicit(&lane->dropped,
+				      atomic_load_explicit(&lane->dropped, memory_order_relaxed) -
+					      1,
+				      memory_order_relaxed);
+		return false;
+	}
 	place->word[0] = word0;
 	place->word[1] = word1;
 	track_publish(&p->track);
 	atomic_store_explicit(&p->track.lane->limit, 0, memory_order_relaxed);
+	return true;
 }
 
 void pen_write_pages(struct pen *p, const void *ptr, uint64_t pages)
@@ -216,7 +228,10 @@ void pen_write_birth(struct pen *p, const void *ptr, const struct pen_birth *bir
 
 	if (size > RECORD_SIZE_MAX || (align & (align - 1))) {
 		/* What the call's own record has no room for. */
-		write_prefix(p, record_head(RECORD_WIDE, align & RECORD_ADDR_MAX), size);
+		if (!write_prefix(p, record_head(RECORD_WIDE, align & RECORD_ADDR_MAX), size)) {
+			pen_drop(p);
+			return;
+		}
 		size = align = 0;
 	}
 	pen_write(p, (uintptr_t)ptr, head | record_align_bits(align),

@@ -25,6 +25,7 @@ struct pen {
 	const uintptr_t *base; /* of the hook in progress: its frame pointer; PEN_READY: of none */
 	struct track track;    /* track.lane NULL: wiped, or not in use */
 	struct callsite_view view;
+	uint64_t tid;
 	uint32_t thread;  /* number of the thread in its process */
 	uint64_t lost;    /* calls dropped since the last record */
 	bool interrupted; /* a pen above may have written since the last record */

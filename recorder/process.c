@@ -97,6 +97,8 @@ __attribute__((noinline, cold)) static void deal_aside(struct process *p, struct
 			*p->forks = legacy;
 		}
 	} else if (kind == RECORD_LOST && in->thread < p->crew.count) {
+		/* The call that they prepared was dropped. */
+		in->wide = in->paged = false;
 		in->told_lost += r->word[1];
 		take_lost(p, in, r->word[1]);
 	}

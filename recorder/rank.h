@@ -12,7 +12,8 @@
 
 #define RANK_LANE_BITS 15 /* a session has no more lanes */
 #define RANK_STEP      ((uint64_t)1 << RANK_LANE_BITS)
-#define CLOCK_STEP     16u /* ns: a rank has room for the clocks of 104 days */
+#define CLOCK_STEP     16u /* ns */
+#define CLOCK_DAYS     104 /* for which a rank has room */
 
 static inline uint64_t rank_make(uint64_t clock, uint32_t lane)
 {

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from command import run
 from program import clean_environ
-from recording import HAKTRACE, SCALE, WORKLOADS, Trace, record, record_like_bare
+from recording import HAKREC, HAKTRACE, SCALE, WORKLOADS, Trace, record, record_like_bare
 
 EXIT_SIZES = (111, 222, 333, 444)
 EXIT_THREADS = 5
@@ -44,6 +44,19 @@ def test_every_thread_is_in_the_trace(tmp_path: Path, threads: int, alive: int) 
     assert worker_calls == churn_calls(recording.done.stdout) == 4 * threads - 1
     assert started == threads
     assert exited == threads
+
+
+def test_threads_that_call_after_their_exit(tmp_path: Path) -> None:
+    """Far more of them than there are lanes: a sixteenth of the address space has 4,096 chunks."""
+    threads = 6000
+    file = tmp_path / "trace.zst"
+    command = f"exec {HAKREC} --quiet -o {file} {WORKLOADS}/late {threads}"
+    done = run("/bin/sh", "-c", f"ulimit -v {1 << 18}; {command}", timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    facts = Trace(file).info
+    assert facts["threads"] == threads + 1
+    assert facts["lost_events"] == 0
+    assert facts["events"] >= 4 * threads
 
 
 def test_destructors_of_a_thread(tmp_path: Path) -> None:
