@@ -154,7 +154,8 @@ def junit_results(_output: str, folder: Path) -> Results:
 
 def tcl_results(output: str, _folder: Path) -> Results:
     """Of sqlite3's tests, as printed; what leaked memory counts as a test too."""
-    results = dict(re.findall(r"^(?:[\w.]+ )?(\S+)\.\.\. ?(Ok|\n?! \S+.*)$", output, re.M))
+    # Some threads print dots of their own in front.
+    results = dict(re.findall(r"^\.*(?:[\w.]+ )?\.*(\S+?)\.\.\. ?(Ok|\n?! \S+.*)$", output, re.M))
     for failed in re.findall(r"^! (\S+) (?:expected|got)", output, re.M):
         results[failed] = "failed"
     found = re.search(r"^(\d+ errors out of \d+ tests)", output, re.M)
