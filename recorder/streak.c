@@ -61,21 +61,26 @@ static inline bool death(uint64_t kind, uint64_t size, uint64_t *word, uint64_t 
 	return true;
 }
 
-/* Looks up the words of the blocks of so many records from number i on and asks for them, and for
- * the records that come later. */
-static inline void look_up(const struct streak *streak, uint64_t i, uint64_t count,
-			   const struct objects *objects, uint64_t **words)
+/*
+ * Looks up the words of the blocks of at most so many records from number i on and asks for them,
+ * and for the records that come later. Returns of how many: a record with flags or an alignment,
+ * or of another kind than a call's, is none of them, nor is any behind.
+ */
+static inline uint64_t look_up(const struct streak *streak, uint64_t i, uint64_t most,
+			       const struct objects *objects, uint64_t **words)
 {
 	const struct record *records = streak->records + i;
-	uint64_t far =
-		streak->seen - i < INLET_AHEAD + count ? streak->seen - i : INLET_AHEAD + count;
+	uint64_t count = 0, far;
 
-	for (uint64_t j = 0; j < count; j++) {
-		words[j] = objects->words + objects_index(objects, record_addr(records + j));
-		__builtin_prefetch(words[j], 1);
+	for (; count < most && records[count].word[0] >> RECORD_ADDR_BITS < TRACE_MARKS; count++) {
+		words[count] =
+			objects->words + objects_index(objects, record_addr(records + count));
+		__builtin_prefetch(words[count], 1);
 	}
+	far = streak->seen - i < INLET_AHEAD + count ? streak->seen - i : INLET_AHEAD + count;
 	for (uint64_t j = INLET_AHEAD; j < far; j += 64 / sizeof(*records))
 		__builtin_prefetch(records + j);
+	return count;
 }
 
 /* What the loop reads, in copies that no store of a byte can change. */
@@ -89,10 +94,10 @@ struct given {
 static inline bool take(const struct record *r, uint64_t *word, const struct given *given,
 			struct encoder_plain *plain, struct sums *sums)
 {
-	uint64_t kind = r->word[0] >> RECORD_ADDR_BITS, site;
+	/* Of a program that scribbles, the record may be another by now. */
+	uint64_t kind = (r->word[0] >> RECORD_ADDR_BITS) % TRACE_MARKS, site;
 
-	/* A number above them all would have flags or an alignment. */
-	if (__builtin_expect(kind >= TRACE_MARKS || record_site(r) >= given->site_count, 0))
+	if (__builtin_expect(record_site(r) >= given->site_count, 0))
 		return false;
 	site = given->sites[record_site(r)];
 	if (__builtin_expect(site == SITES_UNCODED, 0))
@@ -112,20 +117,20 @@ uint64_t streak_take(const struct streak *streak, struct ledger *l, const struct
 	const struct given given = {e->numbers, sites->codes, (uint32_t)sites->count};
 	struct sums sums = {l->counts.live_bytes, l->counts.peak_live_bytes};
 	struct encoder_plain plain = encoder_begin_plain(e);
-	uint64_t i = 0, end;
+	uint64_t i = 0, first, most, end;
 
 	if (l->error || l->next_object >> (OBJECTS_NUMBER_BITS - 1))
 		return 0;
 	do {
 		uint64_t *words[BATCH];
-		uint64_t first = i;
 
-		end = count - i < BATCH ? count : i + BATCH;
-		look_up(streak, first, end - first, &objects, words);
+		first = i;
+		most = count - i < BATCH ? count - i : BATCH;
+		end = i + look_up(streak, i, most, &objects, words);
 		while (i < end &&
 		       take(streak->records + i, words[i - first], &given, &plain, &sums))
 			i++;
-	} while (i == end && i < count);
+	} while (i == first + most && i < count);
 	if (!i)
 		return 0;
 	encoder_end_plain(e, &plain, (uint32_t)i, streak->thread, ledger_time(l, streak->clock));
