@@ -157,3 +157,16 @@ unsigned segment_purge(struct segment *segment, uint64_t mask)
 	}
 	return purged;
 }
+
+struct slab *segment_find_remote(struct segment *segment, unsigned cls)
+{
+	for (unsigned at = 0; at < SEGMENT_GRANULES; at++) {
+		struct slab *slab = &segment->slabs[at];
+		char *base = __atomic_load_n(&segment->base, __ATOMIC_RELAXED);
+
+		if (slab_remote_any(slab) && (window_get(base + ((size_t)at << GRANULE_SHIFT)) &
+					      (WINDOW_POOL | WINDOW_CLASS_MASK)) == cls)
+			return slab;
+	}
+	return NULL;
+}

@@ -25,9 +25,8 @@ enum segment_room {
 };
 
 struct segment {
-	struct owner owner; /* the shard */
-	uint8_t room;       /* enum segment_room */
-	uint8_t free_count;
+	struct owner owner;          /* the shard */
+	uint8_t room;                /* enum segment_room */
 	struct segment *next, *prev; /* among the shard's with free granules */
 	char *base;
 	uint64_t free;                       /* a bit per granule: not given out */
@@ -62,12 +61,21 @@ static inline unsigned segment_ones(uint64_t bits, unsigned first)
 	return rest ? (unsigned)__builtin_ctzll(rest) : SEGMENT_GRANULES;
 }
 
+/* The part of a run that lies in the segment where it begins. */
+static inline unsigned segment_part(const struct segment *segment, const char *ptr, size_t granules)
+{
+	size_t room = SEGMENT_GRANULES - segment_granule(segment, ptr);
+
+	return (unsigned)(granules < room ? granules : room);
+}
+
 /* How much is free. */
 static inline enum segment_room segment_room_of(const struct segment *segment)
 {
-	if (!segment->free_count)
+	if (!segment->free)
 		return SEGMENT_FULL;
-	return segment->free_count < SEGMENT_ROOMY_LEAST ? SEGMENT_SOME : SEGMENT_ROOMY;
+	return __builtin_popcountll(segment->free) < SEGMENT_ROOMY_LEAST ? SEGMENT_SOME
+									 : SEGMENT_ROOMY;
 }
 
 /* The shard's segment in the next slot (step 1) or in the one before (-1); NULL: it has none. */
@@ -87,6 +95,10 @@ bool segment_is_free(const struct segment *segment, unsigned first, size_t granu
  * one of the last few segments of the list that are roomy; NULL: there is none.
  */
 char *segment_stretch(const struct segment *last, size_t granules);
+
+/* A slab of the class, in no pool, that blocks were freed into by other threads; NULL: none.
+ * Without the lock. */
+struct slab *segment_find_remote(struct segment *segment, unsigned cls);
 
 /* Purges the granules of `mask`, which are dirty; how many. What the system refuses stays dirty. */
 unsigned segment_purge(struct segment *segment, uint64_t mask);

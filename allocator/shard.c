@@ -122,7 +122,6 @@ static size_t segment_destroy(struct shard *shard, struct segment *segment)
 	shard->spare--;
 	shard->dirty -= (size_t)__builtin_popcountll(segment->dirty);
 	segment->free = segment->dirty = segment->stale = 0;
-	segment->free_count = 0;
 	segmentlist_settle(&shard->list, segment);
 	segment->next = shard->records;
 	shard->records = segment;
@@ -141,7 +140,6 @@ static bool segment_create(struct shard *shard, char *base)
 	shard->spare++;
 	__atomic_store_n(&segment->base, base, __ATOMIC_RELAXED);
 	segment->free = UINT64_MAX;
-	segment->free_count = SEGMENT_GRANULES;
 	window_own(window_slot(base), &segment->owner);
 	segmentlist_settle(&shard->list, segment);
 	return true;
@@ -177,10 +175,9 @@ static uint64_t segment_take(struct shard *shard, struct segment *segment, unsig
 	uint64_t mask = segment_mask(first, granules);
 	uint64_t dirty = segment->dirty & mask;
 
-	if (segment->free_count == SEGMENT_GRANULES)
+	if (segment->free == UINT64_MAX)
 		shard->spare--;
 	segment->free &= ~mask;
-	segment->free_count -= (uint8_t)granules;
 	shard->dirty -= (size_t)__builtin_popcountll(dirty);
 	segment->dirty &= ~mask;
 	segment->stale &= ~mask;
@@ -203,7 +200,7 @@ static void spare_trim(struct shard *shard, struct segment *segment)
 	while (segment && segment->room == SEGMENT_ROOMY && spare_over(shard)) {
 		struct segment *before = segment->prev;
 
-		if (segment->free_count == SEGMENT_GRANULES)
+		if (segment->free == UINT64_MAX)
 			segment_destroy(shard, segment);
 		segment = before;
 	}
@@ -219,22 +216,13 @@ static bool segment_give(struct shard *shard, struct segment *segment, unsigned 
 		return false;
 	segment->free |= mask;
 	segment->dirty |= mask;
-	segment->free_count += (uint8_t)granules;
 	shard->dirty += granules;
 	segmentlist_settle(&shard->list, segment);
-	if (segment->free_count == SEGMENT_GRANULES) {
+	if (segment->free == UINT64_MAX) {
 		shard->spare++;
 		spare_trim(shard, segment);
 	}
 	return true;
-}
-
-/* The part of a run that lies in the segment where it begins. */
-static unsigned run_part(const struct segment *segment, const char *ptr, size_t granules)
-{
-	size_t room = SEGMENT_GRANULES - segment_granule(segment, ptr);
-
-	return (unsigned)(granules < room ? granules : room);
 }
 
 /* Gives out a free run. */
@@ -246,7 +234,7 @@ static void run_claim(struct shard *shard, char *ptr, size_t granules, struct sh
 	stat_add(&shard->out, granules);
 	while (granules) {
 		struct segment *segment = segment_of(ptr);
-		unsigned part = run_part(segment, ptr, granules);
+		unsigned part = segment_part(segment, ptr, granules);
 
 		*bits++ = segment_take(shard, segment, segment_granule(segment, ptr), part);
 		ptr += (size_t)part << GRANULE_SHIFT;
@@ -383,7 +371,7 @@ static void run_give(struct shard *shard, void *ptr, size_t granules)
 	stat_add(&shard->returned, 1);
 	while (granules) {
 		struct segment *segment = segment_of(at);
-		unsigned part = run_part(segment, at, granules);
+		unsigned part = segment_part(segment, at, granules);
 
 		if (!segment_give(shard, segment, segment_granule(segment, at), part))
 			notice_fatal("double free of", ptr);
@@ -461,19 +449,6 @@ size_t shard_purge(unsigned number, bool all)
 	lock_drop(&shard->lock);
 	stat_add_shared(&stat_shared.purged_bytes, purged);
 	return purged + destroyed;
-}
-
-static struct slab *segment_find_remote(struct segment *segment, unsigned cls)
-{
-	for (unsigned at = 0; at < SEGMENT_GRANULES; at++) {
-		struct slab *slab = &segment->slabs[at];
-		char *base = __atomic_load_n(&segment->base, __ATOMIC_RELAXED);
-
-		if (slab_remote_any(slab) && (window_get(base + ((size_t)at << GRANULE_SHIFT)) &
-					      (WINDOW_POOL | WINDOW_CLASS_MASK)) == cls)
-			return slab;
-	}
-	return NULL;
 }
 
 struct slab *shard_find_remote(unsigned cls, struct segment **cursor)
