@@ -134,16 +134,21 @@ static struct record *confess(struct pen *p, struct record *place)
 	return pen_place(p);
 }
 
+/* Counts calls that cannot be recorded, or takes one back. */
+static void count_lost(struct pen *p, uint64_t calls)
+{
+	_Atomic uint64_t *dropped = &p->track.lane->dropped;
+
+	p->lost += calls;
+	/* Where no record follows, hakrec takes it from here; nobody else writes it. */
+	atomic_store_explicit(dropped, atomic_load_explicit(dropped, memory_order_relaxed) + calls,
+			      memory_order_relaxed);
+}
+
 void pen_drop(struct pen *p)
 {
-	struct session_lane *lane = p->track.lane;
-
-	p->lost++;
-	/* Where no record follows, hakrec takes it from here; nobody else writes it. */
-	atomic_store_explicit(&lane->dropped,
-			      atomic_load_explicit(&lane->dropped, memory_order_relaxed) + 1,
-			      memory_order_relaxed);
-	atomic_store_explicit(&lane->limit, 0, memory_order_relaxed);
+	count_lost(p, 1);
+	atomic_store_explicit(&p->track.lane->limit, 0, memory_order_relaxed);
 }
 
 struct record *pen_turn(struct pen *p)
@@ -151,9 +156,7 @@ struct record *pen_turn(struct pen *p)
 	struct record *place;
 
 	if (p->track.slow && !p->interrupted && !p->lost && track_clear(&p->track))
-		return p->track.chunk +
-		       atomic_load_explicit(&p->track.lane->count, memory_order_relaxed) %
-			       CHUNK_RECORDS;
+		return track_here(&p->track);
 	if (!track_refill(&p->track)) {
 		pen_drop(p);
 		return NULL;
@@ -163,8 +166,7 @@ struct record *pen_turn(struct pen *p)
 	if (p->interrupted)
 		resume(p);
 	/* Not track_place(): it would undo the poke of a handler that came just now. */
-	place = p->track.chunk +
-		atomic_load_explicit(&p->track.lane->count, memory_order_relaxed) % CHUNK_RECORDS;
+	place = track_here(&p->track);
 	return p->lost ? confess(p, place) : place;
 }
 
@@ -192,20 +194,16 @@ void pen_write(struct pen *p, uint64_t addr, uint64_t word0, uint64_t word1)
 	track_publish(&p->track);
 }
 
-/* A record that only says something of the next call. It must not take the rank that the tick, or
- * a handler, has set for that one, which is therefore sent onto the slow path again. */
+/* A record that only says something of the next call; false: it was dropped. It must not take the
+ * rank that the tick, or a handler, has set for that one, which is therefore sent onto the slow
+ * path again. */
 static bool write_prefix(struct pen *p, uint64_t word0, uint64_t word1)
 {
-	struct session_lane *lane = p->track.lane;
 	struct record *place = pen_place(p);
 
 	if (!place) {
 		/* No call was dropped so far. */
-		p->lost--;
-		atomic_store_explicit(&lane->dropped,
-				      atomic_load_explicit(&lane->dropped, memory_order_relaxed) -
-					      1,
-				      memory_order_relaxed);
+		count_lost(p, (uint64_t)-1);
 		return false;
 	}
 	place->word[0] = word0;

@@ -26,6 +26,13 @@ bool track_refill(struct track *t);
 /* Of a slow track: there is room, and hakrec wants nothing. */
 bool track_clear(const struct track *t);
 
+/* Place of the record that comes next, where there is room. */
+static inline struct record *track_here(const struct track *t)
+{
+	return t->chunk +
+	       atomic_load_explicit(&t->lane->count, memory_order_relaxed) % CHUNK_RECORDS;
+}
+
 /* Place of the next record, NULL when it must be dropped; track_publish() makes it seen. */
 static inline struct record *track_place(struct track *t)
 {
@@ -35,7 +42,7 @@ static inline struct record *track_place(struct track *t)
 			     0) &&
 	    !track_refill(t))
 		return NULL;
-	return t->chunk + count % CHUNK_RECORDS;
+	return track_here(t);
 }
 
 static inline void track_publish(struct track *t)
