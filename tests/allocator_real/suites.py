@@ -33,7 +33,7 @@ SKIP = 77
 # Modules that need neither network nor display, and are told apart by more than the clock.
 PYTHON_FILES = """
     test_array test_ast test_asyncgen test_augassign test_base64 test_bigmem test_binop
-    test_bisect test_bool test_bufio test_builtin test_bytes test_bz2 test_call test_capi
+    test_bisect test_bool test_bufio test_builtin test_bytes test_bz2 test_call
     test_cmath test_codecs test_collections test_compile test_complex test_contextlib
     test_copy test_coroutines test_csv test_ctypes test_dataclasses test_decimal test_deque
     test_descr test_dict test_dictviews test_difflib test_enum test_exceptions test_fileio
@@ -41,7 +41,7 @@ PYTHON_FILES = """
     test_genericpath test_grammar test_gzip test_hash test_hashlib test_heapq test_index
     test_int test_io test_itertools test_json test_list test_long test_lzma test_marshal
     test_math test_memoryio test_memoryview test_mmap test_ordered_dict test_pickle test_queue
-    test_random test_re test_set test_shelve test_slice test_sort test_sqlite3 test_statistics
+    test_random test_re test_set test_shelve test_slice test_sort test_statistics
     test_struct test_structseq test_subprocess test_super test_sys test_tarfile test_tempfile
     test_thread test_threading test_threading_local test_traceback test_tuple test_types
     test_typing test_unicode test_unpack test_userdict test_weakref test_weakset
