@@ -300,6 +300,22 @@ static void span_free(unsigned cls, void *ptr)
 	thread_leave(heap);
 }
 
+/* A Whale. */
+static void region_free(void *ptr, uint32_t word)
+{
+	struct heap *heap;
+
+	if ((word & WINDOW_CLASS_MASK) == CLASS_WHALE)
+		whale_free(ptr);
+	else
+		stretch_free(ptr, word);
+	heap = thread_enter();
+	if (!heap)
+		return;
+	heap->ticks += WHALE_TICKS;
+	thread_leave(heap);
+}
+
 /* Frees what the stacks do not take. */
 static __attribute__((noinline, cold)) void free_rest(void *ptr, uint32_t word)
 {
@@ -309,10 +325,8 @@ static __attribute__((noinline, cold)) void free_rest(void *ptr, uint32_t word)
 		keep_free(ptr, word);
 	else if (word & WINDOW_POOL)
 		pool_free(ptr, word);
-	else if (cls == CLASS_WHALE)
-		whale_free(ptr);
-	else if (cls == CLASS_STRETCH)
-		stretch_free(ptr, word);
+	else if (cls >= CLASS_WHALE)
+		region_free(ptr, word);
 	else if (cls >= CLASS_MID_END)
 		span_free(cls, ptr);
 	else

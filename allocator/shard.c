@@ -9,15 +9,19 @@
 #include "whale.h"
 
 /* Segments with nothing given out stay mapped up to so many and such a share of all. */
-#define SPARE_LEAST 16
+#define SPARE_LEAST 8
 #define SPARE_SHARE 2
+/*
+ * Granules that may be resident, given out or idle: as many as were given out of late, such a share
+ * of these, and a few.
+ */
+#define IDLE_SHARE 2
+#define IDLE_LEAST 64
 
 /* Segments that a look for remote frees goes through. */
 #define LOOKED_MOST 2
 /* Segments that a run is looked for in once one fits. */
 #define COMPARED_MOST 4
-/* Fresh Whales leave free pages in the shards up to such a share of all memory. */
-#define ROOM_SHARE 3
 
 /* Processors to a shard: more shards wait less for each other's locks, and fill their segments
  * worse. */
@@ -32,6 +36,7 @@ struct shard {
 	unsigned spare;          /* of these, with nothing given out */
 	struct segment *records; /* unused */
 	size_t dirty;            /* granules that are free and may be resident */
+	size_t peak;             /* granules given out at once, the most of late */
 	bool used;
 	/* Written under the lock, read without. */
 	_Atomic uint64_t out;             /* granules given out */
@@ -225,6 +230,32 @@ static bool segment_give(struct shard *shard, struct segment *segment, unsigned 
 	return true;
 }
 
+/* As segment_purge; bytes. */
+static size_t dirty_purge(struct shard *shard, struct segment *segment, uint64_t mask)
+{
+	unsigned purged = segment_purge(segment, mask);
+
+	shard->dirty -= purged;
+	stat_add_shared(&stat_shared.purged_bytes, (uint64_t)purged << GRANULE_SHIFT);
+	return (size_t)purged << GRANULE_SHIFT;
+}
+
+static bool idle_over(const struct shard *shard)
+{
+	return shard->out + shard->dirty > shard->peak + shard->peak / IDLE_SHARE + IDLE_LEAST;
+}
+
+/* Gives back idle pages while there are too many: the stale ones first. */
+static void idle_trim(struct shard *shard)
+{
+	for (int fresh = 0; fresh < 2; fresh++)
+		for (struct segment *segment = shard->list.last; segment; segment = segment->prev) {
+			if (!idle_over(shard))
+				return;
+			dirty_purge(shard, segment, fresh ? segment->dirty : segment->stale);
+		}
+}
+
 /* Gives out a free run. */
 static void run_claim(struct shard *shard, char *ptr, size_t granules, struct shard_dirty *dirty)
 {
@@ -232,6 +263,8 @@ static void run_claim(struct shard *shard, char *ptr, size_t granules, struct sh
 
 	dirty->granules = shard->dirty;
 	stat_add(&shard->out, granules);
+	if (shard->out > shard->peak)
+		shard->peak = shard->out;
 	while (granules) {
 		struct segment *segment = segment_of(ptr);
 		unsigned part = segment_part(segment, ptr, granules);
@@ -241,6 +274,7 @@ static void run_claim(struct shard *shard, char *ptr, size_t granules, struct sh
 		granules -= part;
 	}
 	dirty->granules -= shard->dirty;
+	idle_trim(shard);
 }
 
 /* What taking a run costs, the less the better: memory of the wrong kind most, then the room that
@@ -421,34 +455,26 @@ bool shard_extend(void *ptr, size_t granules, size_t more)
 	return done;
 }
 
-/* As segment_purge; bytes. */
-static size_t dirty_purge(struct shard *shard, struct segment *segment, uint64_t mask)
-{
-	unsigned purged = segment_purge(segment, mask);
-
-	shard->dirty -= purged;
-	return (size_t)purged << GRANULE_SHIFT;
-}
-
 size_t shard_purge(unsigned number, bool all)
 {
 	struct shard *shard = &shards[number];
 	struct segment *next;
-	size_t purged = 0, destroyed = 0;
+	size_t bytes = 0;
 
 	lock_take(&shard->lock);
 	for (struct segment *segment = shard->list.first; segment; segment = next) {
 		next = segment->next;
 		if (segment->free == UINT64_MAX && (all || segment->stale == segment->dirty)) {
-			destroyed += segment_destroy(shard, segment);
+			bytes += segment_destroy(shard, segment);
 			continue;
 		}
-		purged += dirty_purge(shard, segment, all ? segment->dirty : segment->stale);
+		bytes += dirty_purge(shard, segment, all ? segment->dirty : segment->stale);
 		segment->stale = segment->dirty;
 	}
+	shard->peak -= (shard->peak - shard->out) / 2;
+	idle_trim(shard);
 	lock_drop(&shard->lock);
-	stat_add_shared(&stat_shared.purged_bytes, purged);
-	return purged + destroyed;
+	return bytes;
 }
 
 struct slab *shard_find_remote(unsigned cls, struct segment **cursor)
@@ -487,34 +513,21 @@ void shard_stats(struct hak_stats *sum)
 	}
 }
 
-/* Gives back `bytes` of a shard's free pages, the stale ones first, but for the last `left`. */
-static size_t shard_release(unsigned number, size_t bytes, size_t left)
-{
-	struct shard *shard = &shards[number];
-	size_t purged = 0;
-
-	lock_take(&shard->lock);
-	for (int fresh = 0; fresh < 2; fresh++) {
-		for (struct segment *segment = shard->list.first; segment;
-		     segment = segment->next) {
-			if (purged >= bytes || shard->dirty << GRANULE_SHIFT <= left)
-				break;
-			purged += dirty_purge(shard, segment,
-					      fresh ? segment->dirty : segment->stale);
-		}
-	}
-	lock_drop(&shard->lock);
-	stat_add_shared(&stat_shared.purged_bytes, purged);
-	return purged;
-}
-
 void shard_make_room(size_t bytes)
 {
-	uint64_t mapped = atomic_load_explicit(&stat_shared.mapped_bytes, memory_order_relaxed);
-	size_t purged = 0;
+	size_t granules = bytes >> GRANULE_SHIFT;
 
-	for (unsigned number = 0; number < count && purged < bytes; number++)
-		purged += shard_release(number, bytes - purged, mapped / ROOM_SHARE / count);
+	for (unsigned number = 0; number < count && granules; number++) {
+		struct shard *shard = &shards[number];
+		size_t less;
+
+		lock_take(&shard->lock);
+		less = shard->peak - shard->out < granules ? shard->peak - shard->out : granules;
+		shard->peak -= less;
+		granules -= less;
+		idle_trim(shard);
+		lock_drop(&shard->lock);
+	}
 }
 
 void shard_fork_prepare(void)

@@ -94,11 +94,11 @@ void shard_give_all(void **runs, size_t given, size_t granules);
 /* Takes the `more` granules that follow the run of `granules` at ptr, if they are free. */
 bool shard_extend(void *ptr, size_t granules, size_t more);
 
-/* One step of decay: returns to the system what was free at the last step already; everything with
- * `all`. */
+/* One step of decay: returns to the system what was free at the last step already, and what is too
+ * much for what was in use of late; everything with `all`. Bytes. */
 size_t shard_purge(unsigned shard, bool all);
 
-/* So many bytes of fresh memory were mapped elsewhere: as many free ones go back, but for a share.
+/* So many bytes of fresh memory were mapped elsewhere: as much less is expected to be needed here.
  */
 void shard_make_room(size_t bytes);
 

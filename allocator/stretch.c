@@ -103,9 +103,6 @@ void *stretch_alloc(unsigned shard, size_t size, bool *zero, struct counters *co
 	if (!ptr)
 		return NULL;
 	length_set(ptr, granules);
-	/* The clean pages will be touched: as many that lie idle elsewhere go back. */
-	if (dirty.granules < granules)
-		shard_make_room((granules - dirty.granules) << GRANULE_SHIFT);
 	/* Else the caller clears it, no further than the block's end. */
 	if (zero && dirty.granules && dirty.granules < granules) {
 		dirty_clear(ptr, granules, &dirty);

@@ -228,22 +228,49 @@ static uint64_t purged(void)
 static void memory_is_purged_once(void **state)
 {
 	bool zero;
-	char *keep = shard_take(0, SHARD_ANY, 1, 1, &zero),
-	     *run = shard_take(0, SHARD_ANY, 60, 1, &zero);
+	char *keep = shard_take(0, SHARD_ANY, 1, 1, &zero), *run[6];
 	uint64_t before;
 
 	(void)state;
 	shard_purge(0, true);
 	before = purged();
-	shard_give(run, 60);
-	/* A step of decay sees the run; then room is made of it, and decay has nothing left. */
+	for (unsigned at = 0; at < 6; at++)
+		run[at] = shard_take(0, SHARD_ANY, 32, 64, &zero);
+	for (unsigned at = 0; at < 6; at++)
+		shard_give(run[at], 32);
+	/* A step of decay sees the runs; then room is made of four, and decay has but two left. */
 	shard_purge(0, false);
+	assert_int_equal(purged() - before, 0);
 	shard_make_room((size_t)1 << 40);
-	assert_int_equal(purged() - before, 60 * GRANULE);
+	assert_int_equal(purged() - before, 4 * 32 * GRANULE);
 	shard_purge(0, false);
 	shard_purge(0, false);
-	assert_int_equal(purged() - before, 60 * GRANULE);
+	assert_int_equal(purged() - before, 6 * 32 * GRANULE);
 	shard_give(keep, 1);
+}
+
+/* However often it is used again, which decay takes for a sign that it is needed. */
+static void what_lies_idle_is_bounded_by_what_was_in_use(void **state)
+{
+	char *run[16], *keep[16];
+	uint64_t before;
+	bool zero;
+
+	(void)state;
+	shard_purge(0, true);
+	for (unsigned at = 0; at < 16; at++) {
+		run[at] = shard_take(0, SHARD_ANY, 50, 1, &zero);
+		keep[at] = shard_take(0, SHARD_ANY, 14, 1, &zero);
+	}
+	before = purged();
+	for (unsigned at = 0; at < 16; at++)
+		shard_give(run[at], 50);
+	assert_int_equal(purged() - before, 0);
+	/* 224 of 1024 granules are in use, 624 were of late: 1000 may be resident. */
+	shard_purge(0, false);
+	assert_int_equal(purged() - before, 50 * GRANULE);
+	for (unsigned at = 0; at < 16; at++)
+		shard_give(keep[at], 14);
 }
 
 static void a_run_given_twice_is_reported(void **state)
@@ -278,7 +305,7 @@ static void many_empty_segments_are_unmapped(void **state)
 	assert_true(mapped() >= before + 63 * SLOT);
 	for (int at = 0; at < 64; at++)
 		shard_give(run[at], 64);
-	assert_true(mapped() <= before + 32 * SLOT);
+	assert_true(mapped() <= before + 16 * SLOT);
 	shard_purge(1, true);
 	assert_int_equal(mapped(), before);
 }
@@ -294,6 +321,7 @@ int main(void)
 		cmocka_unit_test(decay_takes_two_steps),
 		cmocka_unit_test(a_run_grows_into_what_is_free_behind_it),
 		cmocka_unit_test(memory_is_purged_once),
+		cmocka_unit_test(what_lies_idle_is_bounded_by_what_was_in_use),
 		cmocka_unit_test(many_empty_segments_are_unmapped),
 		cmocka_unit_test(long_runs_cross_segments_of_their_own_shard),
 		cmocka_unit_test(a_long_run_tells_which_granules_are_dirty),

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -199,6 +200,36 @@ static void memory_that_lies_idle_goes_back(void **state)
 	assert_true(stats().purged_bytes - purged >= 16 * MIB);
 }
 
+static size_t resident(char *ptr, size_t pages)
+{
+	unsigned char *in = hak_malloc(pages);
+	size_t count = 0;
+
+	assert_int_equal(mincore(ptr, pages * OS_PAGE, in), 0);
+	for (size_t page = 0; page < pages; page++)
+		count += in[page] & 1;
+	hak_free(in);
+	return count;
+}
+
+/* Frees are operations too: a program that does nothing else gives back. */
+static void frees_give_back(void **state)
+{
+	static char *block[3000];
+	size_t pages = 2 * MIB / OS_PAGE;
+
+	(void)state;
+	for (int at = 0; at < 3000; at++)
+		block[at] = hak_malloc(2 * MIB + 1);
+	fill(block[1], 2 * MIB, 1);
+	hak_free(block[1]);
+	for (int at = 2999; at > 2; at--)
+		hak_free(block[at]);
+	assert_int_equal(resident(block[1], pages), 0);
+	hak_free(block[0]);
+	hak_free(block[2]);
+}
+
 static void calloc_clears_what_may_be_dirty(void **state)
 {
 	char *dirty, *ptr;
@@ -321,6 +352,7 @@ int main(void)
 		cmocka_unit_test_setup(what_is_kept_is_bounded, fresh),
 		cmocka_unit_test_setup(what_is_kept_is_bounded_whatever_the_order, fresh),
 		cmocka_unit_test_setup(memory_that_lies_idle_goes_back, fresh),
+		cmocka_unit_test_setup(frees_give_back, fresh),
 		cmocka_unit_test_setup(calloc_clears_what_may_be_dirty, fresh),
 		cmocka_unit_test_setup(realloc_grows_into_what_is_free, fresh),
 		cmocka_unit_test_setup(realloc_moves_pages_where_it_cannot, fresh),
