@@ -34,7 +34,7 @@ static void *with_errno(void *ptr)
 	return ptr;
 }
 
-/* What lies idle in the shards goes back to a system that has no more; false: it cannot suffice. */
+/* What lies idle goes back to a system that has no more; false: it cannot suffice. */
 static bool idle_release(size_t size)
 {
 	uint64_t mapped = atomic_load_explicit(&stat_shared.mapped_bytes, memory_order_relaxed);
@@ -42,8 +42,7 @@ static bool idle_release(size_t size)
 	/* Below a limit there may be room besides, which nobody counts. */
 	if (size > mapped && (!os_address_limited() || size > os_address_limit()))
 		return false;
-	for (unsigned shard = 0; shard < shard_count(); shard++)
-		shard_purge(shard, true);
+	thread_trim();
 	return true;
 }
 
@@ -60,8 +59,6 @@ static void *region_alloc(struct heap *heap, size_t size, size_t align, bool *ze
 		return ptr;
 	stretch_release();
 	ptr = whale_alloc(size, align, &fresh);
-	if (!ptr && idle_release(size))
-		ptr = whale_alloc(size, align, &fresh);
 	if (ptr && fresh)
 		shard_make_room(size);
 	if (zero)
@@ -69,8 +66,7 @@ static void *region_alloc(struct heap *heap, size_t size, size_t align, bool *ze
 	return ptr;
 }
 
-/* A block of any size; *zero (unless NULL): all its bytes are known to be 0. */
-static void *any_alloc(size_t size, bool *zero)
+static void *any_try(size_t size, bool *zero)
 {
 	struct heap *heap = thread_enter();
 	void *ptr;
@@ -78,12 +74,22 @@ static void *any_alloc(size_t size, bool *zero)
 	if (zero)
 		*zero = false;
 	if (__builtin_expect(!heap, 0))
-		return with_errno(NULL);
+		return NULL;
 	if (in_pools(size))
 		ptr = heap_alloc(heap, class_in_use(size), zero);
 	else
 		ptr = region_alloc(heap, size, 1, zero);
 	thread_leave(heap);
+	return ptr;
+}
+
+/* A block of any size; *zero (unless NULL): all its bytes are known to be 0. */
+static void *any_alloc(size_t size, bool *zero)
+{
+	void *ptr = any_try(size, zero);
+
+	if (__builtin_expect(!ptr, 0) && idle_release(size))
+		ptr = any_try(size, zero);
 	return with_errno(ptr);
 }
 
@@ -223,7 +229,7 @@ static void *span_aligned(struct heap *heap, size_t align, size_t size)
 	return ptr;
 }
 
-static void *any_aligned(struct heap *heap, size_t align, size_t size)
+static void *aligned_from(struct heap *heap, size_t align, size_t size)
 {
 	size_t rounded = (size + align - 1) & ~(align - 1);
 
@@ -236,18 +242,29 @@ static void *any_aligned(struct heap *heap, size_t align, size_t size)
 	return heap_alloc(heap, class_aligned(size, align), NULL);
 }
 
+static void *aligned_try(size_t align, size_t size)
+{
+	struct heap *heap = thread_enter();
+	void *ptr;
+
+	if (!heap)
+		return NULL;
+	ptr = aligned_from(heap, align, size ? size : 1);
+	thread_leave(heap);
+	return ptr;
+}
+
 void *alloc_aligned(size_t align, size_t size)
 {
-	struct heap *heap;
-	void *ptr = NULL;
+	void *ptr;
 
 	if (align <= 16)
 		return alloc_fast(size);
-	heap = thread_enter();
-	if (heap) {
-		ptr = size > PTRDIFF_MAX ? NULL : any_aligned(heap, align, size ? size : 1);
-		thread_leave(heap);
-	}
+	if (size > PTRDIFF_MAX)
+		return with_errno(NULL);
+	ptr = aligned_try(align, size);
+	if (!ptr && idle_release(size))
+		ptr = aligned_try(align, size);
 	return with_errno(ptr);
 }
 

@@ -107,6 +107,8 @@ HAK_API struct mallinfo2 mallinfo2(void)
 	hak_stats_get(&stats);
 	info.arena = stats.mapped_bytes;
 	info.uordblks = totals_live_bytes();
+	if (info.uordblks > info.arena) /* Read a moment later. */
+		info.uordblks = info.arena;
 	info.fordblks = stats.mapped_bytes - info.uordblks;
 	info.hblks = stats.whale_allocs;
 	info.keepcost = stats.whale_kept_bytes;

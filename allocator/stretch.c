@@ -12,7 +12,8 @@
 static size_t most;
 /*
  * The stretch freed last, and in the low bits its granules; 0: none. Release and acquire: the
- * thread that takes it has seen what the one before did.
+ * thread that takes it has seen what the one before did. No lock that a fork could wait for: what
+ * another thread is halfway through putting back is lost to the child, like that thread's heap.
  */
 static _Atomic uintptr_t last;
 

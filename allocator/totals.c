@@ -43,16 +43,21 @@ static void held_sum(struct heap *heap, void *context)
 		atomic_load_explicit(&heap->estate.slab_granules, memory_order_relaxed);
 }
 
+/* Other threads go on while this one reads: what belongs to a sum may not be in it yet. */
+static size_t less_or_none(size_t sum, size_t part)
+{
+	return sum > part ? sum - part : 0;
+}
+
 size_t totals_live_bytes(void)
 {
 	struct held sum = {depot_taken_bytes(), depot_granules()};
-	size_t granules = shard_granules();
+	size_t granules = shard_granules(), given_out;
 
 	heap_each(held_sum, &sum);
-	if (granules < sum.slab_granules) /* Other threads go on while this one reads. */
-		granules = sum.slab_granules;
-	return sum.taken_bytes + ((granules - sum.slab_granules) << GRANULE_SHIFT) +
-	       whale_live_bytes() - stretch_kept_bytes();
+	given_out = sum.taken_bytes + whale_live_bytes() +
+		    (less_or_none(granules, sum.slab_granules) << GRANULE_SHIFT);
+	return less_or_none(given_out, stretch_kept_bytes());
 }
 
 void totals_print(void)

@@ -1,5 +1,6 @@
 /* misuse CASE: does one wrong thing with malloc's blocks, for a preloaded allocator to report.
  * handled-CASE: with a handler of SIGABRT that allocates. */
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -36,6 +37,29 @@ static void late_double_free(void)
 		block[at] = malloc(100);
 	for (int at = 0; at < 6000; at++)
 		release(block[at]);
+}
+
+static void *released_twice;
+static pthread_barrier_t both;
+
+static void *release_it(void *argument)
+{
+	pthread_barrier_wait(&both);
+	release(released_twice);
+	return argument;
+}
+
+/* Two threads free one block at the same time. */
+static void racing_double_free(size_t size)
+{
+	pthread_t thread;
+
+	released_twice = obtain(size);
+	pthread_barrier_init(&both, NULL, 2);
+	if (pthread_create(&thread, NULL, release_it, NULL))
+		exit(2);
+	release_it(NULL);
+	pthread_join(thread, NULL);
 }
 
 /* What a program's handler of SIGABRT may do, whatever the allocator was in the middle of. */
@@ -76,6 +100,10 @@ int main(int argc, char **argv)
 		double_free(300000);
 	else if (strcmp(name, "double-whale") == 0)
 		double_free(5 << 20);
+	else if (strcmp(name, "racing-stretch") == 0)
+		racing_double_free(5 << 20);
+	else if (strcmp(name, "racing-whale") == 0)
+		racing_double_free(50 << 20);
 	else if (strcmp(name, "double-late") == 0)
 		late_double_free();
 	else if (strcmp(name, "stack") == 0)

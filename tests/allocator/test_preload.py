@@ -131,6 +131,14 @@ def test_misuse_ends_with_one_clear_line(build: Path, case: str, line: str) -> N
     assert re.fullmatch(rf"hakmem: {re.escape(line)} 0x[0-9a-f]{{16}}\n", done.stderr)
 
 
+@pytest.mark.parametrize("kind", ["stretch", "whale"])
+def test_two_threads_that_free_a_whale_at_once_are_noticed(build: Path, kind: str) -> None:
+    for _ in range(20):
+        done = preloaded(build, helper(build, "misuse"), f"racing-{kind}")
+        assert (done.returncode, done.stdout) == (-6, "")
+        assert re.fullmatch(r"hakmem: double free of 0x[0-9a-f]{16}\n", done.stderr)
+
+
 CONTENDED = (
     "refills", "flushes", "remote_batches", "spans_taken", "spans_returned",
     "whale_allocs", "lock_waits", "atomic_retries", "purge_calls", "mmap_calls",
@@ -169,7 +177,7 @@ def test_cxx_operators_keep_their_promises(build: Path) -> None:
     assert "handler throws nothrow null after 4 calls\n" in done.stdout
 
 
-@pytest.mark.parametrize("mode", ["destructors", "many", "fork", "signal"])
+@pytest.mark.parametrize("mode", ["destructors", "many", "fork", "signal", "totals"])
 @pytest.mark.parametrize("options", ["", "tls=0", "tiny=0", "l25=0", "whale=0"])
 def test_threads_live_and_die(build: Path, mode: str, options: str) -> None:
     done = preloaded(build, helper(build, "threads"), mode, HAKMEM_OPTIONS=options)

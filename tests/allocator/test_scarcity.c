@@ -196,6 +196,33 @@ static void idle_memory_makes_room_within_a_limit(void **state)
 	hak_free(ptr);
 }
 
+/* The same for small blocks, which need a segment where there are kept Whales. */
+static void kept_whales_make_room_for_small_blocks(void **state)
+{
+	struct rlimit old, limit;
+	void *live = hak_malloc(200 << 20), *list = NULL, *ptr;
+	size_t bytes = 0;
+
+	(void)state;
+	hak_free(hak_malloc(60 << 20));
+	assert_int_equal(getrlimit(RLIMIT_AS, &old), 0);
+	limit = old;
+	limit.rlim_cur = address_space();
+	assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
+	while ((ptr = hak_malloc(30000))) {
+		*(void **)ptr = list;
+		list = ptr;
+		bytes += 30000;
+	}
+	assert_int_equal(setrlimit(RLIMIT_AS, &old), 0);
+	assert_true(bytes >= 50 << 20);
+	for (; list; list = ptr) {
+		ptr = *(void **)list;
+		hak_free(list);
+	}
+	hak_free(live);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -204,6 +231,7 @@ int main(void)
 		cmocka_unit_test(a_hopeless_request_purges_nothing),
 		cmocka_unit_test(realloc_falls_back_to_copying),
 		cmocka_unit_test(idle_memory_makes_room_within_a_limit),
+		cmocka_unit_test(kept_whales_make_room_for_small_blocks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
