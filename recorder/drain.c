@@ -228,16 +228,27 @@ static bool gone(const struct process *p)
 	return poll(&poll_fd, 1, 0) > 0;
 }
 
-/* Children that were forked and are gone, or became another program, without a call. */
+/* A child that was forked and is gone, or became another program, without a call; or that never
+ * was: the fork failed, or it was killed before it could say so much as its pid. */
+static bool childless(const struct drain *d, const struct legacy *legacy)
+{
+	const struct session_process *child = session_process(d->session, legacy->child);
+	uint32_t state = atomic_load(&child->state);
+	pid_t pid = atomic_load(&child->pid);
+
+	if (state != PROCESS_RESERVED)
+		return state == PROCESS_FREE;
+	if (!pid)
+		return atomic_load(&d->last_ended);
+	return (kill(pid, 0) != 0 && errno == ESRCH) || find_process(d, pid) >= 0;
+}
+
 static void drop_legacies(struct drain *d)
 {
 	for (struct legacy **at = &d->legacies; *at;) {
 		struct legacy *legacy = *at;
-		struct session_process *child = session_process(d->session, legacy->child);
-		pid_t pid = atomic_load(&child->pid);
 
-		if (atomic_load(&child->state) == PROCESS_RESERVED && pid &&
-		    ((kill(pid, 0) != 0 && errno == ESRCH) || find_process(d, pid) >= 0)) {
+		if (childless(d, legacy)) {
 			*at = legacy->next;
 			session_give_process(d->session, legacy->child);
 			legacy_destroy(legacy);

@@ -15,6 +15,7 @@ struct drain {
 	void (*add_facts)(struct trace_writer *writer,
 			  const struct process *p); /* for new traces */
 	_Atomic bool first_ended; /* set from outside: no more than what is left */
+	_Atomic bool last_ended;  /* and no process is left at all */
 	int first_status;         /* as waitpid() tells, set before first_ended */
 	const char *stop;         /* why recording ends before the programs do, NULL: it does not */
 	uint64_t tick;            /* the last one set: all below it is published, or soon */

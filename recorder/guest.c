@@ -3,7 +3,6 @@
 #include "callsite.h"
 #include "executable.h"
 #include "invitation.h"
-#include "latch.h"
 #include "loaded.h"
 #include "notepad.h"
 #include "real.h"
@@ -29,19 +28,19 @@ __thread struct pen *guest_pen __attribute__((tls_model("initial-exec"))) = &no_
 /* Not above what the thread does: its calls now are this library's own. */
 static __thread bool working __attribute__((tls_model("initial-exec")));
 static __thread uint32_t thread_number __attribute__((tls_model("initial-exec"))); /* plus one */
+/* While the thread forks: see before_fork(). */
+static __thread uint32_t forking __attribute__((tls_model("initial-exec")));
+static __thread bool fork_locked __attribute__((tls_model("initial-exec"))); /* the notepad */
+static __thread bool large_locked __attribute__((tls_model("initial-exec")));
 static __thread uint64_t exit_clock __attribute__((tls_model("initial-exec")));
 static __thread unsigned char exit_rounds __attribute__((tls_model("initial-exec")));
 
 static pthread_key_t exit_key;
-static uint32_t child = SESSION_NONE;   /* number reserved for the process being forked */
-static bool fork_locked;                /* the notepad, while a fork is in progress */
-static bool large_locked;               /* and the large blocks */
+static uint32_t child = SESSION_NONE;   /* this process's number, when it was forked */
 static size_t stack_below;              /* see stackbase.h */
 static void *main_thread;               /* thread pointer of the one that runs on the main stack */
 static struct session_lane *first_lane; /* of the process's first thread */
 static bool attached_once;
-static struct pen *late_pens; /* of threads whose exit is recorded, until they are gone */
-static struct latch late_latch;
 
 /* glibc's own; another C library has none, and its programs are never recorded. */
 extern int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*in_child)(void),
@@ -176,34 +175,6 @@ static uint64_t first_clock(void)
 	return first > exit_clock ? first : exit_clock;
 }
 
-static void end_pen(struct pen *p)
-{
-	if (!p)
-		return;
-	end_pen(p->above);
-	pen_close(p);
-}
-
-/* Keeps the pen of a thread that goes on after its exit record, which nothing tells of its end; and
- * takes those of such threads as are gone. Signals are blocked. */
-static void keep_late(struct pen *p)
-{
-	latch_lock(&late_latch);
-	for (struct pen **at = &late_pens; *at;) {
-		struct pen *late = *at;
-
-		if (syscall(SYS_tgkill, getpid(), (pid_t)late->tid, 0) == 0 || errno != ESRCH) {
-			at = &late->next;
-			continue;
-		}
-		*at = late->next;
-		end_pen(late);
-	}
-	p->next = late_pens;
-	late_pens = p;
-	latch_unlock(&late_latch);
-}
-
 static struct pen *begin_thread(void)
 {
 	bool late = guest_pen == &gone_pen;
@@ -224,7 +195,7 @@ static struct pen *begin_thread(void)
 						     : stackbase_thread(stack_below));
 	guest_pen = p;
 	if (late)
-		keep_late(p);
+		pen_keep(p);
 	else
 		pthread_setspecific(exit_key, p);
 	return p;
@@ -247,40 +218,48 @@ static void thread_exits(void *pen)
 	if (!pen_ready(p))
 		pen_fail(p);
 	p->base = __builtin_frame_address(0);
-	pen_write(p, 0, record_head(RECORD_EXIT, p->thread), 0);
+	pen_tell(p, RECORD_EXIT, p->thread, 0);
 	exit_clock = rank_clock(pen_rank(p));
 	guest_pen = &gone_pen;
-	end_pen(p);
+	pen_close(p);
 	release_signals(&mask);
 	errno = saved;
 }
 
 /* ---- forks ---- */
 
-static void before_fork(void)
+/* Reserves a number for the process that this thread forks: forking, less one. */
+static void announce_fork(struct pen *p)
 {
 	struct session *s = member.session;
+	uint32_t number = session_take_process(s);
+	struct session_process *process;
+
+	if (number == SESSION_NONE)
+		return;
+	process = session_process(s, number);
+	process->parent = member.number;
+	atomic_store(&process->pid, 0);
+	atomic_store(&process->announced, 1);
+	atomic_store(&process->state, PROCESS_RESERVED);
+	forking = number + 1;
+	p->base = __builtin_frame_address(0);
+	pen_tell_between(p, RECORD_FORK, number);
+	p->base = PEN_READY;
+}
+
+static void before_fork(void)
+{
 	struct pen *p = guest_pen;
 
 	if (!pen_ready(p))
 		p = guest_enter(__builtin_frame_address(0));
-	child = SESSION_NONE;
-	if (!p || s->mode & SESSION_ALONE)
-		return;
-	p->base = __builtin_frame_address(0);
-	child = session_take_process(s);
-	if (child != SESSION_NONE) {
-		struct session_process *process = session_process(s, child);
-
-		process->parent = member.number;
-		atomic_store(&process->pid, 0);
-		atomic_store(&process->announced, 1);
-		atomic_store(&process->state, PROCESS_RESERVED);
-		pen_write(p, 0, record_head(RECORD_FORK, child), 0);
-	}
-	p->base = PEN_READY;
+	forking = 0;
+	/* First: what the child finds in its memory was told before its fork. */
 	fork_locked = notepad_lock();
 	large_locked = residency_lock();
+	if (p && !(member.session->mode & SESSION_ALONE))
+		announce_fork(p);
 }
 
 static void unlock_after_fork(void)
@@ -294,8 +273,13 @@ static void unlock_after_fork(void)
 
 static void after_fork_parent(void)
 {
-	child = SESSION_NONE;
 	unlock_after_fork();
+}
+
+void guest_fork_failed(void)
+{
+	if (forking)
+		atomic_store(&session_process(member.session, forking - 1)->state, PROCESS_FREE);
 }
 
 static void after_fork_child(void)
@@ -303,6 +287,7 @@ static void after_fork_child(void)
 	unlock_after_fork();
 	if (!member.session || member.off)
 		return;
+	child = forking - 1;
 	if (member.session->mode & SESSION_ALONE)
 		member.off = true;
 	else if (child != SESSION_NONE)
@@ -317,8 +302,6 @@ static bool renew(void)
 
 	child = SESSION_NONE;
 	pen_forget();
-	late_pens = NULL;
-	late_latch = (struct latch){0};
 	guest_pen = &no_pen;
 	thread_number = 0;
 	if (member.session->mode & SESSION_ALONE || session_over(member.session))

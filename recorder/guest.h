@@ -24,6 +24,9 @@ void guest_aside(void (*work)(void));
 /* The program closed a module, which may be gone. */
 void guest_closed(void);
 
+/* No process came of this thread's fork. */
+void guest_fork_failed(void);
+
 /* The process is about to end. */
 void guest_ended(void);
 

@@ -126,6 +126,7 @@ static void record(struct drain *drain, struct launch *launch, const char *name)
 		if (launch->ended) {
 			drain->first_status = launch->status;
 			atomic_store(&drain->first_ended, true);
+			atomic_store(&drain->last_ended, launch->alone);
 		}
 		session_ring(drain->session);
 	}

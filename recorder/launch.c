@@ -158,6 +158,8 @@ static void reap(struct launch *l)
 			l->ended = true;
 		}
 	}
+	/* Orphans are its children too. */
+	l->alone = pid < 0 && errno == ECHILD;
 }
 
 int launch_wait(struct launch *l)

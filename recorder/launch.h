@@ -12,6 +12,7 @@ struct launch {
 	pid_t pid;
 	int status; /* as waitpid() tells, when ended */
 	bool ended;
+	bool alone;            /* nor is any of its children left, or theirs */
 	bool stopped;          /* by a signal */
 	struct ticker *ticker; /* gives the terminal back while hakrec is stopped */
 	int go;                /* written to let the program begin */

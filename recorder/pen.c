@@ -2,7 +2,10 @@
 
 #include "latch.h"
 
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #define BLOCK_BYTES ((size_t)64 << 10)
 
@@ -15,6 +18,9 @@ struct block {
 static struct block *blocks; /* a chain, newest first */
 static struct pen *free_pens;
 static struct latch latch; /* of the two */
+
+static struct pen *late_pens; /* of threads whose exit is recorded, until they are gone */
+static struct latch late_latch;
 
 static struct block *block_make(void)
 {
@@ -68,7 +74,8 @@ void pen_forget(void)
 	free_pens = NULL;
 	if (blocks)
 		*blocks = (struct block){.used = 1};
-	latch = (struct latch){0};
+	late_pens = NULL;
+	latch = late_latch = (struct latch){0};
 }
 
 struct pen *pen_open(uint32_t thread, uint64_t tid, uint64_t clock)
@@ -83,14 +90,35 @@ struct pen *pen_open(uint32_t thread, uint64_t tid, uint64_t clock)
 		return NULL;
 	}
 	clock_raise(clock);
-	pen_write(p, 0, record_head(RECORD_THREAD, thread), tid);
+	pen_tell(p, RECORD_THREAD, thread, tid);
 	return p;
 }
 
 void pen_close(struct pen *p)
 {
-	track_close(&p->track);
-	pen_give(p);
+	for (struct pen *above; p; p = above) {
+		above = p->above;
+		track_close(&p->track);
+		pen_give(p);
+	}
+}
+
+void pen_keep(struct pen *p)
+{
+	latch_lock(&late_latch);
+	for (struct pen **at = &late_pens; *at;) {
+		struct pen *late = *at;
+
+		if (syscall(SYS_tgkill, getpid(), (pid_t)late->tid, 0) == 0 || errno != ESRCH) {
+			at = &late->next;
+			continue;
+		}
+		*at = late->next;
+		pen_close(late);
+	}
+	p->next = late_pens;
+	late_pens = p;
+	latch_unlock(&late_latch);
 }
 
 struct record *pen_jump(struct pen *p, uint64_t rank)
@@ -192,6 +220,27 @@ void pen_write(struct pen *p, uint64_t addr, uint64_t word0, uint64_t word1)
 	place->word[0] = word0;
 	place->word[1] = word1;
 	track_publish(&p->track);
+}
+
+void pen_tell(struct pen *p, enum record_kind kind, uint64_t number, uint64_t word1)
+{
+	p->track.patient = true;
+	pen_write(p, 0, record_head(kind, number), word1);
+	p->track.patient = false;
+}
+
+void pen_tell_between(struct pen *p, enum record_kind kind, uint64_t number)
+{
+	struct session *s = member.session;
+	uint32_t newest = atomic_load(&member.process->lanes);
+
+	for (uint32_t i = newest; i != SESSION_NONE; i = session_lane(s, i)->older)
+		clock_raise(rank_clock(atomic_load(&session_lane(s, i)->rank)));
+	pen_tell(p, kind, number, 0);
+	clock_raise(rank_clock(pen_rank(p)));
+	/* Sequentially consistent: after the tick; pairs with track_refill(). */
+	for (uint32_t i = newest; i != SESSION_NONE; i = session_lane(s, i)->older)
+		atomic_store(&session_lane(s, i)->limit, 0);
 }
 
 /* A record that only says something of the next call; false: it was dropped. It must not take the

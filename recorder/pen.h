@@ -43,8 +43,12 @@ static inline bool pen_ready(const struct pen *p)
 /* A pen with a lane whose first record says which thread it is; NULL: no memory or no lane. */
 struct pen *pen_open(uint32_t thread, uint64_t tid, uint64_t clock);
 
-/* Gives the pen and its lane to the next thread. */
+/* Gives the pen, those above, and their lanes to the next thread. */
 void pen_close(struct pen *p);
+
+/* Keeps the pen of a thread that goes on after its exit record, which nothing tells of its end; and
+ * closes those of such threads as are gone. Signals are blocked. */
+void pen_keep(struct pen *p);
 
 /* Forgets all pens: after a fork, in the child. */
 void pen_forget(void);
@@ -85,6 +89,13 @@ static inline struct record *pen_place(struct pen *p)
 
 /* Writes a record about addr, whatever it takes. */
 void pen_write(struct pen *p, uint64_t addr, uint64_t word0, uint64_t word1);
+
+/* Writes a record that is no call's: it is never dropped. */
+void pen_tell(struct pen *p, enum record_kind kind, uint64_t number, uint64_t word1);
+
+/* The same, above all that the process's threads have written, and below all that they write once
+ * this has returned. */
+void pen_tell_between(struct pen *p, enum record_kind kind, uint64_t number);
 
 /* Tells the resident pages of the block of the next call; TRACE_NONE: nothing is told. */
 void pen_write_pages(struct pen *p, const void *ptr, uint64_t pages);

@@ -1,6 +1,7 @@
 /*
  * Interposed functions that are not recorded: after them addresses mean something else, a filter of
- * system calls is in force, or the process is over, by ways that no destructor sees.
+ * system calls is in force, a fork has failed, or the process is over, by ways that no handler and
+ * no destructor sees.
  */
 #include "guest.h"
 #include "residency.h"
@@ -33,6 +34,7 @@ HOOK int dlclose(void *handle)
 static struct {
 	long (*syscall)(long, ...);
 	int (*prctl)(int, ...);
+	pid_t (*fork)(void);
 	void (*exit)(int);
 } next;
 
@@ -40,6 +42,7 @@ __attribute__((constructor)) static void find_next(void)
 {
 	next.syscall = (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
 	next.prctl = (int (*)(int, ...))dlsym(RTLD_NEXT, "prctl");
+	next.fork = (pid_t(*)(void))dlsym(RTLD_NEXT, "fork");
 	next.exit = (void (*)(int))dlsym(RTLD_NEXT, "_exit");
 }
 
@@ -76,6 +79,15 @@ HOOK int prctl(int option, ...)
 	if (option == PR_SET_SECCOMP)
 		residency_confine();
 	return NEXT(prctl)(option, a[0], a[1], a[2], a[3]);
+}
+
+HOOK pid_t fork(void)
+{
+	pid_t pid = NEXT(fork)();
+
+	if (pid < 0)
+		guest_fork_failed();
+	return pid;
 }
 
 HOOK void _exit(int status)

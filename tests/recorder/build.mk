@@ -1,4 +1,4 @@
-PYTESTS += $(addprefix tests/recorder/,test_real_programs.py test_calls.py test_threads.py test_processes.py \
+PYTESTS += $(addprefix tests/recorder/,test_real_programs.py test_calls.py test_threads.py test_processes.py test_forks.py \
 	test_endings.py test_output.py test_refusals.py test_modules.py test_limits.py test_order.py \
 	test_allocators.py test_stacks.py test_resident.py test_face.py test_live.py test_long.py)
 

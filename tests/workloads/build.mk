@@ -1,6 +1,6 @@
 # Programs and libraries that the tests record and replay: build/tests/workloads/.
 
-WORKLOADS_C := prime storm hotloop heights handler churn edges forker forkstorm execer spawner daemoniser \
+WORKLOADS_C := prime storm hotloop heights handler churn edges forker forkers forkstorm execer spawner daemoniser \
 	progress limit descriptors pluginhost hello confined waiter toucher extended early late
 WORKLOADS_CXX := exits operators team stubborn
 WORKLOAD_PLUGINS := plugin-a:1111 plugin-b:2222

@@ -1,0 +1,46 @@
+"""fork in programs with threads: each child's trace begins with what was alive, and all end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from recording import SCALE, WORKLOADS, Recording, record
+
+BLOCK_BYTES = 777
+
+
+def children(recording: Recording, forks: int) -> None:
+    """As many as forks, each with its own pid, and each freed the one block it inherited."""
+    assert (recording.done.returncode, recording.done.stdout) == (0, f"{forks} children\n")
+    recording.assert_sound()
+    assert len(recording.others) == forks
+    for trace in recording.others:
+        inherited = {row["object"] for row in trace.rows
+                     if row["kind"] == "inherited" and row["size"] == BLOCK_BYTES}  # fmt: skip
+        freed = {row["old_object"] for row in trace.calls_from("forkers")}
+        assert len(freed) == 1
+        assert freed <= inherited
+
+
+def test_threads_that_fork_at_once(tmp_path: Path) -> None:
+    """None takes another's child for its own."""
+    forks = 10 * SCALE
+    children(record(tmp_path, WORKLOADS / "forkers", "together", str(forks)), 4 * forks)
+
+
+def test_block_handed_to_the_thread_that_forks(tmp_path: Path) -> None:
+    """Whatever other threads did before the fork stands before it in the order."""
+    forks = 40 * SCALE
+    recording = record(tmp_path, WORKLOADS / "forkers", "handed", str(forks))
+    children(recording, forks)
+
+
+def test_fork_that_fails(tmp_path: Path) -> None:
+    """hakrec does not wait for a child that never was."""
+    recording = record(tmp_path, WORKLOADS / "forkers", "denied", timeout=60)
+    if recording.done.returncode == 77:
+        pytest.skip("fork cannot be made to fail here")
+    children(recording, 0)
+    sizes = [row["size"] for row in recording.trace.calls_from("forkers")]
+    assert sizes == [BLOCK_BYTES, None]

@@ -1,0 +1,109 @@
+/*
+ * forkers together FORKS: four threads fork at once, each so often; the child frees a
+ * block of its thread's, and the thread does after it.
+ * forkers handed FORKS: another thread allocates the block, right before the main thread forks.
+ * forkers denied: the fork fails.
+ * Prints what came of it.
+ */
+#include "say.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#define BLOCK_BYTES 777
+#define THREADS     4
+
+static _Atomic unsigned well;
+static void *_Atomic given;
+static atomic_bool wanted, stop;
+
+/* The child frees the block, and calls no more. */
+static void fork_with(void *block)
+{
+	pid_t pid = fork();
+	int status = -1;
+
+	if (!pid) {
+		free(block);
+		_exit(0);
+	}
+	if (pid > 0 && waitpid(pid, &status, 0) == pid && !status)
+		well++;
+	free(block);
+}
+
+static void *fork_often(void *forks)
+{
+	for (intptr_t i = 0; i < (intptr_t)forks; i++)
+		fork_with(malloc(BLOCK_BYTES));
+	return NULL;
+}
+
+static void together(int forks)
+{
+	pthread_t all[THREADS];
+
+	for (int i = 0; i < THREADS; i++)
+		if (pthread_create(&all[i], NULL, fork_often, (void *)(intptr_t)forks))
+			abort();
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(all[i], NULL);
+}
+
+static void *hand_out(void *unused)
+{
+	while (!stop)
+		if (wanted) {
+			wanted = false;
+			given = malloc(BLOCK_BYTES);
+		}
+	return unused;
+}
+
+static void handed(int forks)
+{
+	pthread_t other;
+
+	if (pthread_create(&other, NULL, hand_out, NULL))
+		abort();
+	for (int i = 0; i < forks; i++) {
+		given = NULL;
+		wanted = true;
+		while (!given)
+			;
+		fork_with(given);
+	}
+	stop = true;
+	pthread_join(other, NULL);
+}
+
+/* Root is not bound by the limit, nobody is. */
+static void denied(void)
+{
+	struct rlimit none = {0, 0};
+	void *volatile block = malloc(BLOCK_BYTES);
+
+	if (setrlimit(RLIMIT_NPROC, &none) != 0 || (geteuid() == 0 && setuid(65534) != 0))
+		exit(77);
+	if (fork() != -1 || errno != EAGAIN)
+		exit(77);
+	free(block);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 3 && !strcmp(argv[1], "together"))
+		together(atoi(argv[2]));
+	else if (argc == 3 && !strcmp(argv[1], "handed"))
+		handed(atoi(argv[2]));
+	else
+		denied();
+	say("%u children\n", well);
+	return 0;
+}
