@@ -164,14 +164,14 @@ INLINE bool record_death_try(struct pen *p, void *ptr, unsigned kind, const uint
 /* The first half of a realloc. Returns the size of a large block that it may give back, else 0. */
 INLINE size_t record_old(struct pen *p, void *ptr)
 {
-	uint64_t head = record_head(RECORD_OLD, (uintptr_t)ptr);
 	size_t large = 0;
 
 	if (__builtin_expect(residency_maybe(ptr), 0))
 		large = tell_pages(p, ptr);
-	if (__builtin_expect(
-		    (!clock_alone() && !pen_pass(p, (uintptr_t)ptr)) || !pen_try(p, head, 0), 0))
-		pen_write(p, (uintptr_t)ptr, head, 0);
+	if (__builtin_expect((!clock_alone() && !pen_pass(p, (uintptr_t)ptr)) ||
+				     !pen_try(p, record_head(RECORD_OLD, (uintptr_t)ptr), 0),
+			     0))
+		pen_write_old(p, ptr);
 	return large;
 }
 

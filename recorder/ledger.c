@@ -42,8 +42,7 @@ enum ledger_verdict ledger_resize(struct ledger *l, uint64_t addr, struct ledger
 	return LEDGER_TAKEN;
 }
 
-/* The realloc failed: the block lives on. */
-static void revive(struct ledger *l, const struct ledger_old *old)
+void ledger_keep(struct ledger *l, const struct ledger_old *old)
 {
 	const struct object object = {old->number, old->size, old->align};
 	int error;
@@ -71,7 +70,7 @@ enum ledger_verdict ledger_resized(struct ledger *l, struct trace_event *row, ui
 	if (!addr && (!old->addr || row->size))
 		row->flags |= TRACE_FAILED;
 	if (row->flags & TRACE_FAILED)
-		revive(l, old);
+		ledger_keep(l, old);
 	row->flags |= foreign ? TRACE_FOREIGN : 0;
 	l->counts.foreign += foreign;
 	if (old->addr && addr && addr != old->addr)

@@ -138,6 +138,8 @@ static inline enum ledger_verdict ledger_death(struct ledger *l, struct trace_ev
 /* A realloc begins with the block at addr: dead from now on, unless the realloc fails. */
 enum ledger_verdict ledger_resize(struct ledger *l, uint64_t addr, struct ledger_old *old,
 				  bool force);
+/* ... and failed, or nobody knows: the block lives on. */
+void ledger_keep(struct ledger *l, const struct ledger_old *old);
 /* ... and ends. old->addr 0: it was of a null pointer. */
 enum ledger_verdict ledger_resized(struct ledger *l, struct trace_event *row, uint64_t clock,
 				   const struct ledger_old *old, bool force);

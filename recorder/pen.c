@@ -198,21 +198,21 @@ struct record *pen_turn(struct pen *p)
 	return p->lost ? confess(p, place) : place;
 }
 
-void pen_write(struct pen *p, uint64_t addr, uint64_t word0, uint64_t word1)
+bool pen_write(struct pen *p, uint64_t addr, uint64_t word0, uint64_t word1)
 {
 	struct record *place;
 	uint64_t rank;
 
 	if (clock_alone() && !clock_state.exact && pen_try(p, word0, word1))
-		return;
+		return true;
 	place = pen_place(p);
 	if (!place)
-		return;
+		return false;
 	rank = clock_take(addr, pen_rank(p));
 	while (rank != pen_rank(p)) {
 		place = pen_jump(p, rank);
 		if (!place)
-			return;
+			return false;
 		/* A handler that came, or a tick shown, meanwhile has had its poke undone. */
 		if (rank != pen_rank(p) || !clock_ahead(rank))
 			rank = clock_take(addr, pen_rank(p));
@@ -220,6 +220,12 @@ void pen_write(struct pen *p, uint64_t addr, uint64_t word0, uint64_t word1)
 	place->word[0] = word0;
 	place->word[1] = word1;
 	track_publish(&p->track);
+	return true;
+}
+
+void pen_write_old(struct pen *p, const void *ptr)
+{
+	p->halved = !pen_write(p, (uintptr_t)ptr, record_head(RECORD_OLD, (uintptr_t)ptr), 0);
 }
 
 void pen_tell(struct pen *p, enum record_kind kind, uint64_t number, uint64_t word1)
@@ -264,7 +270,7 @@ static bool write_prefix(struct pen *p, uint64_t word0, uint64_t word1)
 
 void pen_write_pages(struct pen *p, const void *ptr, uint64_t pages)
 {
-	if (pages != TRACE_NONE)
+	if (pages != TRACE_NONE && !p->halved)
 		write_prefix(p, record_head(RECORD_PAGES, (uintptr_t)ptr), pages);
 }
 
@@ -273,6 +279,10 @@ void pen_write_birth(struct pen *p, const void *ptr, const struct pen_birth *bir
 	uint64_t head = record_head(birth->kind, (uintptr_t)ptr) | flags;
 	uint64_t size = birth->size, align = birth->align;
 
+	if (p->halved) {
+		p->halved = false;
+		return;
+	}
 	if (size > RECORD_SIZE_MAX || (align & (align - 1))) {
 		/* What the call's own record has no room for. */
 		if (!write_prefix(p, record_head(RECORD_WIDE, align & RECORD_ADDR_MAX), size)) {
@@ -291,6 +301,7 @@ void pen_fail(struct pen *p)
 
 	p->throwing.kind = 0;
 	p->site = 0;
+	p->halved = false;
 	if (birth.kind)
 		pen_write_birth(p, NULL, &birth, RECORD_FAILED);
 }

@@ -29,6 +29,7 @@ struct pen {
 	uint32_t thread;  /* number of the thread in its process */
 	uint64_t lost;    /* calls dropped since the last record */
 	bool interrupted; /* a pen above may have written since the last record */
+	bool halved;      /* the first half of the realloc in progress was dropped */
 	uint32_t site;    /* of the call in progress when it was looked up already, else 0 */
 	struct pen_birth throwing; /* the call in progress, should it throw; kind 0: it cannot */
 	struct pen *above;         /* for a signal handler that interrupts a hook; NULL: not made */
@@ -87,8 +88,11 @@ static inline struct record *pen_place(struct pen *p)
 	return p->track.chunk + count % CHUNK_RECORDS;
 }
 
-/* Writes a record about addr, whatever it takes. */
-void pen_write(struct pen *p, uint64_t addr, uint64_t word0, uint64_t word1);
+/* Writes a record about addr, whatever it takes. False: it was dropped. */
+bool pen_write(struct pen *p, uint64_t addr, uint64_t word0, uint64_t word1);
+
+/* Writes the first half of a realloc; if that is dropped, so is the second: one call. */
+void pen_write_old(struct pen *p, const void *ptr);
 
 /* Writes a record that is no call's: it is never dropped. */
 void pen_tell(struct pen *p, enum record_kind kind, uint64_t number, uint64_t word1);

@@ -97,8 +97,13 @@ __attribute__((noinline, cold)) static void deal_aside(struct process *p, struct
 			*p->forks = legacy;
 		}
 	} else if (kind == RECORD_LOST && in->thread < p->crew.count) {
-		/* The call that they prepared was dropped. */
+		/* The call that they prepared was dropped: it left everything as it was. */
 		in->wide = in->paged = false;
+		if (in->resizing)
+			ledger_keep(l, &(struct ledger_old){in->old_addr, in->old_object,
+							    in->old_size, in->old_align});
+		in->resizing = false;
+		in->old_pages = TRACE_NONE;
 		in->told_lost += r->word[1];
 		take_lost(p, in, r->word[1]);
 	}

@@ -1,0 +1,263 @@
+/*
+ * A lossy session without memory: what is kept is right, whichever record was the first that found
+ * no room. Pens and hakrec's side of them, in one process.
+ */
+#include "unit.h"
+
+#include "recorder/host.h"
+#include "recorder/notepad.h"
+#include "recorder/pen.h"
+#include "recorder/process.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FIRST_ADDR 0x100000u
+#define NOWHERE    0x900000u
+
+static char path[] = "/tmp/losses.XXXXXX";
+static struct host host;
+static struct pen *pen;
+static struct process *process;
+static struct legacy *legacies;
+static uint64_t fresh; /* the next address of a block that only takes room */
+static uint32_t last_chunk;
+
+static int open_process(void **state)
+{
+	struct trace_writer *writer;
+
+	(void)state;
+	strcpy(path + sizeof(path) - 7, "XXXXXX");
+	if (close(mkstemp(path)) || trace_writer_open(&writer, path) ||
+	    host_open(&host, SESSION_LOSSY))
+		return -1;
+	member = (struct member){.session = host.session};
+	member.number = session_take_process(host.session);
+	member.process = session_process(host.session, member.number);
+	atomic_store(&member.process->lanes, SESSION_NONE);
+	atomic_store(&member.process->pid, getpid());
+	if (!notepad_open() || !clock_open(host.session))
+		return -1;
+	pen = pen_open(0, (uint64_t)getpid(), 0);
+	process = process_create(host.session, member.number, NULL);
+	process->forks = &legacies;
+	process_begin(process, writer);
+	fresh = FIRST_ADDR;
+	return pen ? 0 : -1;
+}
+
+static int close_process(void **state)
+{
+	(void)state;
+	process_destroy(process);
+	legacy_destroy(legacies);
+	legacies = NULL;
+	pen_close(pen);
+	pen_forget();
+	host_close(&host);
+	return unlink(path);
+}
+
+static void birth_of(unsigned kind, uint64_t addr, uint64_t size)
+{
+	pen_write_birth(pen, (void *)addr, &(struct pen_birth){kind, 0, size, 0}, 0);
+}
+
+static void birth(uint64_t addr, uint64_t size)
+{
+	birth_of(TRACE_MALLOC, addr, size);
+}
+
+static void death(uint64_t addr)
+{
+	pen_write(pen, addr, record_head(TRACE_FREE, addr), 0);
+}
+
+/* Until there is room for so many records. */
+static void leave_room(uint64_t records)
+{
+	const struct session_lane *lane = pen->track.lane;
+
+	do
+		birth(fresh += 16, 1);
+	while (lane->end - atomic_load(&lane->count) != records);
+}
+
+/* Takes all memory there is. */
+static void starve(void)
+{
+	uint32_t chunk;
+
+	while ((chunk = session_take_chunk(host.session, true)) != SESSION_NONE)
+		last_chunk = chunk;
+}
+
+static void feed(void)
+{
+	session_give_chunk(host.session, last_chunk);
+}
+
+/* Ends the trace, of which so many calls were lost, and returns its rows. */
+static const struct trace_batch *rows(struct trace **trace, struct trace_cursor **cursor,
+				      uint64_t lost)
+{
+	const struct trace_batch *batch;
+
+	process_settle(process);
+	assert_int_equal(process->ledger.counts.lost, lost);
+	assert_int_equal(process->ledger.counts.foreign, 0);
+	assert_int_equal(process->ledger.counts.unseen_deaths, 0);
+	process_end(process, NULL);
+	assert_null(process->message);
+	assert_int_equal(trace_open(trace, path), 0);
+	assert_int_equal(trace_cursor_open(cursor, *trace, &(struct trace_range){.jobs = 1}), 0);
+	assert_int_equal(trace_cursor_next(*cursor, &batch), 1);
+	return batch;
+}
+
+/* The only row of a size; the number of rows when there is none. */
+static size_t row_of(const struct trace_batch *batch, uint64_t size)
+{
+	size_t found = batch->rows;
+
+	for (size_t i = 0; i < batch->rows; i++)
+		if (batch->size[i] == size && batch->kind[i] != TRACE_LOST) {
+			assert_int_equal(found, batch->rows);
+			found = i;
+		}
+	return found;
+}
+
+static void close_trace(struct trace *trace, struct trace_cursor *cursor)
+{
+	trace_cursor_close(cursor);
+	trace_close(trace);
+}
+
+/* What was kept of it must not become part of the next call. */
+static void test_second_half_of_a_realloc(void **state)
+{
+	const struct trace_batch *batch;
+	struct trace_cursor *cursor;
+	struct trace *trace;
+
+	(void)state;
+	birth(0x1000, 1234);
+	leave_room(1);
+	starve();
+	pen_write_old(pen, (void *)0x1000);
+	birth_of(TRACE_REALLOC, 0x2000, 2345);
+	birth(0x3000, 3456);
+	feed();
+	birth_of(TRACE_REALLOC, 0x4000, 4567);
+	death(0x1000);
+	batch = rows(&trace, &cursor, 2);
+	assert_int_equal(row_of(batch, 2345), batch->rows);
+	assert_int_equal(row_of(batch, 3456), batch->rows);
+	assert_int_equal(batch->old_object[row_of(batch, 4567)], TRACE_NONE);
+	assert_int_equal(batch->flags[row_of(batch, 4567)], 0);
+	/* The dropped call left everything as it was. */
+	assert_int_equal(batch->kind[batch->rows - 1], TRACE_FREE);
+	assert_int_equal(batch->old_object[batch->rows - 1], batch->object[row_of(batch, 1234)]);
+	close_trace(trace, cursor);
+}
+
+/* Without it the second would be a new block's; it is one call all the same. */
+static void test_first_half_of_a_realloc(void **state)
+{
+	const struct trace_batch *batch;
+	struct trace_cursor *cursor;
+	struct trace *trace;
+
+	(void)state;
+	birth(0x1000, 1234);
+	leave_room(0);
+	starve();
+	pen_write_old(pen, (void *)0x1000);
+	feed();
+	birth_of(TRACE_REALLOC, 0x1000, 2345);
+	birth(0x3000, 3456);
+	death(0x1000);
+	batch = rows(&trace, &cursor, 1);
+	assert_int_equal(row_of(batch, 2345), batch->rows);
+	assert_in_range(row_of(batch, 3456), 0, batch->rows - 1);
+	assert_int_equal(batch->old_object[batch->rows - 1], batch->object[row_of(batch, 1234)]);
+	close_trace(trace, cursor);
+}
+
+/* What stands before a call's record is of no other call. */
+static void test_call_of_two_records(void **state)
+{
+	const struct trace_batch *batch;
+	struct trace_cursor *cursor;
+	struct trace *trace;
+	size_t row;
+
+	(void)state;
+	leave_room(1);
+	starve();
+	birth(0x1000, (uint64_t)1 << 41);
+	feed();
+	birth(0x2000, 2345);
+	starve();
+	leave_room(0);
+	pen_write_pages(pen, (void *)NOWHERE, 5);
+	birth(NOWHERE, TRACE_LARGE_BYTES);
+	batch = rows(&trace, &cursor, 2);
+	assert_int_equal(row_of(batch, (uint64_t)1 << 41), batch->rows);
+	row = row_of(batch, 2345);
+	assert_in_range(row, 1, batch->rows - 1);
+	assert_int_equal(batch->kind[row - 1], TRACE_LOST);
+	assert_int_equal(batch->size[row - 1], 1);
+	close_trace(trace, cursor);
+}
+
+static void *feed_the_starving(void *unused)
+{
+	while (!atomic_load(&host.session->starving))
+		usleep(100);
+	feed();
+	session_feed(host.session);
+	return unused;
+}
+
+/* Of forks, threads and their ends no record is dropped: it waits for memory. */
+static void test_what_is_no_call(void **state)
+{
+	const uint32_t child = 7;
+	const struct trace_batch *batch;
+	struct trace_cursor *cursor;
+	struct trace *trace;
+	pthread_t feeder;
+
+	(void)state;
+	birth(0x1000, 1234);
+	leave_room(0);
+	starve();
+	assert_int_equal(pthread_create(&feeder, NULL, feed_the_starving, NULL), 0);
+	pen_tell_between(pen, RECORD_FORK, child);
+	pthread_join(feeder, NULL);
+	birth(0x2000, 2345);
+	batch = rows(&trace, &cursor, 0);
+	assert_in_range(row_of(batch, 2345), 0, batch->rows - 1);
+	assert_non_null(legacies);
+	assert_int_equal(legacies->child, child);
+	close_trace(trace, cursor);
+}
+
+#define ON_PROCESS(test) cmocka_unit_test_setup_teardown(test, open_process, close_process)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ON_PROCESS(test_second_half_of_a_realloc),
+		ON_PROCESS(test_first_half_of_a_realloc),
+		ON_PROCESS(test_call_of_two_records),
+		ON_PROCESS(test_what_is_no_call),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
