@@ -24,6 +24,7 @@ static struct process *process;
 static struct legacy *legacies;
 static uint64_t fresh; /* the next address of a block that only takes room */
 static uint32_t last_chunk;
+static _Atomic bool told;
 
 static int open_process(void **state)
 {
@@ -217,7 +218,7 @@ static void test_call_of_two_records(void **state)
 
 static void *feed_the_starving(void *unused)
 {
-	while (!atomic_load(&host.session->starving))
+	while (!atomic_load(&host.session->starving) && !told)
 		usleep(100);
 	feed();
 	session_feed(host.session);
@@ -239,6 +240,7 @@ static void test_what_is_no_call(void **state)
 	starve();
 	assert_int_equal(pthread_create(&feeder, NULL, feed_the_starving, NULL), 0);
 	pen_tell_between(pen, RECORD_FORK, child);
+	told = true;
 	pthread_join(feeder, NULL);
 	birth(0x2000, 2345);
 	batch = rows(&trace, &cursor, 0);
