@@ -15,6 +15,9 @@
 #define CLOCK_STEP     16u /* ns */
 #define CLOCK_DAYS     104 /* for which a rank has room */
 
+_Static_assert(CLOCK_DAYS * UINT64_C(86400000000000) / CLOCK_STEP >> (64 - RANK_LANE_BITS) == 0,
+	       "a rank has room");
+
 static inline uint64_t rank_make(uint64_t clock, uint32_t lane)
 {
 	return clock / CLOCK_STEP << RANK_LANE_BITS | lane;

@@ -19,3 +19,7 @@ soak-real: ## the real programs with 10 times the work: recorded, replayed, and 
 $(eval $(call helper,recorder/orderer,tests/recorder/orderer.c tests/recorder/stream.c \
 	tests/recorder/addresses.c recorder/session.c,$(BUILD)/libhaktrace.a -lzstd))
 $(eval $(call unit,test_addresses,tests/recorder/test_addresses.c tests/recorder/addresses.c))
+
+# hakrec at the end of its clock.
+$(eval $(call helper,recorder/hakrec-aged,$(HAKREC_SOURCES) tests/recorder/aged.c,$(BUILD)/libhaktrace.a \
+	-lzstd -ljson-c -ldw $(EBPF_LIBRARIES),-Wl$(comma)--wrap=host_open))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import struct
 import subprocess
@@ -12,7 +13,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from command import run
+from command import BUILD, run
 from program import clean_environ
 from recording import (
     HAKREC,
@@ -63,12 +64,12 @@ def assert_every_call(trace: Trace, progress: Path) -> None:
         assert counted <= in_trace <= counted + 1
 
 
-def start_progress(folder: Path) -> tuple[subprocess.Popen[str], Path, Path]:
+def start_progress(folder: Path, hakrec: Path = HAKREC) -> tuple[subprocess.Popen[str], Path, Path]:
     """Starts the endless program under hakrec; waits until it works."""
     folder.mkdir(parents=True, exist_ok=True)
     progress, output = folder / "progress", folder / "trace.zst"
     process = subprocess.Popen(
-        [HAKREC, "--quiet", "-o", output, WORKLOADS / "progress", progress],
+        [hakrec, "--quiet", "-o", output, WORKLOADS / "progress", progress],
         env=clean_environ(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -151,6 +152,23 @@ def test_program_outlives_the_recorder(tmp_path: Path, reaped: bool) -> None:
     done = run(HAKTRACE, "verify", output)
     assert done.returncode == 1
     assert done.stderr
+
+
+def test_after_104_days(tmp_path: Path) -> None:
+    """The clock goes no further: the trace ends whole and says why, and the program goes on."""
+    hakrec = tmp_path / "hakrec"
+    shutil.copy(BUILD / "tests" / "recorder" / "hakrec-aged", hakrec)
+    (tmp_path / "libhakrec.so").symlink_to(BUILD / "libhakrec.so")
+    process, progress, output = start_progress(tmp_path, hakrec)
+    wait_for(lambda: Trace(output).info["complete"], "the recording to end", seconds=60)
+    assert_goes_on(progress, 1000)
+    process.terminate()
+    process.communicate(timeout=60)
+    assert shell_status(process.returncode) == 128 + signal.SIGTERM
+    trace = Trace(output)
+    trace.assert_sound()
+    assert trace.info["end"] == "104 days"
+    assert 1000 < trace.info["events"] < sum(returned(progress))
 
 
 def stopped(pid: int) -> bool:

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import BUILD, info
-from program import Program, execute
+from command import BUILD, info, run
+from program import Program, clean_environ, execute
 from programs import CXX, REAL_PROGRAMS, STORM
-from recording import HAKREC, SCALE, RealRecordings
+from recording import HAKREC, SCALE, WORKLOADS, RealRecordings
 
 ORDERER = BUILD / "tests" / "recorder" / "orderer"
 LIBRARY = BUILD / "libhakrec.so"
@@ -58,6 +58,21 @@ def test_clocks_order_an_adversarial_storm(real_recordings: RealRecordings) -> N
 def test_without_clocks_the_check_fails(real_recordings: RealRecordings) -> None:
     report = order(real_recordings, STORM, 2, ["--deaf"])
     assert violations(report) > 1000
+
+
+@pytest.mark.parametrize("how", [[], ["threads"]], ids=["alone", "threads"])
+def test_handler_at_every_instruction(tmp_path: Path, how: list[str]) -> None:
+    """A signal handler that frees and allocates, between whatever two steps of a call it comes."""
+    lines = tmp_path / "order.jsonl"
+    preload = f"{LIBRARY}:{WORKLOADS}/libreuse.so"
+    done = run(ORDERER, "-o", lines, preload, WORKLOADS / "stepper", *how, env=clean_environ())
+    assert done.returncode == 0, done.stderr
+    _, calls, _, moments = done.stdout.split()
+    report = [json.loads(line) for line in lines.read_text().splitlines()]
+    # One more for a thread that the C library makes.
+    assert [process["calls"] for process in report] == [int(calls) + len(how)]
+    assert int(moments) > 1000
+    assert violations(report) == 0
 
 
 @pytest.mark.parametrize("program", REAL_PROGRAMS, ids=lambda program: program.name)

@@ -1,7 +1,7 @@
 # Programs and libraries that the tests record and replay: build/tests/workloads/.
 
 WORKLOADS_C := prime storm hotloop heights handler churn edges forker forkers forkstorm execer spawner daemoniser \
-	progress limit descriptors pluginhost hello confined waiter toucher extended early late
+	progress limit descriptors pluginhost hello confined waiter toucher extended early late stepper
 WORKLOADS_CXX := exits operators team stubborn
 WORKLOAD_PLUGINS := plugin-a:1111 plugin-b:2222
 WORKLOAD_TLS := 64 2048 16384
@@ -11,13 +11,14 @@ $(foreach name,$(WORKLOADS_CXX),$(eval $(call helper,workloads/$(name),tests/wor
 # No sanitizer goes into a static program.
 $(if $(SAN),,$(eval $(call helper,workloads/hello-static,tests/workloads/hello.c,,-static)))
 $(eval $(call helper,workloads/libbump.so,tests/workloads/bump.c,,-shared))
+$(eval $(call helper,workloads/libreuse.so,tests/workloads/reuse.c,,-shared))
 
 # Its allocator calls it back.
 $(eval $(call helper,workloads/descent,tests/workloads/descent.c,,-rdynamic))
 
 # Allocations must be made as written, never folded away, and from where they are written: a call at a
 # function's end must not become a jump, which would return elsewhere.
-$(foreach name,$(WORKLOADS_C) $(WORKLOADS_CXX) descent bump,$(eval \
+$(foreach name,$(WORKLOADS_C) $(WORKLOADS_CXX) descent bump reuse,$(eval \
 	CFLAGS_tests/workloads/$(name) := -fno-builtin -fno-allocation-dce -fno-optimize-sibling-calls))
 # A block outlives a realloc that failed; the compiler cannot know that it will.
 CFLAGS_tests/workloads/edges += -Wno-use-after-free

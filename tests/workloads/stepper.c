@@ -1,0 +1,101 @@
+/*
+ * stepper [threads]: interrupts its own calls at each of their instructions in turn by a signal
+ * handler that frees a block and allocates another. Needs an allocator that a handler may call
+ * (reuse.c), and a processor with a flag to trap after each instruction. threads: there was another
+ * thread before. Prints the calls made and the moments at which one was interrupted.
+ */
+#include "say.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define TRAP_FLAG 0x100
+#define ROUNDS    8 /* so many times all moments */
+
+static void *volatile kept; /* the handler's */
+static unsigned moment;     /* instructions until the handler does its work */
+static bool reached;
+static uint64_t calls, moments;
+
+static void handle(int number, siginfo_t *info, void *context)
+{
+	ucontext_t *interrupted = context;
+	int saved = errno;
+
+	(void)number;
+	(void)info;
+	if (moment--)
+		return;
+	reached = true;
+	interrupted->uc_mcontext.gregs[REG_EFL] &= ~TRAP_FLAG;
+	free(kept);
+	kept = malloc(40);
+	calls += 2;
+	errno = saved;
+}
+
+#define TRAP_ON()  __asm__ volatile("pushfq; orq $0x100, (%%rsp); popfq" ::: "memory", "cc")
+#define TRAP_OFF() __asm__ volatile("pushfq; andq $~0x100, (%%rsp); popfq" ::: "memory", "cc")
+
+enum call { MALLOC, REALLOC, FREE };
+
+static void *call(enum call which, void *block)
+{
+	TRAP_ON();
+	if (which == MALLOC)
+		block = malloc(16);
+	else if (which == REALLOC)
+		block = realloc(block, 24);
+	else
+		free(block);
+	TRAP_OFF();
+	calls++;
+	return block;
+}
+
+/* Calls again and again, each interrupted an instruction later. */
+static void step_through(enum call which)
+{
+	unsigned at = 0;
+
+	do {
+		void *block = which == MALLOC ? NULL : malloc(8);
+
+		calls += which != MALLOC;
+		reached = false;
+		moment = at++;
+		block = call(which, block);
+		if (which != FREE)
+			free(block);
+		calls += which != FREE;
+		moments += reached;
+	} while (reached);
+}
+
+static void *rest(void *unused)
+{
+	return unused;
+}
+
+int main(int argc, char **argv)
+{
+	struct sigaction action = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO};
+	pthread_t thread;
+
+	(void)argv;
+	kept = malloc(40);
+	calls = 1;
+	if (argc > 1 && (pthread_create(&thread, NULL, rest, NULL) || pthread_join(thread, NULL)))
+		abort();
+	sigaction(SIGTRAP, &action, NULL);
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		step_through(MALLOC);
+		step_through(REALLOC);
+		step_through(FREE);
+	}
+	say("calls %ju moments %ju\n", (uintmax_t)calls, (uintmax_t)moments);
+	return 0;
+}
