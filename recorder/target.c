@@ -139,10 +139,10 @@ int target_find(struct target *t, const char *name)
 		snprintf(t->path, sizeof(t->path), "%s", name);
 		error = runnable(t->path);
 	} else {
-		error = search(t, name);
+		error = *name ? search(t, name) : -ENOENT;
 	}
 	if (error)
-		return refuse(t, error, "%s: %s", name,
+		return refuse(t, error, "%s: %s", *name ? name : "''",
 			      error == -ENOENT ? "no such program" : strerror(-error));
 	return check(t);
 }

@@ -75,6 +75,7 @@ def test_script_of_a_static_interpreter(tmp_path: Path) -> None:
     ("name", "status", "reason"),
     [
         ("no-such-program", 127, "no such program"),
+        ("", 127, "'': no such program"),
         ("./no-such-program", 127, "no such program"),
         ("./data", 126, "ermission denied"),
         ("./folder", 126, "ermission denied"),
