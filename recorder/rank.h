@@ -15,7 +15,7 @@
 #define CLOCK_STEP     16u /* ns */
 #define CLOCK_DAYS     104 /* for which a rank has room */
 
-_Static_assert(CLOCK_DAYS * UINT64_C(86400000000000) / CLOCK_STEP >> (64 - RANK_LANE_BITS) == 0,
+_Static_assert(CLOCK_DAYS *UINT64_C(86400000000000) / CLOCK_STEP >> (64 - RANK_LANE_BITS) == 0,
 	       "a rank has room");
 
 static inline uint64_t rank_make(uint64_t clock, uint32_t lane)

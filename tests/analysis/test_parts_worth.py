@@ -11,9 +11,7 @@ from command import BUILD, run
 from handmade import scribe
 
 
-def made(
-    folder: Path, sizes: list[int], site: int = -1, together: bool = False
-) -> Path:
+def made(folder: Path, sizes: list[int], site: int = -1, together: bool = False) -> Path:
     """A trace that allocates and frees blocks of these sizes, one after another or all together."""
     lines = ["thread 1 0 -1 main", "module 0 0x1000 00ff11223344556677 /usr/bin/app"]
     lines.append("site 0 64 32")
@@ -22,7 +20,7 @@ def made(
     events = (
         born + died
         if together
-        else [event for pair in zip(born, died) for event in pair]
+        else [event for pair in zip(born, died, strict=True) for event in pair]
     )
     return scribe(folder / "made.zst", [*lines, *events, "end 0 0 0 0"])
 
@@ -65,12 +63,8 @@ def test_as_text_what_hakreplay_says(tmp_path: Path) -> None:
     done = run(*words)
     assert (done.returncode, done.stderr) == (0, "")
     rows = [line.split() for line in done.stdout.splitlines()]
-    assert [row[:2] for row in rows] == [
-        ["made", part] for part in ("tls", "tiny", "whale")
-    ]
-    shown = run(
-        BUILD / "hakreplay", path, "--ablate", "-s", "lockstep", "-n", "1"
-    ).stdout
+    assert [row[:2] for row in rows] == [["made", part] for part in ("tls", "tiny", "whale")]
+    shown = run(BUILD / "hakreplay", path, "--ablate", "-s", "lockstep", "-n", "1").stdout
     table = [line.split() for line in shown.split("\n\n")[2].splitlines()[1:]]
     memory = {row[0]: float(row[3].strip("~%")) for row in table if len(row) == 5}
     for row in rows:

@@ -53,8 +53,10 @@ def follows(hakrec: int) -> bool:
 
 
 def code_in_memory(pid: int) -> bool:
-    """Whether the C library's code in a process is that of its file: no breakpoint is left. Those of
-    another recording on the machine are in every process while it lasts."""
+    """Whether the C library's code in a process is that of its file: no breakpoint is left.
+
+    Those of another recording on the machine are in every process while it lasts.
+    """
     for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
         span, rights, offset, _, _, *path = line.split()
         if "x" not in rights or not path or "/libc.so" not in path[0]:

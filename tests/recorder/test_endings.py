@@ -64,12 +64,14 @@ def assert_every_call(trace: Trace, progress: Path) -> None:
         assert counted <= in_trace <= counted + 1
 
 
-def start_progress(folder: Path, hakrec: Path = HAKREC) -> tuple[subprocess.Popen[str], Path, Path]:
+def start_progress(
+    folder: Path, *options: str, hakrec: Path = HAKREC
+) -> tuple[subprocess.Popen[str], Path, Path]:
     """Starts the endless program under hakrec; waits until it works."""
     folder.mkdir(parents=True, exist_ok=True)
     progress, output = folder / "progress", folder / "trace.zst"
     process = subprocess.Popen(
-        [hakrec, "--quiet", "-o", output, WORKLOADS / "progress", progress],
+        [hakrec, "--quiet", *options, "-o", output, WORKLOADS / "progress", progress],
         env=clean_environ(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -159,7 +161,8 @@ def test_after_104_days(tmp_path: Path) -> None:
     hakrec = tmp_path / "hakrec"
     shutil.copy(BUILD / "tests" / "recorder" / "hakrec-aged", hakrec)
     (tmp_path / "libhakrec.so").symlink_to(BUILD / "libhakrec.so")
-    process, progress, output = start_progress(tmp_path, hakrec)
+    process, progress, output = start_progress(tmp_path, hakrec=hakrec)
+    wait_for(lambda: output.stat().st_size, "the trace to begin")
     wait_for(lambda: Trace(output).info["complete"], "the recording to end", seconds=60)
     assert_goes_on(progress, 1000)
     process.terminate()
@@ -191,6 +194,23 @@ def test_recorder_that_is_stopped(tmp_path: Path) -> None:
     process.terminate()
     process.communicate(timeout=60)
     assert_every_call(Trace(output), progress)
+
+
+def test_lossy_recorder_that_is_stopped(tmp_path: Path) -> None:
+    """The program does not wait for it; what is not in the trace is counted, to the call."""
+    process, progress, output = start_progress(tmp_path, "--lossy")
+    process.send_signal(signal.SIGSTOP)
+    assert_goes_on(progress, PAST_ANY_BUFFER)
+    process.send_signal(signal.SIGCONT)
+    process.terminate()
+    process.communicate(timeout=60)
+    facts = Trace(output).info
+    done = run(HAKTRACE, "verify", output)
+    assert (done.returncode, facts["complete"]) == (0, True), done.stderr
+    assert facts["lost_events"] > PAST_ANY_BUFFER
+    calls = facts["events"] + facts["lost_events"]
+    # Each thread has a call under way, and the C library makes one for it.
+    assert 0 <= calls - sum(returned(progress)) <= 2 * THREADS
 
 
 def test_program_that_is_stopped(tmp_path: Path) -> None:

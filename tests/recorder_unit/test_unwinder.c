@@ -149,7 +149,8 @@ static int open_modules(void **state)
 	size_t size;
 
 	(void)state;
-	if (pthread_getattr_np(pthread_self(), &attr) || pthread_attr_getstack(&attr, &lowest, &size))
+	if (pthread_getattr_np(pthread_self(), &attr) ||
+	    pthread_attr_getstack(&attr, &lowest, &size))
 		return -1;
 	stack_top = (uintptr_t)lowest + size;
 	pthread_attr_destroy(&attr);
