@@ -11,14 +11,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define NAP_NS    500000
-#define CALM_NS   1000000 /* a nap where little comes ... */
-#define CALM      8192    /* ... fewer records than these in a round */
+#define NAP_NS    5000000 /* from tick to tick; lanes keep their own time in between */
+#define HASTE_NS  1000000 /* ... while something waits for its records to be taken */
 #define SLEEP_NS  100000000
+#define LATEST_NS 20000000 /* until the records that wait are taken, however few */
 #define CHECK_NS  20000000
 #define DAY_NS    (24 * UINT64_C(3600000000000))
 #define FLUSH_NS  1000000000 /* a reader of the growing file lags no more */
-#define IDLE_NAPS 4          /* rounds without a record before sleeping until called */
+#define IDLE_NAPS 4          /* without a new record, before sleeping until called */
+#define BATCHES   64         /* of records that the shared memory has room for */
 
 /* ---- one process's end ---- */
 
@@ -291,21 +292,6 @@ static void raise_tick(struct drain *d)
 	d->tick = now;
 }
 
-/* Sends the lanes that wrote since the last time onto their slow path: they see the tick there. */
-static void show_tick(struct process *p)
-{
-	for (size_t i = 0; i < p->merge.count; i++) {
-		struct inlet *in = p->merge.lanes[i];
-		uint64_t count = atomic_load_explicit(&in->lane->count, memory_order_relaxed);
-
-		if (count == in->shown)
-			continue;
-		in->shown = count;
-		/* Sequentially consistent: after the tick; pairs with track_refill(). */
-		atomic_store(&in->lane->limit, 0);
-	}
-}
-
 /* Nothing more can be written to one trace: recording ends, and every trace says why. */
 static void stop(struct drain *d, const struct process *p)
 {
@@ -316,27 +302,66 @@ static void stop(struct drain *d, const struct process *p)
 						      : "failure";
 }
 
-static uint64_t run_round(struct drain *d)
+/* Shows everyone the tick, and sees what there is to do. */
+static void look(struct drain *d)
 {
-	uint64_t rank = rank_last(d->tick);
-	uint64_t dealt = 0;
+	uint64_t published = 0;
 
-	raise_tick(d);
-	if (d->tick > CLOCK_DAYS * DAY_NS && !atomic_exchange(&d->session->closed, 1))
-		d->stop = "104 days";
-	meet_arrivals(d);
+	d->waiting = 0;
+	d->wanted = d->n_strangers || atomic_load(&d->session->starving);
+	for (size_t i = 0; i < d->count; i++) {
+		struct process *p = d->processes[i];
+
+		if (p->begun)
+			process_look(p);
+		published += p->published;
+		d->waiting += p->waiting;
+		d->wanted |= process_wants(p);
+	}
+	d->idle = published == d->published ? d->idle + 1 : 0;
+	d->published = published;
+}
+
+/*
+ * Whether to take what waits. Taken in large batches it costs less: hakrec then finds its tables in
+ * the caches, where the program's data was, mostly because the records before have put them there.
+ */
+static bool due(const struct drain *d)
+{
+	const struct session *s = d->session;
+	uint64_t room = (uint64_t)s->chunks_wanted * CHUNK_RECORDS;
+
+	return d->waiting >= room / BATCHES || d->wanted || d->idle >= IDLE_NAPS ||
+	       d->tick - d->drained >= LATEST_NS;
+}
+
+/* Takes what was published before a tick. */
+static void take(struct drain *d, uint64_t tick)
+{
+	d->drained = d->tick;
 	for (size_t i = 0; i < d->count; i++) {
 		struct process *p = d->processes[i];
 
 		if (!p->begun)
 			continue;
-		show_tick(p);
-		dealt += process_drain(p, rank);
+		process_drain(p, rank_last(tick));
 		session_feed(d->session);
 		if (p->ledger.error)
 			stop(d, p);
 	}
-	return dealt;
+}
+
+static void run_round(struct drain *d)
+{
+	uint64_t tick = d->tick;
+
+	raise_tick(d);
+	if (d->tick > CLOCK_DAYS * DAY_NS && !atomic_exchange(&d->session->closed, 1))
+		d->stop = "104 days";
+	meet_arrivals(d);
+	look(d);
+	if (due(d))
+		take(d, tick);
 }
 
 /* Makes the next record of every lane ring. False: something was published meanwhile. */
@@ -358,15 +383,19 @@ static bool set_alarms(struct drain *d)
 	return true;
 }
 
-static void sleep_until_called(struct drain *d)
+/* Until the next tick is due or, when nothing happens, until called. bell: as it was before looking
+ * at what there is to do. */
+static void rest(struct drain *d, uint32_t bell)
 {
 	struct session *s = d->session;
-	uint32_t bell = atomic_load(&s->bell);
 
-	/* Sequentially consistent: pairs with session_ring(). */
+	if (d->idle < IDLE_NAPS) {
+		doze(&s->bell, bell, d->wanted ? HASTE_NS : NAP_NS);
+		return;
+	}
+	/* Sequentially consistent: pairs with track_refill(). */
 	atomic_store(&s->asleep, 1);
-	if (set_alarms(d) && !(uint32_t)atomic_load(&s->arrivals.top))
-		doze(&s->bell, bell, SLEEP_NS);
+	doze(&s->bell, bell, set_alarms(d) ? SLEEP_NS : NAP_NS);
 	atomic_store(&s->asleep, 0);
 }
 
@@ -393,13 +422,10 @@ static void show(struct drain *d)
 
 void drain_run(struct drain *d)
 {
-	unsigned idle = 0;
-
 	while (!all_over(d) && !atomic_load(&d->session->closed)) {
-		uint64_t dealt = run_round(d);
-		struct timespec nap = {0, dealt < CALM ? CALM_NS : NAP_NS};
+		uint32_t bell = atomic_load(&d->session->bell);
 
-		idle = dealt ? 0 : idle + 1;
+		run_round(d);
 		if (d->tick - d->checked > CHECK_NS || atomic_load(&d->first_ended)) {
 			d->checked = d->tick;
 			look_after(d);
@@ -407,10 +433,7 @@ void drain_run(struct drain *d)
 		if (all_over(d))
 			break;
 		show(d);
-		if (idle >= IDLE_NAPS)
-			sleep_until_called(d);
-		else
-			nanosleep(&nap, NULL);
+		rest(d, bell);
 	}
 	atomic_store(&d->session->closed, 1);
 	session_feed(d->session);

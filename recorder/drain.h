@@ -18,8 +18,13 @@ struct drain {
 	_Atomic bool last_ended;  /* and no process is left at all */
 	int first_status;         /* as waitpid() tells, set before first_ended */
 	const char *stop;         /* why recording ends before the programs do, NULL: it does not */
-	uint64_t tick;            /* the last one set: all below it is published, or soon */
-	uint64_t checked;         /* clock at which processes were last looked after */
+	uint64_t tick;            /* the last one set: all below it is published, or soon; */
+	uint64_t drained;         /* ... when records were last taken */
+	uint64_t checked;         /* ... when processes were last looked after */
+	uint64_t published;       /* records, of all processes, when they were last looked at */
+	uint64_t waiting;         /* those of them not dealt with */
+	bool wanted;              /* something waits for that: a thread, a child, a process */
+	unsigned idle;            /* looks since that saw no more */
 	struct process **processes;
 	size_t count, room;
 	struct unwinder *unwinder;

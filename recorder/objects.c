@@ -109,11 +109,12 @@ static void node_give(struct objects *o, uint32_t node)
 static bool node_empty(const struct objects *o, uint32_t node)
 {
 	const uint64_t *words = o->words + node * (size_t)OBJECTS_NODE_WORDS;
-	uint64_t any = 0;
 
+	/* One that is not shows it in its first cache line, mostly. */
 	for (unsigned i = 0; i < OBJECTS_NODE_WORDS; i++)
-		any |= words[i];
-	return !any;
+		if (words[i])
+			return false;
+	return true;
 }
 
 /* One that is of zeros. */

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BACKLOG  65536 /* records in a round: more than comes while hakrec naps */
-#define GRAIN_NS 10000 /* of coarse times, which are good to some 100 us at best */
+#define BACKLOG  131072 /* records in a round: more than are waited for */
+#define GRAIN_NS 10000  /* of coarse times, which are good to some 100 us at best */
 
 /* ---- what a fork passes on ---- */
 
@@ -309,7 +309,32 @@ static void meet_lanes(struct process *p)
 	p->lanes = newest;
 }
 
-uint64_t process_drain(struct process *p, uint64_t rank)
+void process_look(struct process *p)
+{
+	p->published = p->waiting = 0;
+	meet_lanes(p);
+	account_read(&p->account, &p->ledger);
+	for (size_t i = 0; i < p->merge.count; i++) {
+		struct inlet *in = p->merge.lanes[i];
+		uint64_t count = atomic_load_explicit(&in->lane->count, memory_order_relaxed);
+
+		p->published += count;
+		p->waiting += in->broken ? 0 : count - in->at;
+		if (count == in->shown)
+			continue;
+		in->shown = count;
+		/* Those that wrote since the last time go onto their slow path, where they see the
+		 * tick. Sequentially consistent: after the tick; pairs with track_refill(). */
+		atomic_store(&in->lane->limit, 0);
+	}
+}
+
+bool process_wants(const struct process *p)
+{
+	return atomic_load_explicit(&p->shared->threads, memory_order_relaxed) != p->crew.count;
+}
+
+void process_drain(struct process *p, uint64_t rank)
 {
 	uint64_t dealt;
 
@@ -322,7 +347,6 @@ uint64_t process_drain(struct process *p, uint64_t rank)
 	trace_writer_hurry(p->ledger.writer, dealt >= BACKLOG);
 	if (p->crew.exiting)
 		crew_settle(&p->crew, &p->ledger, p->pid, p->round);
-	return dealt;
 }
 
 void process_flush(struct process *p)

@@ -29,6 +29,8 @@ struct process {
 	uint32_t image; /* how many images this process id had before */
 	uint32_t lanes; /* newest lane met */
 	uint64_t round;
+	uint64_t published; /* records ever, as of the last look */
+	uint64_t waiting;   /* those of them not dealt with then */
 	struct account account;
 	struct merge merge;
 	struct ledger ledger;
@@ -46,8 +48,14 @@ struct process *process_create(struct session *s, uint32_t number, struct legacy
 /* Takes over the writer and begins the trace, which can be read from now on. */
 void process_begin(struct process *p, struct trace_writer *writer);
 
-/* Deals with what was published, up to a rank. Returns the number of records. */
-uint64_t process_drain(struct process *p, uint64_t rank);
+/* Reads what the process tells, shows its lanes the tick and counts their records. */
+void process_look(struct process *p);
+
+/* A thread has begun that was not met: its name can be read while it lives. */
+bool process_wants(const struct process *p);
+
+/* Deals with what was published, up to a rank. */
+void process_drain(struct process *p, uint64_t rank);
 
 /* Lets a reader of the trace see all that was dealt with. */
 void process_flush(struct process *p);

@@ -159,8 +159,6 @@ void session_feed(struct session *s)
 
 void session_ring(struct session *s)
 {
-	/* Sequentially consistent: pairs with hakrec, which sets asleep before it looks again. */
 	atomic_fetch_add(&s->bell, 1);
-	if (atomic_load(&s->asleep))
-		doze_wake(&s->bell, 1);
+	doze_wake(&s->bell, 1);
 }

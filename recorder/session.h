@@ -105,7 +105,7 @@ struct session {
 	struct session_stack arrivals; /* live processes that hakrec has not met */
 
 	_Alignas(128) _Atomic uint32_t bell; /* futex: rung for a hakrec that sleeps */
-	_Atomic uint32_t asleep;
+	_Atomic uint32_t asleep;             /* until called: every lane's next record is to ring */
 	_Atomic uint32_t
 		owner; /* a robust futex of hakrec's: the kernel marks it when hakrec dies */
 };
@@ -174,7 +174,7 @@ uint32_t session_arrived_before(const struct session *s, uint32_t process);
 /* Wakes the producers that wait for a chunk. */
 void session_feed(struct session *s);
 
-/* Wakes hakrec when it sleeps. */
+/* Wakes hakrec, or has it not fall asleep. */
 void session_ring(struct session *s);
 
 #endif

@@ -6,20 +6,46 @@
 #include <errno.h>
 
 #define TICK_STALE_NS 50000
+#define PACE_NS       500000   /* from one look at the clock to the next, about */
 #define STARVE_NS     50000000 /* until looking whether hakrec still lives */
 
 struct member member;
 
-/* Keeps the tick fresh when hakrec does not get a processor. */
-static void raise_tick(struct session *s)
+/* Keeps the tick fresh: hakrec does so only now and then, or gets no processor. */
+static void raise_tick(struct session *s, uint64_t now)
 {
-	uint64_t now = session_now(s);
 	uint64_t tick = atomic_load_explicit(&s->tick, memory_order_relaxed);
 
 	while (now > tick + TICK_STALE_NS)
 		if (atomic_compare_exchange_weak_explicit(
 			    &s->tick, &tick, now, memory_order_relaxed, memory_order_relaxed))
 			break;
+}
+
+/* So many records as will take about PACE_NS, going by those since the last look. More than before
+ * only little by little, and not for looks close together, as one record takes when the lane jumps:
+ * calls come in bursts, and of the next one the first shall see its time. */
+static void pace(struct track *t, uint64_t now)
+{
+	uint64_t count = atomic_load_explicit(&t->lane->count, memory_order_relaxed);
+	uint64_t ns = now - t->looked_ns, most = t->step + t->step / 4 + 1;
+	uint64_t step;
+
+	if (ns < PACE_NS / 64)
+		return;
+	step = (count - t->looked) * PACE_NS / ns + 1;
+	t->step = step < most ? step : most;
+	t->looked = count;
+	t->looked_ns = now;
+}
+
+/* The count from which on the slow path is to be taken. */
+static uint64_t limit_of(const struct track *t)
+{
+	uint64_t count = atomic_load_explicit(&t->lane->count, memory_order_relaxed);
+	uint64_t limit = count + t->step;
+
+	return t->slow ? 0 : limit < t->lane->end ? limit : t->lane->end;
 }
 
 static uint32_t wait_for_chunk(struct session *s)
@@ -77,6 +103,7 @@ bool track_refill(struct track *t)
 	struct session_lane *lane = t->lane;
 	bool full = atomic_load(&lane->count) >= lane->end;
 	int saved = errno;
+	uint64_t now;
 
 	if (session_over(s)) {
 		member.off = true;
@@ -86,13 +113,14 @@ bool track_refill(struct track *t)
 		errno = saved;
 		return false;
 	}
+	now = session_now(s);
+	raise_tick(s, now);
+	pace(t, now);
 	/* Sequentially consistent: hakrec raises the tick or falls asleep and then lowers the
 	 * limit; if that was lost here, what came before it is seen below, and by clock_take(). */
-	atomic_store(&lane->limit, t->slow ? 0 : lane->end);
+	atomic_store(&lane->limit, limit_of(t));
 	if (atomic_load(&s->asleep))
 		session_ring(s);
-	if (full)
-		raise_tick(s);
 	errno = saved;
 	return true;
 }

@@ -12,6 +12,9 @@ struct track {
 	struct record *chunk;      /* the one that record lane->count goes to */
 	bool patient;              /* waits for memory in a lossy session too */
 	bool slow;                 /* every record goes by track_place(): the limit stays 0 */
+	uint64_t looked;           /* records published when the clock was looked at last ... */
+	uint64_t looked_ns;        /* ... what it said ... */
+	uint64_t step;             /* ... and after how many more to look again */
 };
 
 /* Takes a lane for the process: one that an ended thread left, or a new one. False: none left. */

@@ -167,3 +167,21 @@ def test_calls_before_any_constructor(tmp_path: Path) -> None:
     rows = [brief(row) for row in trace.calls_from("early")]
     assert rows == [alloc("malloc", 501), alloc("malloc", 502), free(), alloc("malloc", 503),
                     free(), free()]  # fmt: skip
+
+
+PAUSES = """
+import ctypes, time
+malloc = ctypes.CDLL(None).malloc
+for size in range(60000, 60050):
+    time.sleep(0.003)
+    malloc(size)
+"""
+
+
+def test_a_call_after_a_pause_has_a_time_after_the_pause(tmp_path: Path) -> None:
+    """Coarse times are good to a millisecond, in threads that seldom call as well."""
+    trace = record_like_bare(tmp_path, "/usr/bin/python3", "-c", PAUSES).trace
+    times = [row["time_ns"] for row in trace.rows if row["size"] in range(60000, 60050)]
+    assert len(times) == 50
+    # The first ones come after the interpreter's start, whose calls are many.
+    assert all(after - before > 2_000_000 for before, after in pairwise(times[25:]))
