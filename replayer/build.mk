@@ -9,7 +9,7 @@ $(foreach source,$(HAKREPLAY_RUNNER),$(eval CFLAGS_$(basename $(source)) := -fno
 $(eval $(call link,$(BUILD)/obj/replayer/runner,$(HAKREPLAY_RUNNER),,-fno-sanitize=all))
 
 # hakreplay.
-HAKREPLAY_SOURCES := $(addprefix replayer/,request.c verbs.c allocators.c metric.c sample.c cell.c \
+HAKREPLAY_SOURCES := $(addprefix replayer/,word.c request.c verbs.c allocators.c metric.c sample.c cell.c \
 	condition.c history.c verdict.c tempo.c resident.c survey.c slots.c planfile.c pacing.c entries.c \
 	compiler.c planner.c image.c bar.c dispatch.c ablation.c contest.c machine.c jsonlines.c table.c hakreplay.c)
 

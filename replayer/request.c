@@ -1,10 +1,9 @@
 #include "request.h"
 
 #include "plan.h"
+#include "word.h"
 
 #include <argp.h>
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { CHECK = 256, BATON, PARTIAL, HAKMEM, JSON, SPEED, COPIES, MEMORY, ABLATE, LATENCY };
@@ -67,79 +66,6 @@ const char *request_touch_name(enum run_touch touch)
 	return touches[touch];
 }
 
-/* Number of a word in a list that NULL ends. */
-static unsigned choice(struct argp_state *state, const char *option, const char *word,
-		       const char *const *words)
-{
-	for (unsigned i = 0; words[i]; i++)
-		if (!strcmp(words[i], word))
-			return i;
-	argp_error(state, "--%s: no such choice: %s", option, word);
-	return 0;
-}
-
-static uint64_t number(struct argp_state *state, const char *option, const char *text)
-{
-	char *end;
-	unsigned long long value;
-
-	errno = 0;
-	value = strtoull(text, &end, 10);
-	if (errno || end == text || *end || *text == '-' || value < 1 || value > UINT32_MAX)
-		argp_error(state, "--%s: not a number from 1 to %u: %s", option, UINT32_MAX, text);
-	return value;
-}
-
-static double factor(struct argp_state *state, const char *option, const char *text)
-{
-	char *end;
-	double value = strtod(text, &end);
-
-	if (end == text || *end || !(value >= 1e-6 && value <= 1e6))
-		argp_error(state, "--%s: not a number from 0.000001 to 1000000: %s", option, text);
-	return value;
-}
-
-/* Bytes, or with a K, M or G as many times 2^10, 2^20, 2^30. */
-static uint64_t size(struct argp_state *state, const char *option, const char *text)
-{
-	static const char units[] = "KMG";
-	char *end;
-	unsigned long long value;
-	unsigned shift = 0;
-
-	errno = 0;
-	value = strtoull(text, &end, 10);
-	if (end != text && *end && strchr(units, *end))
-		shift = 10 * (unsigned)(strchr(units, *end++) - units + 1);
-	if (errno || end == text || *end || *text == '-' || !value || value > UINT64_MAX >> shift)
-		argp_error(state, "--%s: not a number of bytes: %s", option, text);
-	return value << shift;
-}
-
-/* Every word has a key that hakmem knows, and a value. */
-static void hakmem_check(struct argp_state *state, const char *words)
-{
-#define KEY(key) #key,
-	static const char *const keys[] = {HAK_OPTIONS(KEY) NULL};
-#undef KEY
-	size_t length;
-
-	for (; *words; words += length + (words[length] == ',')) {
-		size_t key = strcspn(words, "=,");
-		unsigned i = 0;
-
-		length = strcspn(words, ",");
-		while (keys[i] && (strlen(keys[i]) != key || strncmp(keys[i], words, key)))
-			i++;
-		if (!keys[i])
-			argp_error(state, "--hakmem: hakmem has no option %.*s", (int)key, words);
-		if (key == length)
-			argp_error(state, "--hakmem: %.*s has no value: %.*s=VALUE", (int)key,
-				   words, (int)key, words);
-	}
-}
-
 /* Options that do not go together. */
 static void agreement_check(const struct request *request, struct argp_state *state)
 {
@@ -157,60 +83,81 @@ static void agreement_check(const struct request *request, struct argp_state *st
 		argp_error(state, "--speed is for --schedule paced");
 }
 
-static error_t parse(int key, char *word, struct argp_state *state)
+/* Options that take a word. False when the key is none of them. */
+static bool parse_value(struct request *request, int key, char *word, struct argp_state *state)
 {
-	struct request *request = state->input;
-
 	switch (key) {
 	case 'a':
 		request->allocators = word;
-		return 0;
+		return true;
 	case 's':
-		request->schedule = choice(state, "schedule", word, schedules);
-		return 0;
+		request->schedule = word_choice(state, "schedule", word, schedules);
+		return true;
 	case 'n':
-		request->repeat = number(state, "repeat", word);
-		return 0;
+		request->repeat = word_number(state, "repeat", word);
+		return true;
 	case 't':
-		request->touch = choice(state, "touch", word, touches);
-		return 0;
+		request->touch = word_choice(state, "touch", word, touches);
+		return true;
 	case 'k':
-		request->skew = number(state, "skew", word);
-		return 0;
+		request->skew = word_number(state, "skew", word);
+		return true;
 	case MEMORY:
-		request->memory_bytes = size(state, "memory", word);
-		return 0;
+		request->memory_bytes = word_bytes(state, "memory", word);
+		return true;
 	case SPEED:
-		request->speed = factor(state, "speed", word);
-		return 0;
+		request->speed = word_factor(state, "speed", word);
+		return true;
 	case COPIES:
-		request->copies = number(state, "copies", word);
-		return 0;
+		request->copies = word_number(state, "copies", word);
+		return true;
+	case HAKMEM:
+		word_hakmem(state, word);
+		request->hakmem = word;
+		return true;
+	case JSON:
+		request->json = word;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Options that turn something on. */
+static bool parse_switch(struct request *request, int key, const char *word,
+			 struct argp_state *state)
+{
+	switch (key) {
 	case CHECK:
 		request->check = true;
-		return 0;
+		return true;
 	case BATON:
 		request->baton = true;
-		return 0;
+		return true;
 	case PARTIAL:
 		request->partial = true;
-		return 0;
+		return true;
 	case LATENCY:
 		request->latency = true;
-		return 0;
+		return true;
 	case ABLATE:
 		request->ablate = true;
 		request->ablate_full = word && !strcmp(word, "full");
 		if (word && !request->ablate_full)
 			argp_error(state, "--ablate: no such choice: %s", word);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static error_t parse(int key, char *word, struct argp_state *state)
+{
+	struct request *request = state->input;
+
+	if (parse_value(request, key, word, state) || parse_switch(request, key, word, state))
 		return 0;
-	case HAKMEM:
-		hakmem_check(state, word);
-		request->hakmem = word;
-		return 0;
-	case JSON:
-		request->json = word;
-		return 0;
+	switch (key) {
 	case ARGP_KEY_ARG:
 		if (request->trace)
 			argp_error(state, "one trace at a time");
