@@ -45,7 +45,7 @@ def build_report(trace: Trace, results: pd.DataFrame) -> str:
         "lede": escape(command),
         "warnings": _each("p", "warning", sections.warnings(trace, results)),
         "findings": _each("li", "", sections.findings(results)),
-        "facts": sections.facts(trace, workload(trace, live)),
+        "facts": sections.facts(trace, workload(trace, live, trace.marks)),
         "schedules": "".join(sections.schedule(part) for _, part in runs),
         "demand": sections.demand(live, size_histogram(trace), sites),
         "reading": _each("p", "", sections.READING),

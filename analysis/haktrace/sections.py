@@ -103,8 +103,8 @@ def facts(trace: Trace, figures: pd.Series[int]) -> str:
     tiles = [
         ("calls", count_text(figures["events"]), ""),
         ("recorded in", time_text(duration) if duration else NOT_MEASURED, ""),
-        ("threads", count_text(len(trace.threads)), ""),
-        ("call sites", count_text(len(trace.sites)), ""),
+        ("threads", count_text(figures["threads"]), ""),
+        ("call sites", count_text(figures["sites"]), ""),
         ("peak of live bytes", bytes_text(figures["peak_live_bytes"]), ""),
         ("most objects alive", count_text(figures["peak_live_objects"]), ""),
         ("freed by another thread", percent_text(remote), "of frees"),

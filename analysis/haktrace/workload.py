@@ -14,29 +14,39 @@ from haktrace.trace import FAILED, FOREIGN, INHERITED, REALLOCS, event_chunks, i
 
 
 def workload(
-    events: pd.DataFrame | Iterable[pd.DataFrame], live: pd.DataFrame | None = None
+    events: pd.DataFrame | Iterable[pd.DataFrame],
+    live: pd.DataFrame | None = None,
+    marks: pd.DataFrame | None = None,
 ) -> pd.Series[int]:
     """Counts of a workload by the names that `haktrace info --json` gives them, int64.
 
     `events`: `Trace.events` or a Trace, in the total order. `live`: its `live_bytes`, if known;
-    otherwise the events are read twice, so that they cannot be an iterator.
+    otherwise the events are read twice, so that they cannot be an iterator. `marks`: its
+    `Trace.marks`, for threads that make no call.
 
-    `events` (calls), `allocs`, `frees`, `reallocs`, `failed_allocs`, `foreign_frees`, `objects`
-    (born or inherited), `remote_frees` (frees of what another thread allocated),
-    `peak_live_bytes`, `peak_live_objects`, `leaked_objects`, `leaked_bytes` (alive at the end).
+    `events` (calls), `allocs`, `frees`, `reallocs`, `failed_allocs`, `foreign_frees`, `threads`
+    and `sites` (with a row), `objects` (born or inherited), `remote_frees` (frees of what another
+    thread allocated), `peak_live_bytes`, `peak_live_objects`, `leaked_objects`, `leaked_bytes`
+    (alive at the end).
     """
     if live is None:
         live = live_bytes(events)
     objects = Objects()
     counts: Counter[str] = Counter()
+    threads: set[int] = set() if marks is None else set(marks["thread"].unique())
+    sites: set[int] = set()
     for chunk in event_chunks(events):
         counts.update(_calls(chunk))
         counts["objects"] += int((chunk["object"] >= 0).sum())
         counts["remote_frees"] += int(remote_frees(objects.feed(chunk)).sum())
+        threads.update(chunk["thread"].unique())
+        sites.update(chunk["site"].unique())
     left = objects.survivors()["size"].to_numpy()
     figures = {
         "events": counts["allocs"] + counts["frees"] + counts["reallocs"],
         **{name: counts[name] for name in NAMES},
+        "threads": len(threads),
+        "sites": len(sites - {NO_SITE}),
         "peak_live_bytes": int(live["peak_bytes"].max()) if len(live) else 0,
         "peak_live_objects": int(live["peak_objects"].max()) if len(live) else 0,
         "leaked_objects": len(left),
@@ -45,6 +55,7 @@ def workload(
     return pd.Series(figures, dtype=np.int64)
 
 
+NO_SITE = -1
 NAMES = (
     "allocs",
     "frees",

@@ -172,6 +172,8 @@ def test_workload(seed: int) -> None:
         "reallocs": kinds.count("realloc"),
         "failed_allocs": sum(row[8] == FAILED for row in rows),
         "foreign_frees": sum(row[8] == FOREIGN for row in rows),
+        "threads": len({row[1] for row in rows}),
+        "sites": len({row[7] for row in rows} - {-1}),
         "objects": len(lives),
         "remote_frees": sum(life["remote"] for life in frees),
         "peak_live_bytes": max((live for live, _ in curve), default=0),

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import run
+from conftest import info, run
 from haktrace import compare, read_results, read_trace, report, workload
-from handmade import event_lines, random_rows, scribe
+from handmade import KINDS, event_lines, random_rows, scribe
 from handresults import MEASURED, random_results, result, write_results
 
 HEAD = ["thread 1 0 -1 a"] * 3 + [f"site -1 {n} 0" for n in range(5)]
@@ -55,6 +55,21 @@ def test_figures_are_those_of_the_package(trace: Path, tmp_path: Path) -> None:
             figures = f"{row['median']:.1f} ns {span} {net} {same}{row['ratio']:.2f}×"
             assert f"{name} {figures}" in words
     assert f"calls {workload(read_trace(trace).events)['events']:,}" in words
+
+
+def test_threads_and_sites_are_those_with_a_row(tmp_path: Path) -> None:
+    """As `haktrace info` counts them: not what is only defined, but threads without a call too."""
+    silent = f"event 4000000 3 {KINDS['thread_start']} 0 0 -1 -1 -1 0 0"
+    defined = ["thread 1 0 -1 a"] * 2 + [f"site -1 {n} 0" for n in range(100, 107)]
+    lines = ["fact program /usr/bin/p", *HEAD, *defined]
+    lines += [*event_lines(random_rows(3, 500)), silent, "end 4000000000 0 0 0"]
+    path = scribe(tmp_path / "few.zst", lines)
+    results = write_results(tmp_path / "results.jsonl", random_results(1))
+    page = tmp_path / "report.html"
+    assert report.main([str(path), str(results), "-o", str(page)]) == 0
+    told = info(path)
+    assert (told["threads"], told["sites"]) == (4, 5)
+    assert re.search(r"threads 4 +call sites 5 ", text_of(page)), text_of(page)[:900]
 
 
 def test_memory_over_the_trace_and_latency_where_measured(trace: Path, tmp_path: Path) -> None:
