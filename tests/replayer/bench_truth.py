@@ -3,11 +3,14 @@
 Each program runs for real under every allocator, preloaded and proven to be the one that answers,
 and its trace is replayed on the same ones: in `parallel` for the times, and for the peak of memory
 `paced`, since some allocators give memory back by the clock. For every two allocators whose live
-difference is larger than its noise (statistic.h), the replay has to put them in the same order, by
-peak of resident heap and by the program's processor and wall time; and the replayed peak has to be
-within 10 % of the live one. It prints the table of BENCHMARKS.md: peaks of the heap, live and
-replayed, in MiB, and how many of the pairs that differ live are kept; then those that are not.
-Every run is a JSON line in the file.
+difference is larger than noise, the replay has to put them in the same order, by peak of resident
+heap and by the program's processor and wall time; and the replayed peak has to be within 10 % of
+the live one. Live runs go in rounds, each in an order that chance makes. A difference is larger
+than noise when it can be told (statistic.h) and is beyond the A/A difference of both allocators:
+what every other run of one allocator differs from the rest by. It prints the table of
+BENCHMARKS.md: peaks of the heap, live and replayed, in MiB, and how many of the pairs that differ
+live are kept; then those that are not, and the largest A/A difference of each measure. Every run is
+a JSON line in the file.
 
 The live peak is the kernel's (VmHWM) less mapped files, written pages of them too, and the first
 thread's stack, as they are at the end of the program, and less what the program maps itself, as it
@@ -19,6 +22,8 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import math
+import random
 import statistics
 import subprocess
 import sys
@@ -61,7 +66,7 @@ FIELDS = {
     "parallel": {"cpu": "cpu_ns", "wall": "wall_ns"},
     "paced": {"rss": "peak_rss_bytes"},
 }
-PACED_REPEATS = 3
+PACED_REPEATS = 4  # the fewest that can tell a difference
 
 Run = dict[str, Any]
 Samples = dict[str, dict[str, list[float]]]
@@ -125,8 +130,10 @@ def measure(name: str, repeats: int, place: Path) -> Iterator[Run]:
     program.prepare(folder, scale)
     trace = record(program, scale, folder)
     files = libraries(trace)
+    turns = list(files.items())
     for repeat in range(repeats):
-        for allocator, library in files.items():
+        random.shuffle(turns)
+        for allocator, library in turns:
             run = live_run(program, scale, folder, library)
             yield {"program": name, "how": "live", "allocator": allocator, "repeat": repeat} | run
     for schedule, times in (("parallel", repeats), ("paced", min(repeats, PACED_REPEATS))):
@@ -134,20 +141,38 @@ def measure(name: str, repeats: int, place: Path) -> Iterator[Run]:
             yield {"program": name, "how": schedule} | run
 
 
+def far(ratio: float) -> float:
+    """How far a ratio is from 1, the same both ways; nothing when it is not known."""
+    return abs(math.log(ratio)) if ratio > 0 else 0.0
+
+
+def own_noise(values: list[float]) -> float:
+    """A/A: every other run of one allocator against the rest, the larger over the smaller."""
+    if len(values) < 2:
+        return math.inf
+    return math.exp(far(statistics.median(values[::2]) / statistics.median(values[1::2])))
+
+
+def differs(a: list[float], b: list[float]) -> bool:
+    """Is there a difference larger than noise?"""
+    found = statistic(a, b)
+    return bool(found["distinct"]) and far(found["ratio"]) > far(max(own_noise(a), own_noise(b)))
+
+
 def order_kept(measure_name: str, live: Samples, replayed: Samples) -> tuple[str, list[str]]:
     """Of the pairs that differ live, how many the replay puts in the same order; and the others."""
     told = 0
     wrong = []
     for a, b in itertools.combinations(ALLOCATORS, 2):
-        truth = statistic(live[a][measure_name], live[b][measure_name])
-        if not truth["distinct"]:
+        truth = live[a][measure_name], live[b][measure_name]
+        if not differs(*truth):
             continue
         told += 1
-        found = statistic(replayed[a][measure_name], replayed[b][measure_name])
-        if (found["ratio"] > 1) != (truth["ratio"] > 1):
-            same = "" if found["distinct"] else "~"
-            words = f"{a} / {b} is {truth['ratio']:.3f} live, {same}{found['ratio']:.3f} replayed"
-            wrong.append(words)
+        found = replayed[a][measure_name], replayed[b][measure_name]
+        before, after = (statistic(*samples)["ratio"] for samples in (truth, found))
+        if (after > 1) != (before > 1):
+            same = "" if differs(*found) else "~"
+            wrong.append(f"{a} / {b} is {before:.3f} live, {same}{after:.3f} replayed")
     return f"{told - len(wrong)} of {told}", wrong
 
 
@@ -158,6 +183,14 @@ def peaks(live: Samples, replayed: Samples) -> Iterator[str]:
             statistics.median(samples[allocator]["rss"]) / 2**20 for samples in (live, replayed)
         )
         yield f"{truth:.1f}, {found:.1f} ({100 * (found / truth - 1):+.1f} %)"
+
+
+def noise_words(samples: Samples) -> str:
+    """The largest A/A ratio of each measure."""
+    return ", ".join(
+        f"{measure} {max(own_noise(samples[a][measure]) for a in ALLOCATORS):.3f}"
+        for measure in MEASURES
+    )
 
 
 def row(*cells: str) -> None:
@@ -174,7 +207,7 @@ def main() -> None:
     options = parser.parse_args()
     options.out.parent.mkdir(parents=True, exist_ok=True)
     titles = ("program", *ALLOCATORS, *(f"by {title}" for title in MEASURES))
-    wrong = []
+    wrong, noise = [], []
     row(*titles)
     row(*("---" for _ in titles))
     with tempfile.TemporaryDirectory() as folder, options.out.open("w") as out:
@@ -192,6 +225,8 @@ def main() -> None:
             kept = {measure: order_kept(measure, live, replayed) for measure in MEASURES}
             row(name, *peaks(live, replayed), *(counts for counts, _ in kept.values()))
             wrong += [f"{name}, {m}: {pair}" for m, (_, pairs) in kept.items() for pair in pairs]
+            noise.append(f"{name}: {noise_words(live)} live, {noise_words(replayed)} replayed")
+    print("\nA/A, the allocator that differs most from itself:", *noise, sep="\n")
     print("\n" + "\n".join(wrong or ["Every pair of allocators that differs live is kept."]))
 
 
