@@ -7,10 +7,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define POINTS        256 /* where sleepers wait for objects, by slot */
+#define POINTS 256 /* where sleepers wait for objects, by slot */
+/* Looks that a waiter takes before it sleeps; after how many of them it gives the processor up. */
 #define SPINS_ALONE   10000
 #define SPINS_CROWDED 400
-#define YIELD_LOOKS   32
+#define YIELD_ALONE   32
+#define YIELD_CROWDED 4
 
 /*
  * The sleeper raises `sleepers`, then looks at the slot; the announcer stores the slot, then looks
@@ -32,14 +34,16 @@ static struct point points[POINTS];
 static alignas(64) _Atomic int64_t live;
 static _Atomic int64_t live_peak;
 static unsigned spins;
+static unsigned yield_looks;
 
 /*
  * Between two looks. Both threads may have been put on one processor: giving it up now and then
- * lets the other one go on, and the kernel move one of them.
+ * lets the other one go on, and the kernel move one of them. Where there are more threads than
+ * processors, the one that is waited for hardly ever runs meanwhile.
  */
 static void breathe(unsigned look)
 {
-	if (look % YIELD_LOOKS == YIELD_LOOKS - 1)
+	if (look % yield_looks == yield_looks - 1)
 		sched_yield();
 	else
 		_mm_pause();
@@ -107,13 +111,13 @@ static void epochs_advance(struct gate *gate)
  * Spinning pays only where the other thread can run meanwhile. Where everybody has a processor it
  * goes on for longer than a thread takes to wake up: who sleeps makes the next one wait for it.
  */
-static unsigned spins_for(uint64_t threads)
+static void spins_choose(uint64_t threads)
 {
 	uint64_t processors = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
+	bool crowded = threads > processors;
 
-	if (processors == 1)
-		return 0;
-	return threads <= processors ? SPINS_ALONE : SPINS_CROWDED;
+	spins = processors == 1 ? 0 : crowded ? SPINS_CROWDED : SPINS_ALONE;
+	yield_looks = crowded ? YIELD_CROWDED : YIELD_ALONE;
 }
 
 bool gate_init(struct gate *gate, const struct plan *plan, uint32_t copies)
@@ -121,7 +125,7 @@ bool gate_init(struct gate *gate, const struct plan *plan, uint32_t copies)
 	const uint32_t *left = (const void *)((const char *)plan + plan->epochs_offset);
 	size_t bytes = plan->epochs * sizeof(*gate->epochs);
 
-	spins = spins_for(plan->running * copies);
+	spins_choose((uint64_t)plan->running * copies);
 	if (gate->n_epochs)
 		munmap(gate->epochs, gate->n_epochs * sizeof(*gate->epochs));
 	gate->window = plan->window;

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #define WINDOW     8           /* epochs in the skew window, at most */
-#define FOLD_CALLS 64          /* calls after which live bytes are told ... */
+#define FOLD_CALLS 1024        /* calls after which live bytes are told ... */
 #define FOLD_BYTES (64 * 1024) /* ... or earlier, after a change of so many bytes */
 #define SEEN       16          /* threads of which a thread remembers how far it has seen them */
 
