@@ -185,7 +185,14 @@ static uint32_t add(struct table *table, uint64_t print, uint64_t addr, uint32_t
 	return sites;
 }
 
-/* Copies the stack above the call; locked. False: not now, it would cost too much time. */
+/* Memory for records has run out where calls are dropped rather than wait for it. */
+static bool memory_short(void)
+{
+	return member.session->mode & SESSION_LOSSY && session_short(member.session);
+}
+
+/* Copies the stack above the call; locked. False: not now, it would cost too much time or memory.
+ */
 static bool copy_stack(const uintptr_t *base, uint32_t height, uint32_t site, bool first)
 {
 	const uintptr_t *frame = base + 2;
@@ -198,7 +205,8 @@ static bool copy_stack(const uintptr_t *base, uint32_t height, uint32_t site, bo
 				  .base = base[0]};
 	struct notepad_part parts[] = {{&note, sizeof(note)}, {frame, note.bytes}};
 
-	if (walk_spent * BUDGET * (first ? 1 : LEFT_OVER) > begun - started + ADVANCE_NS)
+	if (memory_short() ||
+	    walk_spent * BUDGET * (first ? 1 : LEFT_OVER) > begun - started + ADVANCE_NS)
 		return false;
 	notepad_write(NOTE_STACK, parts, 2);
 	walk_spent += session_now(member.session) - begun;

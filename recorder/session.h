@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 #define SESSION_MAGIC   0x316365726b6168ull
-#define SESSION_VERSION 4
+#define SESSION_VERSION 5
 #define SESSION_ENV     "HAKREC_SESSION" /* in the environment: number of the memory's segment */
 #define SESSION_NONE    UINT32_MAX
 #define CHUNK_RECORDS   256u
@@ -59,6 +59,7 @@ struct session_process {
 	_Atomic uint32_t notes;     /* number of the lane of its notes */
 	_Atomic uint32_t threads;   /* numbers given out to threads */
 	_Atomic uint32_t late;      /* calls made by threads whose exit record was written */
+	_Atomic uint64_t unheard;   /* calls made by threads that had no lane */
 	struct session_stack spare; /* lanes that no thread uses, linked by session_lane.next */
 	uint32_t next;              /* on the stack of free or arrived processes */
 };
@@ -83,7 +84,7 @@ struct session {
 	uint32_t mode;
 	uint64_t bytes; /* of the whole memory */
 	uint32_t processes, lanes, chunks;
-	uint32_t chunks_wanted; /* chunks beyond this many only for a lane's first */
+	uint32_t chunks_wanted; /* chunks beyond this many only where it is urgent */
 	uint64_t processes_at, lanes_at, links_at, chunks_at; /* offsets */
 	uint64_t start_ns;                                    /* CLOCK_MONOTONIC of clock 0 */
 	uint64_t tsc_start, tsc_scale; /* clock = (tsc - tsc_start) * tsc_scale >> 32 */
@@ -103,6 +104,7 @@ struct session {
 	struct session_stack free_processes;
 	_Atomic uint32_t processes_made;
 	struct session_stack arrivals; /* live processes that hakrec has not met */
+	_Atomic uint32_t unrecorded;   /* processes for which no number, or no lane, was left */
 
 	_Alignas(128) _Atomic uint32_t bell; /* futex: rung for a hakrec that sleeps */
 	_Atomic uint32_t asleep;             /* until called: every lane's next record is to ring */
@@ -150,16 +152,17 @@ static inline struct record *session_chunk(const struct session *s, uint32_t chu
 /* Clock now: nanoseconds since the session began. */
 uint64_t session_now(const struct session *s);
 
-/*
- * Each takes a number or returns SESSION_NONE. A chunk, and a lane's first: beyond the wanted
- * number only when first is true.
- */
-uint32_t session_take_chunk(struct session *s, bool first);
+/* Each takes a number or returns SESSION_NONE. A chunk beyond the wanted number only when it is
+ * urgent. */
+uint32_t session_take_chunk(struct session *s, bool urgent);
 uint32_t session_take_lane(struct session *s);
 uint32_t session_take_process(struct session *s);
 void session_give_chunk(struct session *s, uint32_t chunk);
 void session_give_lane(struct session *s, uint32_t lane);
 void session_give_process(struct session *s, uint32_t process);
+
+/* A chunk would not be had now, unless it is urgent. */
+bool session_short(const struct session *s);
 
 /* Lanes that a process keeps for its next thread. */
 uint32_t session_take_spare(struct session *s, struct session_process *p);

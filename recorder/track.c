@@ -48,7 +48,7 @@ static uint64_t limit_of(const struct track *t)
 	return t->slow ? 0 : limit < t->lane->end ? limit : t->lane->end;
 }
 
-static uint32_t wait_for_chunk(struct session *s)
+static uint32_t wait_for_chunk(struct session *s, bool urgent)
 {
 	uint32_t chunk = SESSION_NONE;
 
@@ -56,7 +56,7 @@ static uint32_t wait_for_chunk(struct session *s)
 	while (!session_over(s)) {
 		uint32_t freed = atomic_load(&s->freed);
 
-		chunk = session_take_chunk(s, false);
+		chunk = session_take_chunk(s, urgent);
 		if (chunk != SESSION_NONE)
 			break;
 		session_ring(s);
@@ -68,10 +68,13 @@ static uint32_t wait_for_chunk(struct session *s)
 
 static uint32_t obtain_chunk(struct session *s, bool first, bool patient)
 {
-	uint32_t chunk = session_take_chunk(s, first);
+	bool lossy = s->mode & SESSION_LOSSY;
+	/* A lossy session shall not wait, so what it must not drop is urgent too. */
+	bool urgent = first || (patient && lossy);
+	uint32_t chunk = session_take_chunk(s, urgent);
 
-	if (chunk == SESSION_NONE && (patient || !(s->mode & SESSION_LOSSY)))
-		chunk = wait_for_chunk(s);
+	if (chunk == SESSION_NONE && (patient || !lossy))
+		chunk = wait_for_chunk(s, urgent);
 	return chunk;
 }
 

@@ -10,7 +10,7 @@
 struct track {
 	struct session_lane *lane; /* NULL: none */
 	struct record *chunk;      /* the one that record lane->count goes to */
-	bool patient;              /* waits for memory in a lossy session too */
+	bool patient;              /* drops nothing in a lossy session either */
 	bool slow;                 /* every record goes by track_place(): the limit stays 0 */
 	uint64_t looked;           /* records published when the clock was looked at last ... */
 	uint64_t looked_ns;        /* ... what it said ... */

@@ -37,6 +37,12 @@ static int open_contexts(void **state)
 	return open_sites(SESSION_CONTEXT);
 }
 
+static int open_lossy(void **state)
+{
+	(void)state;
+	return open_sites(SESSION_CONTEXT | SESSION_LOSSY);
+}
+
 static int close_sites(void **state)
 {
 	(void)state;
@@ -148,6 +154,33 @@ static void test_known_once_its_stack_is_copied(void **state)
 	assert_int_not_equal(callsite_find(&above, stack), number);
 }
 
+static uint64_t records_told(void)
+{
+	return session_lane(host.session, atomic_load(&member.process->notes))->count;
+}
+
+/* In a lossy session stacks are not told of while calls are dropped for lack of memory. */
+static void test_no_copies_without_memory(void **state)
+{
+	uintptr_t stack[STACK_WORDS] = {0};
+	struct callsite_view view = callsite_look_from((uintptr_t)(stack + STACK_WORDS));
+	uint32_t chunk, last = SESSION_NONE;
+	uint64_t told;
+
+	(void)state;
+	stack[1] = 0x401000;
+	callsite_find(&view, stack);
+	told = records_told();
+	while ((chunk = session_take_chunk(host.session, false)) != SESSION_NONE)
+		last = chunk;
+	for (int sight = 2; sight <= WALK; sight++)
+		callsite_find(&view, stack);
+	assert_int_equal(records_told(), told);
+	session_give_chunk(host.session, last);
+	callsite_find(&view, stack);
+	assert_in_range(records_told(), told + STACK_WORDS / 2, told + STACK_WORDS);
+}
+
 /* Frames of coroutines and of signal stacks: one site, wherever they lie. */
 static void test_outside_of_the_stack(void **state)
 {
@@ -176,6 +209,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_forgotten_ones_are_new, open_addresses,
 						close_sites),
 		cmocka_unit_test_setup_teardown(test_known_once_its_stack_is_copied, open_contexts,
+						close_sites),
+		cmocka_unit_test_setup_teardown(test_no_copies_without_memory, open_lossy,
 						close_sites),
 		cmocka_unit_test_setup_teardown(test_outside_of_the_stack, open_contexts,
 						close_sites),

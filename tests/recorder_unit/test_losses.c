@@ -16,6 +16,7 @@
 
 #define FIRST_ADDR 0x100000u
 #define NOWHERE    0x900000u
+#define PATIENCE_S 20 /* until a test that waits for ever is ended */
 
 static char path[] = "/tmp/losses.XXXXXX";
 static struct host host;
@@ -250,15 +251,41 @@ static void test_what_is_no_call(void **state)
 	close_trace(trace, cursor);
 }
 
+/* Nor does it wait while there is memory that calls may not have. */
+static void test_what_is_urgent(void **state)
+{
+	static const char text[3 * CHUNK_BYTES];
+	const struct notepad_part part = {text, sizeof(text)};
+	const struct trace_batch *batch;
+	struct trace_cursor *cursor;
+	struct trace *trace;
+
+	(void)state;
+	birth(0x1000, 1234);
+	leave_room(0);
+	while (session_take_chunk(host.session, false) != SESSION_NONE)
+		;
+	birth(0x2000, 2345);
+	assert_true(notepad_lock());
+	alarm(PATIENCE_S);
+	assert_true(notepad_write(NOTE_UNMAP, &part, 1));
+	pen_tell_between(pen, RECORD_FORK, 7);
+	alarm(0);
+	notepad_unlock();
+	batch = rows(&trace, &cursor, 1);
+	assert_int_equal(row_of(batch, 2345), batch->rows);
+	assert_non_null(legacies);
+	close_trace(trace, cursor);
+}
+
 #define ON_PROCESS(test) cmocka_unit_test_setup_teardown(test, open_process, close_process)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON_PROCESS(test_second_half_of_a_realloc),
-		ON_PROCESS(test_first_half_of_a_realloc),
-		ON_PROCESS(test_call_of_two_records),
-		ON_PROCESS(test_what_is_no_call),
+		ON_PROCESS(test_second_half_of_a_realloc), ON_PROCESS(test_first_half_of_a_realloc),
+		ON_PROCESS(test_call_of_two_records),      ON_PROCESS(test_what_is_no_call),
+		ON_PROCESS(test_what_is_urgent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
