@@ -3,6 +3,7 @@
 #include "doze.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -36,6 +37,34 @@ static void add_status(const struct drain *d, const struct process *p)
 	trace_writer_fact(p->ledger.writer, "exit_status", text);
 }
 
+/* Says so when calls of the process are lost though the session is not lossy. */
+static void say_unheard(struct drain *d, const struct process *p)
+{
+	char *text = NULL;
+
+	if (p->unheard && asprintf(&text,
+				   "%s: %" PRIu64 " calls are lost: there were more threads at "
+				   "once than can be recorded (%u)",
+				   p->path, p->unheard, d->session->lanes) > 0)
+		recording_fail(d->recording, text);
+	free(text);
+}
+
+static void say_unrecorded(struct drain *d)
+{
+	const struct session *s = d->session;
+	uint32_t count = atomic_load(&s->unrecorded);
+	char text[160];
+
+	if (!count)
+		return;
+	snprintf(text, sizeof(text),
+		 "%u processes were not recorded: there were more at once than can be (%u, with %u "
+		 "threads)",
+		 count, s->processes, s->lanes);
+	recording_fail(d->recording, text);
+}
+
 static void end_process(struct drain *d, size_t index, bool replaced)
 {
 	struct process *p = d->processes[index];
@@ -51,6 +80,7 @@ static void end_process(struct drain *d, size_t index, bool replaced)
 		if (replaced)
 			recording_move(d->recording, &p->path, p->account.program, p->pid,
 				       p->image + 1);
+		say_unheard(d, p);
 		recording_add(d->recording, p->path, p->message, p->crew.count, &p->ledger.counts);
 	}
 	process_destroy(p);
@@ -440,6 +470,7 @@ void drain_run(struct drain *d)
 	while (d->count)
 		end_process(d, 0, false);
 	recording_close(d->recording);
+	say_unrecorded(d);
 	if (!d->recording->count)
 		recording_fail(d->recording,
 			       "the program was not recorded: it did not load libhakrec.so");

@@ -101,6 +101,13 @@ static void tell_image(bool forked)
 	notepad_unlock();
 }
 
+/* hakrec says so at its end. */
+static bool go_unrecorded(void)
+{
+	atomic_fetch_add(&member.session->unrecorded, 1);
+	return false;
+}
+
 /* Makes the process known: its notes first. */
 static bool present(uint32_t number, uint32_t parent, bool forked)
 {
@@ -111,20 +118,27 @@ static bool present(uint32_t number, uint32_t parent, bool forked)
 	atomic_store(&p->lanes, SESSION_NONE);
 	atomic_store(&p->threads, 0);
 	atomic_store(&p->late, 0);
+	atomic_store(&p->unheard, 0);
 	atomic_store(&p->spare.top, 0);
 	atomic_store(&p->pid, getpid());
 	p->parent = parent;
 	first_lane = NULL;
-	if (!notepad_open())
-		return false;
+	if (!notepad_open()) {
+		atomic_store(&p->state, PROCESS_FREE);
+		/* Else hakrec knows of it, and does. */
+		if (!atomic_load(&p->announced))
+			session_give_process(member.session, number);
+		return go_unrecorded();
+	}
 	tell_image(forked);
 	atomic_store(&p->state, PROCESS_LIVE);
 	session_arrive(member.session, number);
 	return true;
 }
 
+static struct pen *find_pen(const uintptr_t *base);
 static void before_fork(void);
-static void after_fork_parent(void);
+static void unlock_after_fork(void);
 static void after_fork_child(void);
 static void thread_exits(void *pen);
 
@@ -142,19 +156,17 @@ static bool attach(void)
 	member.session = invitation_accept();
 	if (!member.session || session_over(member.session))
 		return false;
-	number = session_take_process(member.session);
-	if (number == SESSION_NONE) {
-		invitation_decline("too many processes at once", 0);
-		return false;
-	}
-	atomic_store(&session_process(member.session, number)->announced, 0);
 	if (!clock_open(member.session) || !callsite_open(member.session) ||
 	    pthread_key_create(&exit_key, thread_exits) != 0 ||
-	    __register_atfork(before_fork, after_fork_parent, after_fork_child, __dso_handle) !=
+	    __register_atfork(before_fork, unlock_after_fork, after_fork_child, __dso_handle) !=
 		    0) {
 		invitation_decline("no memory", 0);
 		return false;
 	}
+	number = session_take_process(member.session);
+	if (number == SESSION_NONE)
+		return go_unrecorded();
+	atomic_store(&session_process(member.session, number)->announced, 0);
 	residency_open();
 	if (member.session->mode & SESSION_ALONE)
 		invitation_hide();
@@ -253,7 +265,7 @@ static void before_fork(void)
 	struct pen *p = guest_pen;
 
 	if (!pen_ready(p))
-		p = guest_enter(__builtin_frame_address(0));
+		p = find_pen(__builtin_frame_address(0));
 	forking = 0;
 	/* First: what the child finds in its memory was told before its fork. */
 	fork_locked = notepad_lock();
@@ -269,11 +281,6 @@ static void unlock_after_fork(void)
 	if (fork_locked)
 		notepad_unlock();
 	fork_locked = large_locked = false;
-}
-
-static void after_fork_parent(void)
-{
-	unlock_after_fork();
 }
 
 void guest_fork_failed(void)
@@ -309,7 +316,7 @@ static bool renew(void)
 	if (number == SESSION_NONE) {
 		number = session_take_process(member.session);
 		if (number == SESSION_NONE)
-			return false;
+			return go_unrecorded();
 		atomic_store(&session_process(member.session, number)->announced, 0);
 	}
 	return present(number, parent, true);
@@ -408,6 +415,8 @@ static struct pen *enter_again(struct pen *p, const uintptr_t *base)
 			hold_signals(&mask);
 			above = p->above ? take_above(p) : raise_pen(p);
 			release_signals(&mask);
+			if (!above)
+				pen_drop(p);
 			return above;
 		}
 		if (pen_ready(p->above))
@@ -459,7 +468,7 @@ void guest_aside(void (*work)(void))
 	release_signals(&mask);
 }
 
-struct pen *guest_enter(const uintptr_t *base)
+static struct pen *find_pen(const uintptr_t *base)
 {
 	struct pen *p = guest_pen;
 	int saved = errno;
@@ -478,5 +487,15 @@ struct pen *guest_enter(const uintptr_t *base)
 		p = enter_again(p, base);
 	}
 	errno = saved;
+	return p;
+}
+
+struct pen *guest_enter(const uintptr_t *base)
+{
+	struct pen *p = find_pen(base);
+
+	/* The thread got no lane; what real functions call is part of a call that was counted. */
+	if (!p && !guest_pen->track.lane && !working && !member.off && !real_calls_from(base[1]))
+		atomic_fetch_add(&member.process->unheard, 1);
 	return p;
 }

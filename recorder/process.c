@@ -77,6 +77,20 @@ static void settle_lost(struct process *p)
 	}
 }
 
+/* Calls of threads that had no lane, in a row of the trace's first thread when there is one. */
+static void take_unheard(struct process *p)
+{
+	uint64_t calls = atomic_load(&p->shared->unheard) - p->unheard;
+	struct ledger *l = &p->ledger;
+
+	if (!calls)
+		return;
+	p->unheard += calls;
+	l->counts.lost += calls;
+	if (p->crew.count)
+		ledger_mark(l, TRACE_LOST, l->start_clock + l->last_ns, 0, calls);
+}
+
 /* The records that are not about a block. */
 __attribute__((noinline, cold)) static void deal_aside(struct process *p, struct inlet *in,
 						       unsigned kind)
@@ -338,6 +352,8 @@ void process_drain(struct process *p, uint64_t rank)
 {
 	uint64_t dealt;
 
+	if (p->ledger.error)
+		return;
 	p->round++;
 	meet_lanes(p);
 	merge_look(&p->merge);
@@ -345,6 +361,8 @@ void process_drain(struct process *p, uint64_t rank)
 	account_read(&p->account, &p->ledger);
 	dealt = merge_run(&p->merge, rank);
 	trace_writer_hurry(p->ledger.writer, dealt >= BACKLOG);
+	if (p->crew.count)
+		take_unheard(p);
 	if (p->crew.exiting)
 		crew_settle(&p->crew, &p->ledger, p->pid, p->round);
 }
@@ -360,7 +378,10 @@ void process_settle(struct process *p)
 	/* The second look settles what the first one saw. */
 	process_drain(p, UINT64_MAX);
 	process_drain(p, UINT64_MAX);
+	if (p->ledger.error)
+		return;
 	settle_lost(p);
+	take_unheard(p);
 	crew_end(&p->crew, &p->ledger);
 	account_end(&p->account, &p->ledger);
 }

@@ -31,6 +31,7 @@ struct process {
 	uint64_t round;
 	uint64_t published; /* records ever, as of the last look */
 	uint64_t waiting;   /* those of them not dealt with then */
+	uint64_t unheard;   /* calls of threads that had no lane, told in the trace */
 	struct account account;
 	struct merge merge;
 	struct ledger ledger;

@@ -145,6 +145,7 @@ def record(
     *command: str | Path,
     options: Sequence[str | Path] = ("--quiet",),
     environ: Mapping[str, str] | None = None,
+    hakrec: Path = HAKREC,
     **run_options: Any,
 ) -> Recording:
     """Records a command into folder/trace.zst."""
@@ -152,7 +153,7 @@ def record(
     output = folder / "trace.zst"
     env = clean_environ() | dict(environ or {})
     done = run(
-        HAKREC,
+        hakrec,
         *options,
         "-o",
         output,

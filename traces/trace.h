@@ -39,7 +39,7 @@ enum trace_kind {
 	TRACE_THREAD_START = 64, /* thread */
 	TRACE_THREAD_EXIT = 65,  /* thread */
 	TRACE_INHERITED = 66,    /* object, size, align: alive when the trace opened (fork) */
-	TRACE_LOST = 67,         /* size: number of calls of this thread missing at this place */
+	TRACE_LOST = 67,         /* size: number of calls missing at this place */
 	TRACE_MARK = 68,         /* size: index of a user mark's text */
 };
 

@@ -20,6 +20,10 @@ $(eval $(call helper,recorder/orderer,tests/recorder/orderer.c tests/recorder/st
 	tests/recorder/addresses.c recorder/session.c,$(BUILD)/libhaktrace.a -lzstd))
 $(eval $(call unit,test_addresses,tests/recorder/test_addresses.c tests/recorder/addresses.c))
 
+# hakrec with room for few processes and threads.
+$(eval $(call helper,recorder/hakrec-narrow,$(HAKREC_SOURCES) tests/recorder/narrow.c,$(BUILD)/libhaktrace.a \
+	-lzstd -ljson-c -ldw $(EBPF_LIBRARIES),-Wl$(comma)--wrap=host_open))
+
 # hakrec at the end of its clock.
 $(eval $(call helper,recorder/hakrec-aged,$(HAKREC_SOURCES) tests/recorder/aged.c,$(BUILD)/libhaktrace.a \
 	-lzstd -ljson-c -ldw $(EBPF_LIBRARIES),-Wl$(comma)--wrap=host_open))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import resource
+import shutil
 from pathlib import Path
 
 import pytest
-from recording import WORKLOADS, record, record_like_bare
+from command import BUILD, run
+from recording import HAKTRACE, WORKLOADS, Recording, record, record_like_bare
 
 MEGABYTE = 1 << 20
 
@@ -45,6 +47,61 @@ def test_few_descriptors(tmp_path: Path) -> None:
     )  # fmt: skip
     assert recording.done.returncode == 0, recording.done.stderr
     recording.assert_sound()
+
+
+def record_narrowly(folder: Path, *command: str | Path) -> Recording:
+    """Records with a hakrec that has room for 8 processes and 24 lanes, one or more a thread."""
+    hakrec = folder / "bin" / "hakrec"
+    hakrec.parent.mkdir()
+    shutil.copy(BUILD / "tests" / "recorder" / "hakrec-narrow", hakrec)
+    (hakrec.parent / "libhakrec.so").symlink_to(BUILD / "libhakrec.so")
+    return record(folder / "traces", *command, hakrec=hakrec)
+
+
+def test_more_threads_than_lanes(tmp_path: Path) -> None:
+    """Each call of a thread that cannot be recorded is counted, and hakrec says so."""
+    threads = 100
+    recording = record_narrowly(tmp_path, WORKLOADS / "churn", str(threads), str(threads))
+    done, trace = recording.done, recording.trace
+    lost = trace.info["lost_events"]
+    assert done.stdout == f"threads {threads} calls {4 * threads - 1}\n"
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"hakrec: {recording.output}: {lost} calls are lost: "
+        "there were more threads at once than can be recorded (24)\n"
+    )
+    assert sum(row["size"] for row in trace.rows if row["kind"] == "lost") == lost > 0
+    assert run(HAKTRACE, "verify", trace.path).returncode == 0
+    assert trace.info["complete"]
+    # The C library's calls are as many as without, and so are all.
+    usual = record(tmp_path / "usual", WORKLOADS / "churn", str(threads), str(threads)).trace
+    assert trace.info["events"] + lost == usual.info["events"]
+
+
+def test_more_processes_than_there_is_room_for(tmp_path: Path) -> None:
+    recording = record_narrowly(tmp_path, WORKLOADS / "forkers", "crowd", "20")
+    done = recording.done
+    assert done.stdout == "20 children\n"
+    recording.assert_sound()
+    assert len(recording.others) == 7
+    assert done.returncode == 1
+    assert done.stderr == (
+        "hakrec: 13 processes were not recorded: "
+        "there were more at once than can be (8, with 24 threads)\n"
+    )
+
+
+def test_recorder_without_memory(tmp_path: Path) -> None:
+    """Where hakrec has no memory for its tables it says so, and the program goes on."""
+    crowd = f"ulimit -Sv unlimited; exec {WORKLOADS}/forkers crowd 100"
+    limits = (64 * MEGABYTE, resource.RLIM_INFINITY)
+    done = record(
+        tmp_path,
+        "/bin/sh", "-c", crowd,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, limits),
+    ).done  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "100 children\n")
+    assert done.stderr.endswith("Cannot allocate memory\n")
 
 
 @pytest.mark.parametrize("how", ["seccomp", "chroot"])

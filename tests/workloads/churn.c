@@ -1,7 +1,7 @@
 /*
  * churn THREADS ALIVE: starts THREADS threads, ALIVE of them at a time. Each frees the block that
  * its predecessor left, allocates one for its successor and one that it frees itself; the threads
- * of one wave are all alive at once when they do so. Prints the calls made.
+ * of one wave have all made their first call before one makes its last. Prints the calls made.
  */
 #include "say.h"
 
@@ -24,6 +24,7 @@ static void *live(void *argument)
 
 	pthread_barrier_wait(&wave);
 	own = malloc(24);
+	pthread_barrier_wait(&wave);
 	old = atomic_exchange(&left, malloc((size_t)argument % 500 + 8));
 	free(old);
 	free(own);

@@ -2,6 +2,7 @@
  * forkers together FORKS: four threads fork at once, each so often; the child frees a
  * block of its thread's, and the thread does after it.
  * forkers handed FORKS: another thread allocates the block, right before the main thread forks.
+ * forkers crowd FORKS: so many children that are there at once; each allocates and frees a block.
  * forkers denied: the fork fails.
  * Prints what came of it.
  */
@@ -83,6 +84,31 @@ static void handed(int forks)
 	pthread_join(other, NULL);
 }
 
+/* Each child says that it has called, and ends when its parent, told by all, lets go of a pipe. */
+static void crowd(int forks)
+{
+	void *volatile block;
+	int said[2], end[2], status;
+	char byte = 0;
+
+	if (pipe(said) || pipe(end))
+		abort();
+	for (int i = 0; i < forks; i++) {
+		if (fork())
+			continue;
+		close(end[1]);
+		block = malloc(BLOCK_BYTES);
+		free(block);
+		_exit(write(said[1], &byte, 1) != 1 || read(end[0], &byte, 1) != 0);
+	}
+	for (int i = 0; i < forks; i++)
+		if (read(said[0], &byte, 1) != 1)
+			abort();
+	close(end[1]);
+	while (wait(&status) > 0)
+		well += !status;
+}
+
 /* Root is not bound by the limit, nobody is. */
 static void denied(void)
 {
@@ -102,6 +128,8 @@ int main(int argc, char **argv)
 		together(atoi(argv[2]));
 	else if (argc == 3 && !strcmp(argv[1], "handed"))
 		handed(atoi(argv[2]));
+	else if (argc == 3 && !strcmp(argv[1], "crowd"))
+		crowd(atoi(argv[2]));
 	else
 		denied();
 	say("%u children\n", well);
