@@ -217,8 +217,10 @@ static void collect_arrivals(struct drain *d)
 	uint32_t *strangers;
 	size_t count = 0;
 
-	for (uint32_t i = last; i != SESSION_NONE; i = session_arrived_before(d->session, i))
-		count++;
+	for (uint32_t i = last; i < d->session->processes;
+	     i = session_arrived_before(d->session, i))
+		if (count++ == d->session->processes)
+			return; /* a broken program's */
 	if (!count)
 		return;
 	strangers = realloc(d->strangers, (d->n_strangers + count) * sizeof(*strangers));
@@ -227,7 +229,8 @@ static void collect_arrivals(struct drain *d)
 	d->strangers = strangers;
 	d->n_strangers += count;
 	strangers += d->n_strangers;
-	for (uint32_t i = last; i != SESSION_NONE; i = session_arrived_before(d->session, i))
+	for (uint32_t i = last; i < d->session->processes;
+	     i = session_arrived_before(d->session, i))
 		*--strangers = i;
 }
 

@@ -32,6 +32,7 @@ static __thread uint32_t thread_number __attribute__((tls_model("initial-exec"))
 static __thread uint32_t forking __attribute__((tls_model("initial-exec")));
 static __thread bool fork_locked __attribute__((tls_model("initial-exec"))); /* the notepad */
 static __thread bool large_locked __attribute__((tls_model("initial-exec")));
+static __thread sigset_t fork_mask __attribute__((tls_model("initial-exec")));
 static __thread uint64_t exit_clock __attribute__((tls_model("initial-exec")));
 static __thread unsigned char exit_rounds __attribute__((tls_model("initial-exec")));
 
@@ -262,8 +263,11 @@ static void announce_fork(struct pen *p)
 
 static void before_fork(void)
 {
-	struct pen *p = guest_pen;
+	struct pen *p;
 
+	/* A handler that forks as well would take this fork's number and locks for its own. */
+	hold_signals(&fork_mask);
+	p = guest_pen;
 	if (!pen_ready(p))
 		p = find_pen(__builtin_frame_address(0));
 	forking = 0;
@@ -281,24 +285,27 @@ static void unlock_after_fork(void)
 	if (fork_locked)
 		notepad_unlock();
 	fork_locked = large_locked = false;
+	release_signals(&fork_mask);
 }
 
-void guest_fork_failed(void)
+void guest_forked(pid_t pid)
 {
-	if (forking)
+	if (pid < 0 && forking)
 		atomic_store(&session_process(member.session, forking - 1)->state, PROCESS_FREE);
+	/* The next one may fail before it comes to before_fork(). */
+	forking = 0;
 }
 
 static void after_fork_child(void)
 {
-	unlock_after_fork();
-	if (!member.session || member.off)
-		return;
 	child = forking - 1;
-	if (member.session->mode & SESSION_ALONE)
+	if (!member.session || member.off)
+		child = SESSION_NONE;
+	else if (member.session->mode & SESSION_ALONE)
 		member.off = true;
 	else if (child != SESSION_NONE)
 		atomic_store(&session_process(member.session, child)->pid, getpid());
+	unlock_after_fork();
 }
 
 /* The first call in a forked child: its pens are wiped. */

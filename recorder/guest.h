@@ -8,6 +8,8 @@
 
 #include "pen.h"
 
+#include <sys/types.h>
+
 /* This thread's pen; never NULL. */
 extern __thread struct pen *guest_pen
 	__attribute__((tls_model("initial-exec"), visibility("hidden")));
@@ -24,8 +26,8 @@ void guest_aside(void (*work)(void));
 /* The program closed a module, which may be gone. */
 void guest_closed(void);
 
-/* No process came of this thread's fork. */
-void guest_fork_failed(void);
+/* What this thread's fork returned: when it failed no process came of it. */
+void guest_forked(pid_t pid);
 
 /* The process is about to end. */
 void guest_ended(void);

@@ -121,19 +121,6 @@ void pen_keep(struct pen *p)
 	latch_unlock(&late_latch);
 }
 
-struct record *pen_jump(struct pen *p, uint64_t rank)
-{
-	struct record *place = pen_place(p);
-
-	if (!place)
-		return NULL;
-	place->word[0] = record_head(RECORD_JUMP, 0);
-	place->word[1] = rank_clock(rank);
-	track_publish(&p->track);
-	atomic_store_explicit(&p->track.lane->rank, rank, memory_order_relaxed);
-	return pen_place(p);
-}
-
 void pen_interrupt(struct pen *p)
 {
 	clock_raise(rank_clock(pen_rank(p)));
@@ -175,16 +162,21 @@ static void count_lost(struct pen *p, uint64_t calls)
 
 void pen_drop(struct pen *p)
 {
+	if (!p->lost)
+		session_ring(member.session);
 	count_lost(p, 1);
 	atomic_store_explicit(&p->track.lane->limit, 0, memory_order_relaxed);
 }
 
-struct record *pen_turn(struct pen *p)
+/* More room, and first of all what was lost for lack of it. */
+static struct record *turn(struct pen *p, bool look)
 {
 	struct record *place;
 
 	if (p->track.slow && !p->interrupted && !p->lost && track_clear(&p->track))
 		return track_here(&p->track);
+	if (look)
+		track_look(&p->track);
 	if (!track_refill(&p->track)) {
 		pen_drop(p);
 		return NULL;
@@ -196,6 +188,36 @@ struct record *pen_turn(struct pen *p)
 	/* Not track_place(): it would undo the poke of a handler that came just now. */
 	place = track_here(&p->track);
 	return p->lost ? confess(p, place) : place;
+}
+
+/* As pen_place(), but without a look at the clock: a lane that jumps for ever behind a time that
+ * it raises itself would come no further where a jump takes long enough. */
+static struct record *place_by(struct pen *p)
+{
+	struct session_lane *lane = p->track.lane;
+
+	return atomic_load_explicit(&lane->count, memory_order_relaxed) >=
+			       atomic_load_explicit(&lane->limit, memory_order_relaxed)
+		       ? turn(p, false)
+		       : track_here(&p->track);
+}
+
+struct record *pen_jump(struct pen *p, uint64_t rank)
+{
+	struct record *place = place_by(p);
+
+	if (!place)
+		return NULL;
+	place->word[0] = record_head(RECORD_JUMP, 0);
+	place->word[1] = rank_clock(rank);
+	track_publish(&p->track);
+	atomic_store_explicit(&p->track.lane->rank, rank, memory_order_relaxed);
+	return place_by(p);
+}
+
+struct record *pen_turn(struct pen *p)
+{
+	return turn(p, true);
 }
 
 bool pen_write(struct pen *p, uint64_t addr, uint64_t word0, uint64_t word1)

@@ -38,15 +38,26 @@ struct legacy *legacy_create(const struct process *parent, uint32_t child)
 
 /* ---- records ---- */
 
+/* The call that the last records prepared was dropped or left: everything stays as it was. */
+static void forget_call(struct process *p, struct inlet *in)
+{
+	in->wide = in->paged = false;
+	if (in->resizing)
+		ledger_keep(&p->ledger, &(struct ledger_old){in->old_addr, in->old_object,
+							     in->old_size, in->old_align});
+	in->resizing = false;
+	in->old_pages = TRACE_NONE;
+}
+
 /* The lane is a thread's from now on. The first thread's rows begin with what the process
- * inherited.
- */
+ * inherited. */
 static void take_lane(struct process *p, struct inlet *in, uint32_t thread, uint64_t tid)
 {
 	struct ledger *l = &p->ledger;
 	int begun = crew_begin(&p->crew, l, p->pid, thread, tid, inlet_clock(in));
 	int error = begun < 0 ? begun : 0;
 
+	forget_call(p, in); /* of the thread before */
 	in->thread = error ? SESSION_NONE : thread;
 	in->number = error ? 0 : p->crew.all[thread].number;
 	if (begun > 0 && p->inherited.tables) {
@@ -111,13 +122,7 @@ __attribute__((noinline, cold)) static void deal_aside(struct process *p, struct
 			*p->forks = legacy;
 		}
 	} else if (kind == RECORD_LOST && in->thread < p->crew.count) {
-		/* The call that they prepared was dropped: it left everything as it was. */
-		in->wide = in->paged = false;
-		if (in->resizing)
-			ledger_keep(l, &(struct ledger_old){in->old_addr, in->old_object,
-							    in->old_size, in->old_align});
-		in->resizing = false;
-		in->old_pages = TRACE_NONE;
+		forget_call(p, in);
 		in->told_lost += r->word[1];
 		take_lost(p, in, r->word[1]);
 	}

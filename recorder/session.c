@@ -157,7 +157,7 @@ uint32_t session_arrived_before(const struct session *s, uint32_t process)
 
 void session_feed(struct session *s)
 {
-	if (!atomic_load(&s->starving))
+	if (!atomic_load(&s->starving) || !atomic_exchange(&s->starving, 0))
 		return;
 	atomic_fetch_add(&s->freed, 1);
 	doze_wake(&s->freed, INT32_MAX);

@@ -96,7 +96,7 @@ struct session {
 
 	_Alignas(128) struct session_stack free_chunks;
 	_Atomic uint32_t chunks_made; /* chunks above this one were never used */
-	_Atomic uint32_t starving;    /* producers that wait for a chunk; futex: freed */
+	_Atomic uint32_t starving;    /* a producer waits for a chunk; futex: freed */
 	_Atomic uint32_t freed;
 
 	_Alignas(128) struct session_stack free_lanes;

@@ -50,20 +50,18 @@ static uint64_t limit_of(const struct track *t)
 
 static uint32_t wait_for_chunk(struct session *s, bool urgent)
 {
-	uint32_t chunk = SESSION_NONE;
-
-	atomic_fetch_add(&s->starving, 1);
 	while (!session_over(s)) {
-		uint32_t freed = atomic_load(&s->freed);
+		uint32_t freed = atomic_load(&s->freed), chunk;
 
+		/* Said anew each time: whoever is killed here says it no more. */
+		atomic_store(&s->starving, 1);
 		chunk = session_take_chunk(s, urgent);
 		if (chunk != SESSION_NONE)
-			break;
+			return chunk;
 		session_ring(s);
 		doze(&s->freed, freed, STARVE_NS);
 	}
-	atomic_fetch_sub(&s->starving, 1);
-	return chunk;
+	return SESSION_NONE;
 }
 
 static uint32_t obtain_chunk(struct session *s, bool first, bool patient)
@@ -100,13 +98,20 @@ static bool extend(struct session *s, struct track *t)
 	return true;
 }
 
+void track_look(struct track *t)
+{
+	uint64_t now = session_now(member.session);
+
+	raise_tick(member.session, now);
+	pace(t, now);
+}
+
 bool track_refill(struct track *t)
 {
 	struct session *s = member.session;
 	struct session_lane *lane = t->lane;
 	bool full = atomic_load(&lane->count) >= lane->end;
 	int saved = errno;
-	uint64_t now;
 
 	if (session_over(s)) {
 		member.off = true;
@@ -116,9 +121,6 @@ bool track_refill(struct track *t)
 		errno = saved;
 		return false;
 	}
-	now = session_now(s);
-	raise_tick(s, now);
-	pace(t, now);
 	/* Sequentially consistent: hakrec raises the tick or falls asleep and then lowers the
 	 * limit; if that was lost here, what came before it is seen below, and by clock_take(). */
 	atomic_store(&lane->limit, limit_of(t));

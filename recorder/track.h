@@ -23,6 +23,9 @@ bool track_open(struct track *t);
 /* Leaves the lane for the process's next thread. */
 void track_close(struct track *t);
 
+/* Looks at the clock, so that the next record has its time; the limit is set by it later. */
+void track_look(struct track *t);
+
 /* The slow path of a count that reached the limit. False: the record must be dropped. */
 bool track_refill(struct track *t);
 
@@ -42,9 +45,11 @@ static inline struct record *track_place(struct track *t)
 	uint64_t count = atomic_load_explicit(&t->lane->count, memory_order_relaxed);
 
 	if (__builtin_expect(count >= atomic_load_explicit(&t->lane->limit, memory_order_relaxed),
-			     0) &&
-	    !track_refill(t))
-		return NULL;
+			     0)) {
+		track_look(t);
+		if (!track_refill(t))
+			return NULL;
+	}
 	return track_here(t);
 }
 

@@ -85,8 +85,7 @@ HOOK pid_t fork(void)
 {
 	pid_t pid = NEXT(fork)();
 
-	if (pid < 0)
-		guest_fork_failed();
+	guest_forked(pid);
 	return pid;
 }
 
