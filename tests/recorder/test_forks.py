@@ -44,3 +44,11 @@ def test_fork_that_fails(tmp_path: Path) -> None:
     children(recording, 0)
     sizes = [row["size"] for row in recording.trace.calls_from("forkers")]
     assert sizes == [BLOCK_BYTES, None]
+
+
+def test_fork_that_fails_unseen(tmp_path: Path) -> None:
+    """A library behind ours refuses it: the child of the fork before keeps its number."""
+    forks = 20 * SCALE
+    refusing = {"LD_PRELOAD": str(WORKLOADS / "librefuse.so")}
+    command = (WORKLOADS / "forkers", "late", str(2 * forks))
+    children(record(tmp_path, *command, environ=refusing, timeout=60), forks)

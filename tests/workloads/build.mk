@@ -12,6 +12,7 @@ $(foreach name,$(WORKLOADS_CXX),$(eval $(call helper,workloads/$(name),tests/wor
 $(if $(SAN),,$(eval $(call helper,workloads/hello-static,tests/workloads/hello.c,,-static)))
 $(eval $(call helper,workloads/libbump.so,tests/workloads/bump.c,,-shared))
 $(eval $(call helper,workloads/libreuse.so,tests/workloads/reuse.c,,-shared))
+$(eval $(call helper,workloads/librefuse.so,tests/workloads/refuse.c,,-shared))
 
 # Its allocator calls it back.
 $(eval $(call helper,workloads/descent,tests/workloads/descent.c,,-rdynamic))

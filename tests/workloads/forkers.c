@@ -3,6 +3,8 @@
  * block of its thread's, and the thread does after it.
  * forkers handed FORKS: another thread allocates the block, right before the main thread forks.
  * forkers crowd FORKS: so many children that are there at once; each allocates and frees a block.
+ * forkers late FORKS: children that wait until all forks are made, and then free a block; forks may
+ * fail.
  * forkers denied: the fork fails.
  * Prints what came of it.
  */
@@ -109,6 +111,30 @@ static void crowd(int forks)
 		well += !status;
 }
 
+static void late(int forks)
+{
+	void *volatile block = malloc(BLOCK_BYTES);
+	int end[2], status;
+	char byte;
+
+	if (pipe(end))
+		abort();
+	for (int i = 0; i < forks; i++) {
+		if (fork()) {
+			usleep(10000); /* hakrec looks meanwhile */
+			continue;
+		}
+		close(end[1]);
+		status = read(end[0], &byte, 1) != 0;
+		free(block);
+		_exit(status);
+	}
+	close(end[1]);
+	while (wait(&status) > 0)
+		well += !status;
+	free(block);
+}
+
 /* Root is not bound by the limit, nobody is. */
 static void denied(void)
 {
@@ -130,6 +156,8 @@ int main(int argc, char **argv)
 		handed(atoi(argv[2]));
 	else if (argc == 3 && !strcmp(argv[1], "crowd"))
 		crowd(atoi(argv[2]));
+	else if (argc == 3 && !strcmp(argv[1], "late"))
+		late(atoi(argv[2]));
 	else
 		denied();
 	say("%u children\n", well);
