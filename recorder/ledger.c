@@ -130,6 +130,7 @@ char *ledger_end(struct ledger *l, const char *path, const char *end)
 		.duration_ns = l->last_ns,
 	};
 	const char *why = NULL;
+	bool unsaid; /* what failed is not the writer */
 	char *message = NULL;
 	int error;
 
@@ -145,9 +146,11 @@ char *ledger_end(struct ledger *l, const char *path, const char *end)
 	l->counts.events = trace_writer_calls(l->writer);
 	if (why && *why)
 		message = strdup(why);
+	unsaid = why && !*why;
+	/* The text is the writer's. */
 	error = trace_writer_close(l->writer, why ? NULL : &totals);
 	l->writer = NULL;
-	if (why && !*why)
+	if (unsaid)
 		error = l->error;
 	if (error && !message && asprintf(&message, "%s: %s", path, strerror(-error)) < 0)
 		message = NULL;
