@@ -24,8 +24,8 @@ static const struct argp_option rows[] = {
 	 0},
 	{"repeat", 'n', "N", 0, "Runs of each allocator (default 10), interleaved", 0},
 	{"touch", 't', "none|first|pages|all", 0,
-	 "How much of each block is written: pages (default) means blocks below 128 KiB whole, of "
-	 "larger ones a byte in each of as many pages as were resident when recorded",
+	 "What is written of each block; pages (default): of large ones a byte in each of as many "
+	 "pages as were resident when recorded, others whole",
 	 0},
 	{"skew", 'k', "N", 0,
 	 "parallel, paced: no thread runs further ahead of another than N rows of the recorded "
@@ -47,7 +47,7 @@ static const struct argp_option rows[] = {
 	 "without every set of them",
 	 0},
 	{"json", JSON, "FILE", 0, "Append one JSON object per allocator and repeat", 0},
-	{"partial", PARTIAL, NULL, 0, "Replay the whole part of a damaged trace", 0},
+	{"partial", PARTIAL, NULL, 0, "Replay the whole part of a damaged or unfinished trace", 0},
 	{"baton", BATON, NULL, 0,
 	 "lockstep: hand each turn from real thread to real thread, as under valgrind", 0},
 	{0},

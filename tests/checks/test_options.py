@@ -60,6 +60,16 @@ def page(program: str) -> str:
 
 
 @every_program
+def test_help_lines_up(program: str) -> None:
+    """Every option begins its line, and what it does stands in one column."""
+    for words in ([], *([word] for word in subcommands(program))):
+        text = helped(program, *words)
+        rows = re.split(r"^  -\?", text.partition("\n\n")[2], flags=re.MULTILINE)[0]
+        for line in rows.splitlines():
+            assert re.match(r"  (-\w, |    )--\w| {29}\S|$", line), line
+
+
+@every_program
 def test_man_page_has_every_option(program: str) -> None:
     named = set(re.findall(r"(?<![\w-])--?[a-zA-Z?][\w-]*", page(program)))
     missing = all_options(program) - USUAL - named
