@@ -66,14 +66,17 @@ static int bound_parse(struct place *p, struct condition_term *term)
 /* "and" or "or"; whether there is one. */
 static int joint_parse(struct place *p, bool *joined, bool *begins)
 {
+	size_t length;
+
 	skip_blanks(p);
 	*joined = *p->at;
 	if (!*joined)
 		return 0;
-	*begins = !strncmp(p->at, "or", 2) && isblank((unsigned char)p->at[2]);
-	if (!*begins && (strncmp(p->at, "and", 3) || !isblank((unsigned char)p->at[3])))
+	length = strcspn(p->at, " \t");
+	*begins = length == 2 && !strncmp(p->at, "or", length);
+	if (!*begins && (length != 3 || strncmp(p->at, "and", length)))
 		return complain(p, "'and' or 'or'");
-	p->at += *begins ? 2 : 3;
+	p->at += length;
 	return 0;
 }
 

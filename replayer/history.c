@@ -127,6 +127,18 @@ static int group_add(struct history *history, const struct line *line,
 		       : -ENOMEM;
 }
 
+/* Whether one more repeat was made as the first one was. */
+static int settings_check(struct history_group *group, const struct line *line)
+{
+	char *settings = settings_of(line);
+
+	if (!settings)
+		return -ENOMEM;
+	group->mixed |= strcmp(settings, group->settings) != 0;
+	free(settings);
+	return 0;
+}
+
 static int line_keep(struct history *history, const struct line *line)
 {
 	struct json_object *without = member(member(line->object, "options"), "ablate");
@@ -146,7 +158,9 @@ static int line_keep(struct history *history, const struct line *line)
 		 without ? json_object_get_string(without) : "");
 	like.allocator = name;
 	group = (struct history_group *)history_find(history, &like);
-	if (!group)
+	if (group)
+		error = settings_check(group, line);
+	else
 		error = group_add(history, line, &like, &group);
 	return error ? error : values_add(group, line);
 }
@@ -166,6 +180,14 @@ static int line_read(struct history *history, struct line *line, const char *tex
 	return error;
 }
 
+static int unreadable(struct history *history, const char *path)
+{
+	int error = -errno;
+
+	snprintf(history->error, sizeof(history->error), "%s: %s", path, strerror(-error));
+	return error;
+}
+
 int history_read(struct history *history, const char *path)
 {
 	struct line line = {.history = history, .path = path};
@@ -175,18 +197,15 @@ int history_read(struct history *history, const char *path)
 	int error = 0;
 
 	*history = (struct history){0};
-	if (!file) {
-		error = -errno;
-		snprintf(history->error, sizeof(history->error), "%s: %s", path, strerror(errno));
-		return error;
-	}
+	if (!file)
+		return unreadable(history, path);
 	while (!error && getline(&text, &size, file) >= 0) {
 		line.number++;
 		if (text[strspn(text, " \t\r\n")])
 			error = line_read(history, &line, text);
 	}
 	if (!error && ferror(file))
-		error = complain(&line, strerror(errno), "");
+		error = unreadable(history, path);
 	if (error == -ENOMEM)
 		complain(&line, strerror(ENOMEM), "");
 	if (!error && !history->count) {

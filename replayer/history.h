@@ -5,6 +5,7 @@
 #include "metric.h"
 #include "sample.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* All repeats of one allocator on one trace in one schedule. */
@@ -14,6 +15,7 @@ struct history_group {
 	char *schedule;
 	char *allocator; /* with the part that an ablation left out of it */
 	char *settings;  /* options and machine of its first repeat, as JSON */
+	bool mixed;      /* other repeats have other ones */
 	struct sample samples[METRIC_END];
 };
 

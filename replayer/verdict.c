@@ -114,6 +114,9 @@ static void compare_group(struct verdict *v, const struct history_group *before,
 	if (strcmp(before->settings, after->settings))
 		printf("  options or machine differ:\n    A: %s\n    B: %s\n", before->settings,
 		       after->settings);
+	if (before->mixed || after->mixed)
+		printf("  options or machine differ within %s%s%s\n", before->mixed ? "A" : "",
+		       before->mixed && after->mixed ? " and " : "", after->mixed ? "B" : "");
 	if (v->fail_if && measured(v, before, after) &&
 	    condition_holds(&v->condition, ratios, distinct)) {
 		v->held++;

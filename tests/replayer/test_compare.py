@@ -89,6 +89,18 @@ def test_other_settings_are_told(tmp_path: Path) -> None:
     assert "machine differ" not in run(HAKREPLAY, "compare", before, before).stdout
 
 
+def test_settings_that_differ_within_a_file_are_told(tmp_path: Path) -> None:
+    """A file that was appended to with other options."""
+    one = results(tmp_path / "a.jsonl")
+    both = results(tmp_path / "b.jsonl", options={"touch": "none"})
+    both.write_text(one.read_text() + both.read_text())
+    differ = "options or machine differ within"
+    assert f"{differ} B\n" in run(HAKREPLAY, "compare", one, both).stdout
+    assert f"{differ} A\n" in run(HAKREPLAY, "compare", both, one).stdout
+    assert f"{differ} A and B\n" in run(HAKREPLAY, "compare", both, both).stdout
+    assert differ not in run(HAKREPLAY, "compare", one, one).stdout
+
+
 def test_few_repeats_are_no_claim(tmp_path: Path) -> None:
     path = write_results(tmp_path / "a.jsonl", [result()])
     done = run(HAKREPLAY, "compare", path, path, "--fail-if", "time>=1")
@@ -137,6 +149,8 @@ def test_what_cannot_be_compared(tmp_path: Path) -> None:
     done = run(HAKREPLAY, "compare", one, tmp_path / "none.jsonl")
     assert done.returncode == 1
     assert "none.jsonl: No such file or directory" in done.stderr
+    done = run(HAKREPLAY, "compare", one, tmp_path)
+    assert (done.returncode, done.stderr) == (1, f"hakreplay: {tmp_path}: Is a directory\n")
 
 
 def test_wrong_usage(tmp_path: Path) -> None:

@@ -76,8 +76,9 @@ static void test_errors(void **state)
 	refused("time>nan", "a ratio above 0");
 	refused("time>1.05x", "not '1.05x'");
 	refused("time>1 xor rss>1", "'and' or 'or', not 'xor', has to stand at character 8");
-	refused("time>1 and", "'and' or 'or', not 'and'");
-	refused("time>1 and ", "one of time");
+	refused("time>1 ands rss>1", "'and' or 'or', not 'ands'");
+	refused("time>1 and", "one of time");
+	refused("time>1 or ", "one of time");
 	refused("time>1 or time>1 or time>1 or time>1 or time>1 or time>1 or time>1 or time>1 or "
 		"time>1 or time>1 or time>1 or time>1 or time>1 or time>1 or time>1 or time>1 or "
 		"time>1",
