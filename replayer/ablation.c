@@ -19,19 +19,14 @@ static int complain(struct dispatcher *dispatcher, int error, const char *text)
 	return error;
 }
 
-/* Place of the one hakmem in the list; -1 when there is none, or another as well. */
-static long whole_find(const struct allocators *allocators)
+/* Place of the one hakmem in the list. */
+static size_t whole_find(const struct allocators *allocators)
 {
-	long found = -1;
+	size_t place = 0;
 
-	for (size_t i = 0; i < allocators->count; i++) {
-		if (!allocators->list[i].hakmem)
-			continue;
-		if (found >= 0)
-			return -1;
-		found = (long)i;
-	}
-	return found;
+	while (!allocators->list[place].hakmem)
+		place++;
+	return place;
 }
 
 /* Asks a hakmem of that kind for its parts. */
@@ -84,25 +79,21 @@ static void variants_add(struct ablation *a, const struct run_outcome *outcome, 
 int ablation_make(struct allocators *allocators, const struct request *request,
 		  const struct survey *survey, struct dispatcher *dispatcher)
 {
-	const char *environment = getenv("HAKMEM_OPTIONS");
+	const char *options = request_hakmem(request);
 	size_t room =
 		allocators->count + (request->ablate_full ? 1u << RUN_HAK_PARTS : RUN_HAK_PARTS);
-	long place = whole_find(allocators);
-	struct ablation a = {.options = request->hakmem ? request->hakmem
-					: environment   ? environment
-							: ""};
+	size_t place = whole_find(allocators);
+	struct ablation a = {.options = options ? options : ""};
 	struct allocator *list = calloc(room, sizeof(*list));
 	struct run_outcome *outcome = calloc(1, sizeof(*outcome));
 	int error = list && outcome ? 0 : complain(dispatcher, -ENOMEM, strerror(ENOMEM));
 
-	if (!error && place < 0)
-		error = complain(dispatcher, -EINVAL, "one hakmem has to be among the allocators");
 	if (!error) {
 		a.whole = &allocators->list[place];
 		error = parts_ask(dispatcher, a.whole, outcome);
 	}
 	if (!error) {
-		size_t before = (size_t)place + 1;
+		size_t before = place + 1;
 
 		memcpy(list, allocators->list, before * sizeof(*list));
 		a.next = list + before;

@@ -230,10 +230,11 @@ void allocators_fini(struct allocators *a)
 	free(a->list);
 }
 
-bool allocators_have_hakmem(const struct allocators *a)
+size_t allocators_hakmems(const struct allocators *a)
 {
+	size_t count = 0;
+
 	for (size_t i = 0; i < a->count; i++)
-		if (a->list[i].hakmem)
-			return true;
-	return false;
+		count += a->list[i].hakmem;
+	return count;
 }

@@ -36,7 +36,7 @@ static inline const char *allocator_label(const struct allocator *allocator)
  */
 int allocators_find(struct allocators *allocators, const char *names);
 /* Is there one that takes HAKMEM_OPTIONS? */
-bool allocators_have_hakmem(const struct allocators *allocators);
+size_t allocators_hakmems(const struct allocators *allocators);
 
 void allocators_fini(struct allocators *allocators);
 

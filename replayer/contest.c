@@ -24,7 +24,7 @@ struct hall {
 /* hakmem's options, the user's or the environment's, name a file of site rules. */
 static bool asks_for_rules(const struct request *request)
 {
-	const char *options = request->hakmem ? request->hakmem : getenv("HAKMEM_OPTIONS");
+	const char *options = request_hakmem(request);
 	const char *rules = options ? strstr(options, "rules=") : NULL;
 
 	return rules && (rules == options || rules[-1] == ',');

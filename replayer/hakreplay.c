@@ -48,12 +48,23 @@ static int compare(const struct request *request, const struct survey *survey,
 	return !!failed;
 }
 
-/* Why a trace cannot be replayed. */
-static int refuse(const struct trace *trace, const struct survey *survey, int error)
+/* Whether the trace can be replayed; else it is told why. */
+static bool fit(const struct request *request, const struct trace *trace,
+		const struct survey *survey, int error)
 {
-	if (*survey->cut)
-		return complain("%s; --partial replays what is whole", survey->cut);
-	return complain("%s", *trace_error(trace) ? trace_error(trace) : strerror(-error));
+	const char *cut = *survey->cut ? survey->cut : NULL;
+
+	if (error && cut)
+		complain("%s; --partial replays what is whole", cut);
+	else if (error)
+		complain("%s", *trace_error(trace) ? trace_error(trace) : strerror(-error));
+	else if (!survey->kinds)
+		complain("%s: it has no calls to replay", cut ? cut : request->trace);
+	else if (request->schedule == RUN_PACED && !tempo_usual_step(&survey->steps))
+		complain("%s: it has no times, which --schedule paced needs", request->trace);
+	else
+		return true;
+	return false;
 }
 
 static int replay(const struct request *request, struct trace *trace, struct allocators *allocators)
@@ -69,31 +80,34 @@ static int replay(const struct request *request, struct trace *trace, struct all
 	};
 	struct planner_result plan;
 	struct survey survey;
-	int error, status;
+	int status = 1;
+	int error;
 
 	bar_open(&bar);
 	error = survey_make(&survey, trace, request->partial, &bar);
-	if (error) {
-		status = refuse(trace, &survey, error);
-		survey_fini(&survey);
-		return status;
+	if (fit(request, trace, &survey, error)) {
+		if (*survey.cut)
+			complain("%s; its whole part is replayed", survey.cut);
+		if (planner_make(&plan, trace, &survey, &options))
+			complain("%s: %s", request->trace, plan.error);
+		else
+			status = compare(request, &survey, &plan, &bar, allocators);
+		planner_fini(&plan);
 	}
-	if (request->schedule == RUN_PACED && !tempo_usual_step(&survey.steps)) {
-		status = complain("%s: it has no times, which --schedule paced needs",
-				  request->trace);
-		survey_fini(&survey);
-		return status;
-	}
-	if (*survey.cut)
-		complain("%s; its whole part is replayed", survey.cut);
-	error = planner_make(&plan, trace, &survey, &options);
-	if (error)
-		status = complain("%s: %s", request->trace, plan.error);
-	else
-		status = compare(request, &survey, &plan, &bar, allocators);
-	planner_fini(&plan);
 	survey_fini(&survey);
 	return status;
+}
+
+/* What the options want of the allocators and do not find; NULL: nothing. */
+static const char *lacking(const struct request *request, const struct allocators *allocators)
+{
+	size_t hakmems = allocators_hakmems(allocators);
+
+	if (request->hakmem && !hakmems)
+		return "--hakmem: hakmem is not among the allocators";
+	if (request->ablate && hakmems != 1)
+		return "--ablate: one hakmem has to be among the allocators";
+	return NULL;
 }
 
 int main(int argc, char **argv)
@@ -108,8 +122,8 @@ int main(int argc, char **argv)
 	request_parse(&request, argc, argv);
 	if (allocators_find(&allocators, request.allocators)) {
 		complain("%s", allocators.error);
-	} else if (request.hakmem && !allocators_have_hakmem(&allocators)) {
-		complain("--hakmem: hakmem is not among the allocators");
+	} else if (lacking(&request, &allocators)) {
+		complain("%s", lacking(&request, &allocators));
 		status = 2;
 	} else if (trace_open(&trace, request.trace)) {
 		complain("%s", trace ? trace_error(trace) : strerror(ENOMEM));

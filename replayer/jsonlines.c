@@ -46,6 +46,7 @@ static struct json_object *options(const struct contest_run *run)
 	const struct request *request = run->contest->request;
 	bool lockstep = request->schedule == RUN_LOCKSTEP;
 	bool paced = request->schedule == RUN_PACED;
+	const char *hakmem = request_hakmem(request);
 	struct json_object *object = json_object_new_object();
 
 	add(object, "touch", json_object_new_string(request_touch_name(request->touch)));
@@ -53,12 +54,13 @@ static struct json_object *options(const struct contest_run *run)
 	add(object, "skew", lockstep ? NULL : count(request->skew));
 	add(object, "speed", paced ? json_object_new_double(request->speed) : NULL);
 	add(object, "copies", count(request->copies));
+	add(object, "latency", json_object_new_boolean(request->latency));
 	add(object, "baton", json_object_new_boolean(run->outcome->baton));
 	add(object, "partial", json_object_new_boolean(*run->contest->survey->cut));
 	add(object, "hakmem",
 	    !run->allocator->hakmem    ? NULL
 	    : *run->allocator->options ? text(run->allocator->options)
-	    : request->hakmem          ? json_object_new_string(request->hakmem)
+	    : hakmem                   ? json_object_new_string(hakmem)
 				       : NULL);
 	add(object, "ablate", text(run->allocator->without));
 	return object;

@@ -4,6 +4,7 @@
 #include "word.h"
 
 #include <argp.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { CHECK = 256, BATON, PARTIAL, HAKMEM, JSON, SPEED, COPIES, MEMORY, ABLATE, LATENCY };
@@ -55,6 +56,11 @@ static const struct argp_option rows[] = {
 
 static const char *const schedules[] = {"lockstep", "parallel", "paced", NULL};
 static const char *const touches[] = {"none", "first", "pages", "all", NULL};
+
+const char *request_hakmem(const struct request *request)
+{
+	return request->hakmem ? request->hakmem : getenv("HAKMEM_OPTIONS");
+}
 
 const char *request_schedule_name(enum run_schedule schedule)
 {

@@ -33,6 +33,9 @@ struct request {
 /* Parses the command line; wrong usage ends the program with status 2. */
 void request_parse(struct request *request, int argc, char **argv);
 
+/* hakmem's options: those asked for, else the environment's; NULL for none. */
+const char *request_hakmem(const struct request *request);
+
 const char *request_schedule_name(enum run_schedule schedule);
 const char *request_touch_name(enum run_touch touch);
 

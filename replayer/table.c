@@ -14,8 +14,9 @@ static void head_print(FILE *out, const struct contest *contest)
 
 	if (request->copies > 1)
 		fprintf(out, "%" PRIu64 " copies of ", request->copies);
-	fprintf(out, "%s: %s calls, %u threads, %s alive at the peak\n", request->trace,
+	fprintf(out, "%s: %s calls, %u thread%s, %s alive at the peak\n", request->trace,
 		cell_grouped(a, (double)plan->ops), contest->survey->running,
+		contest->survey->running == 1 ? "" : "s",
 		cell_bytes(b, (double)plan->peak_live_bytes));
 	fprintf(out, "%s%s, touch %s%s, %" PRIu64 " repeat%s",
 		request_schedule_name(request->schedule), contest->baton ? " by baton" : "",

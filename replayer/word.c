@@ -3,8 +3,11 @@
 #include "allocator/hakmem.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 unsigned word_choice(struct argp_state *state, const char *option, const char *word,
 		     const char *const *words)
@@ -54,6 +57,16 @@ uint64_t word_bytes(struct argp_state *state, const char *option, const char *te
 	return value << shift;
 }
 
+/* Without its rules hakmem would run, with a word of warning. */
+static void rules_look(struct argp_state *state, const char *file, size_t length)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%.*s", (int)length, file);
+	if (*path && access(path, R_OK))
+		argp_error(state, "--hakmem: rules=%s: %s", path, strerror(errno));
+}
+
 void word_hakmem(struct argp_state *state, const char *words)
 {
 #define KEY(key) #key,
@@ -73,5 +86,7 @@ void word_hakmem(struct argp_state *state, const char *words)
 		if (key == length)
 			argp_error(state, "--hakmem: %.*s has no value: %.*s=VALUE", (int)key,
 				   words, (int)key, words);
+		if (!strcmp(keys[i], "rules"))
+			rules_look(state, words + key + 1, length - key - 1);
 	}
 }

@@ -100,6 +100,15 @@ def test_named_path(small: Path) -> None:
     assert first["allocator_stats"] is not None
 
 
+def test_options_of_the_environment_are_kept(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HAKMEM_OPTIONS", "tiny=0")
+    whole, other = results(small, "--alloc", "hakmem,glibc", "--repeat", "1", "--latency")
+    assert (whole["options"]["hakmem"], other["options"]["hakmem"]) == ("tiny=0", None)
+    assert whole["options"]["latency"] is True
+    (given,) = results(small, "--alloc", "hakmem", "--repeat", "1", "--hakmem", "tls=0")
+    assert (given["options"]["hakmem"], given["options"]["latency"]) == ("tls=0", False)
+
+
 @pytest.mark.parametrize(
     ("library", "words"),
     [
@@ -152,6 +161,7 @@ def test_wrong_usage(small: Path) -> None:
     for words, reason in (
         ("hakmem --hakmem tiny=0,tinny=1", "hakmem has no option tinny"),
         ("hakmem --hakmem tiny", "tiny has no value"),
+        ("hakmem --hakmem tls=0,rules=/nowhere", "rules=/nowhere: No such file or directory"),
         ("glibc --hakmem tiny=0", "hakmem is not among the allocators"),
     ):
         done = replay(small, "--alloc", *words.split())
@@ -174,6 +184,18 @@ def test_damaged_traces_need_a_word(tmp_path: Path) -> None:
     (result,) = results(cut, "--alloc", "glibc", "--repeat", "1", "--partial")
     assert 0 < result["ops"] < info(whole)["events"]
     assert result["options"]["partial"] is True
+
+
+def test_a_trace_without_calls_is_refused(tmp_path: Path) -> None:
+    empty = write(tmp_path / "empty.zst", threads=0)
+    started = write(tmp_path / "started.zst")
+    cut = tmp_path / "cut.zst"
+    cut.write_bytes(started.read_bytes()[:-60])
+    for trace, options in ((empty, ()), (started, ()), (cut, ("--partial",))):
+        done = replay(trace, "--alloc", "glibc", *options)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert f"hakreplay: {trace}: " in done.stderr
+        assert done.stderr.endswith(": it has no calls to replay\n")
 
 
 def test_no_trace() -> None:
