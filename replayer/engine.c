@@ -89,7 +89,7 @@ static ALWAYS void run(struct worker *worker, uint64_t entries, const enum mode 
 		if (unlikely(op->code & PLAN_SPECIAL)) {
 			worker->digest = digest;
 			worker->identity = identity;
-			op = special_run(worker, op);
+			op = special_run(worker, op, mode == PLAIN && !sites);
 			digest = worker->digest;
 			identity = worker->identity;
 			continue;

@@ -11,16 +11,22 @@
 #include "verbs.h"
 #include "watch.h"
 
+#define likely(x)   __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+#define ALWAYS      inline __attribute__((always_inline))
+
 struct setting setting;
 
-/* One call with its operand, unpacked. */
+/*
+ * One call with its operand, unpacked. What follows is inlined twice: for calls that are *bare*,
+ * just made, with nothing odd about them, and for all others.
+ */
 struct special {
+	const struct plan_op *op;
 	unsigned kind;
-	uint32_t site;
 	uint64_t size;
 	uint64_t detail; /* alignment; of a realloc the old block's size */
 	uint32_t flags;
-	bool remote; /* the block was allocated by another thread */
 	struct slot *slot;
 	const struct plan_op *part; /* PLAN_TOUCH of the block given; NULL: all of it is touched */
 };
@@ -32,17 +38,19 @@ void special_exhausted(const struct worker *worker, unsigned kind, uint64_t size
 		verbs_names[kind], (unsigned long long)size, worker->number);
 }
 
-static uint64_t key_of(const struct special *s)
+static ALWAYS uint64_t key_of(const struct special *s)
 {
-	return s->site == PLAN_NO_SITE ? 0 : setting.keys[s->site];
+	uint32_t site = s->op->code >> PLAN_SITE_SHIFT;
+
+	return site == PLAN_NO_SITE ? 0 : setting.keys[site];
 }
 
-static void *allocate_aligned(const struct special *s)
+static ALWAYS void *allocate_aligned(const struct special *s, const bool bare)
 {
 	const struct verb *verb = &verbs[s->kind];
 	void *ptr = NULL;
 
-	if (setting.keys)
+	if (!bare && setting.keys)
 		return verb->call(s->detail, s->size, key_of(s));
 	switch (s->kind) {
 	case TRACE_POSIX_MEMALIGN:
@@ -51,38 +59,35 @@ static void *allocate_aligned(const struct special *s)
 	case TRACE_ALIGNED_ALLOC:
 		return verb->call(s->detail, s->size, 0);
 	default: /* C++ */
-		return verb->call(s->size, s->detail, verbs_extra(TRACE_NEW_NOTHROW));
+		return verb->call(s->size, s->detail, verb->extra);
 	}
 }
 
-static void *obtain(const struct special *s)
+static ALWAYS void *obtain(const struct special *s, const bool bare)
 {
 	const struct verb *verb = &verbs[s->kind];
 
 	if (shape_aligned(s->kind))
-		return allocate_aligned(s);
-	if (setting.keys && s->kind == TRACE_CALLOC)
+		return allocate_aligned(s, bare);
+	if (!bare && setting.keys && s->kind == TRACE_CALLOC)
 		return verb->call(s->size, 1, key_of(s));
-	if (setting.keys)
+	if (!bare && setting.keys)
 		return verb->call(s->size, key_of(s), 0);
 	return verb->call(s->size, verb->extra, 0);
 }
 
-static void *allocate(struct worker *worker, const struct special *s)
+static ALWAYS void *allocate(struct worker *worker, const struct special *s, const bool bare)
 {
-	uint64_t begin;
-	void *ptr;
+	uint64_t begin = !bare && setting.latency ? latency_begin() : 0;
+	void *ptr = obtain(s, bare);
 
-	if (!setting.latency)
-		return obtain(s);
-	begin = latency_begin();
-	ptr = obtain(s);
-	latency_add(worker, s->kind, s->size, false, latency_end() - begin);
+	if (!bare && setting.latency)
+		latency_add(worker, s->kind, s->size, false, latency_end() - begin);
 	return ptr;
 }
 
-/* The block has grown, or been born, from that size. */
-static void touch(const struct special *s, uint64_t from)
+/* The block in the slot has grown, or been born, from that size. */
+static ALWAYS void touch(const struct special *s, uint64_t from)
 {
 	if (s->part && setting.touch == RUN_TOUCH_PAGES)
 		touch_pages(s->slot->ptr, s->size, s->part->slot, s->part->size);
@@ -90,12 +95,15 @@ static void touch(const struct special *s, uint64_t from)
 		touch_part(setting.touch, s->slot->ptr, from, s->size);
 }
 
-/* Whoever waits for the object may go on. */
-static void publish(struct worker *worker, const struct special *s, bool awaited)
+/* Whoever waits for the object may go on. Returns its identity. */
+static ALWAYS uint64_t publish(struct worker *worker, const struct special *s)
 {
-	atomic_store_explicit(&s->slot->identity, worker->identity++, memory_order_release);
-	if (awaited)
+	uint64_t identity = worker->identity++;
+
+	atomic_store_explicit(&s->slot->identity, identity, memory_order_release);
+	if (unlikely(s->op->code & PLAN_AWAITED))
 		gate_announce(s->slot);
+	return identity;
 }
 
 /*
@@ -109,35 +117,36 @@ static void run_failing(struct worker *worker, const struct special *s)
 
 	if (s->kind >= TRACE_NEW)
 		calm.kind = TRACE_MALLOC;
-	ptr = allocate(worker, &calm);
+	ptr = allocate(worker, &calm, false);
 	if (!ptr)
 		return;
 	verbs[TRACE_FREE].call((uintptr_t)ptr, 0, 0);
 	atomic_fetch_add(&setting.surprises, 1);
 }
 
-static void run_birth(struct worker *worker, const struct special *s, bool awaited)
+/* These run one call, and return what it is about to the digest. */
+static ALWAYS uint64_t run_birth(struct worker *worker, const struct special *s, const bool bare)
 {
 	void *ptr;
 
-	if (s->flags & PLAN_FAILED) {
+	if (!bare && s->flags & PLAN_FAILED) {
 		run_failing(worker, s);
-		return;
+		return 0;
 	}
-	ptr = allocate(worker, s);
-	if (!ptr && s->size)
+	ptr = allocate(worker, s, bare);
+	if (unlikely(!ptr) && s->size)
 		special_exhausted(worker, s->kind, s->size);
 	s->slot->ptr = ptr;
-	if (setting.census)
+	if (!bare && setting.census)
 		census_birth(ptr, s->size);
-	if (setting.check)
+	if (!bare && setting.check)
 		watch_birth(ptr, s->kind, s->size, s->detail, worker->copy | worker->identity);
 	else
 		touch(s, 0);
-	publish(worker, s, awaited);
+	return publish(worker, s);
 }
 
-static void release(const struct special *s)
+static ALWAYS void release(const struct special *s)
 {
 	const struct verb *verb = &verbs[s->kind];
 	uintptr_t ptr = (uintptr_t)s->slot->ptr;
@@ -147,51 +156,48 @@ static void release(const struct special *s)
 	case TRACE_DELETE_ARRAY_ALIGNED:
 	case TRACE_DELETE_ALIGNED_NOTHROW:
 	case TRACE_DELETE_ARRAY_ALIGNED_NOTHROW:
-		verb->call(ptr, s->detail, verbs_extra(TRACE_NEW_NOTHROW));
+		verb->call(ptr, s->detail, verb->extra);
 		break;
 	default:
 		verb->call(ptr, s->size, s->detail);
 	}
 }
 
-static void run_death(struct worker *worker, const struct special *s, uint64_t identity)
+static ALWAYS uint64_t run_death(struct worker *worker, const struct special *s, const bool bare)
 {
+	uint64_t identity = atomic_load_explicit(&s->slot->identity, memory_order_relaxed);
 	uint64_t begin;
 
-	if (setting.census)
+	if (!bare && setting.census)
 		census_death(s->slot->ptr, s->size);
-	if (setting.check)
+	if (!bare && setting.check)
 		watch_death(s->slot->ptr, s->kind, s->size, worker->copy | identity);
-	if (!setting.latency) {
-		release(s);
-		return;
-	}
-	begin = latency_begin();
+	begin = !bare && setting.latency ? latency_begin() : 0;
 	release(s);
-	latency_add(worker, s->kind, s->size, s->remote, latency_end() - begin);
+	if (!bare && setting.latency)
+		latency_add(worker, s->kind, s->size, latency_remote(worker, identity),
+			    latency_end() - begin);
+	return identity;
 }
 
-static void *resize(const struct special *s, void *old)
+static ALWAYS void *resize(const struct special *s, void *old, const bool bare)
 {
 	const struct verb *verb = &verbs[s->kind];
 
-	if (setting.keys)
-		return verb->call((uintptr_t)old, s->size, key_of(s));
-	if (s->kind == TRACE_REALLOCARRAY)
-		return verb->call((uintptr_t)old, s->size, 1);
-	return verb->call((uintptr_t)old, s->size, 0);
+	return verb->call((uintptr_t)old, s->size, !bare && setting.keys ? key_of(s) : verb->extra);
 }
 
-static void *reallocate(struct worker *worker, const struct special *s, void *old)
+/* old_identity: 0 for NULL. */
+static ALWAYS void *reallocate(struct worker *worker, const struct special *s, void *old,
+			       uint64_t old_identity, const bool bare)
 {
-	uint64_t begin;
-	void *ptr;
+	uint64_t begin = !bare && setting.latency ? latency_begin() : 0;
+	void *ptr = resize(s, old, bare);
 
-	if (!setting.latency)
-		return resize(s, old);
-	begin = latency_begin();
-	ptr = resize(s, old);
-	latency_add(worker, s->kind, s->size, s->remote, latency_end() - begin);
+	if (!bare && setting.latency)
+		latency_add(worker, s->kind, s->size,
+			    old_identity && latency_remote(worker, old_identity),
+			    latency_end() - begin);
 	return ptr;
 }
 
@@ -205,7 +211,7 @@ static void run_release(struct worker *worker, const struct special *s, void *ol
 		census_death(old, s->detail);
 	if (setting.check && old)
 		watch_death(old, s->kind, s->detail, worker->copy | old_identity);
-	ptr = reallocate(worker, s, old);
+	ptr = reallocate(worker, s, old, old_identity, false);
 	if (ptr)
 		verbs[TRACE_FREE].call((uintptr_t)ptr, 0, 0);
 }
@@ -214,19 +220,19 @@ static void run_release(struct worker *worker, const struct special *s, void *ol
  * A realloc that failed when recorded: the object lives on, in the new block if there is one now.
  * It is published anew, so that whoever frees it waits until it is no longer needed here.
  */
-static void run_failing_change(struct worker *worker, const struct special *s, void *old,
-			       uint64_t old_identity, bool awaited)
+static uint64_t run_failing_change(struct worker *worker, const struct special *s, void *old,
+				   uint64_t old_identity)
 {
 	void *ptr;
 
 	if (setting.census)
 		census_death(old, s->detail);
-	ptr = reallocate(worker, s, old);
+	ptr = reallocate(worker, s, old, old_identity, false);
 	atomic_fetch_add(&setting.surprises, !!ptr);
 	if (s->flags & PLAN_FROM_NULL) {
 		if (ptr)
 			verbs[TRACE_FREE].call((uintptr_t)ptr, 0, 0);
-		return;
+		return 0;
 	}
 	if (ptr)
 		s->slot->ptr = ptr;
@@ -235,84 +241,92 @@ static void run_failing_change(struct worker *worker, const struct special *s, v
 	if (setting.check)
 		watch_change(s->slot->ptr, s->kind, s->detail, worker->copy | old_identity,
 			     s->detail, worker->copy | worker->identity);
-	publish(worker, s, awaited);
+	return publish(worker, s);
 }
 
-static void run_change(struct worker *worker, const struct special *s, uint64_t old_identity,
-		       bool awaited)
+/* Returns the new object's identity, 0 if there is none. */
+static ALWAYS uint64_t run_change(struct worker *worker, const struct special *s, void *old,
+				  uint64_t old_identity, const bool bare)
 {
-	bool from_null = s->flags & PLAN_FROM_NULL;
-	void *old = from_null ? NULL : s->slot->ptr;
 	void *ptr;
 
-	if (s->flags & PLAN_FAILED) {
-		run_failing_change(worker, s, old, old_identity, awaited);
-		return;
-	}
-	if (s->flags & PLAN_TO_NOTHING) {
+	if (!bare && s->flags & PLAN_FAILED)
+		return run_failing_change(worker, s, old, old_identity);
+	if (!bare && s->flags & PLAN_TO_NOTHING) {
 		run_release(worker, s, old, old_identity);
-		return;
+		return 0;
 	}
-	if (setting.census)
+	if (!bare && setting.census)
 		census_death(old, s->detail);
-	ptr = reallocate(worker, s, old);
-	if (!ptr && s->size)
+	ptr = reallocate(worker, s, old, old_identity, bare);
+	if (unlikely(!ptr) && s->size)
 		special_exhausted(worker, s->kind, s->size);
 	s->slot->ptr = ptr;
-	if (setting.census)
+	if (!bare && setting.census)
 		census_birth(ptr, s->size);
-	if (setting.check && from_null)
+	if (!bare && setting.check && s->flags & PLAN_FROM_NULL)
 		watch_birth(ptr, s->kind, s->size, 0, worker->copy | worker->identity);
-	else if (setting.check)
+	else if (!bare && setting.check)
 		watch_change(ptr, s->kind, s->detail, worker->copy | old_identity, s->size,
 			     worker->copy | worker->identity);
 	else
 		touch(s, s->detail);
-	publish(worker, s, awaited);
+	return publish(worker, s);
+}
+
+static ALWAYS uint64_t run_objects(struct worker *worker, const struct special *s, const bool bare)
+{
+	uint64_t old_identity = 0;
+	void *old = NULL;
+
+	if (shape_frees(s->kind))
+		return run_death(worker, s, bare);
+	if (!shape_changes(s->kind))
+		return run_birth(worker, s, bare);
+	if (!(s->flags & PLAN_FROM_NULL)) {
+		old = s->slot->ptr;
+		old_identity = atomic_load_explicit(&s->slot->identity, memory_order_relaxed);
+	}
+	return digest_pair(old_identity, run_change(worker, s, old, old_identity, bare));
 }
 
 /* part: the entry before, if that tells what is touched; else NULL. */
-static const struct plan_op *run_call(struct worker *worker, const struct plan_op *op,
-				      const struct plan_op *part)
+static ALWAYS const struct plan_op *run(struct worker *worker, const struct plan_op *op,
+					const struct plan_op *part, const bool bare)
 {
 	static const struct plan_operand none;
-	bool plain = !(op->code & PLAN_SPECIAL);
+	bool plain = !bare && !(op->code & PLAN_SPECIAL);
 	const struct plan_operand *operand = plain ? &none : (const void *)(op + 1);
-	bool awaited = op->code & PLAN_AWAITED;
-	struct special s = {
+	const struct special s = {
+		.op = op,
 		.kind = op->code & PLAN_VERB,
-		.site = op->code >> PLAN_SITE_SHIFT,
 		.size = (uint64_t)operand->size_high << 32 | op->size,
 		.detail = (uint64_t)operand->old_high << 32 | operand->detail,
-		.flags = operand->flags,
+		.flags = bare ? operand->flags & PLAN_FROM_NULL : operand->flags,
 		.slot = &worker->slots[op->slot],
 		.part = part,
 	};
-	bool foreign = s.flags & PLAN_FOREIGN;
-	bool old_known = !foreign && !(s.flags & PLAN_FROM_NULL) &&
-			 (shape_changes(s.kind) || shape_frees(s.kind));
-	bool born = !foreign && !shape_frees(s.kind) && !(s.flags & PLAN_TO_NOTHING) &&
-		    (!(s.flags & PLAN_FAILED) || old_known);
-	uint64_t old =
-		old_known ? atomic_load_explicit(&s.slot->identity, memory_order_relaxed) : 0;
-	uint64_t new = born ? worker->identity : 0;
-	uint64_t objects = shape_changes(s.kind) ? digest_pair(old, new) : old | new;
-	uint64_t term = digest_term(op->code & PLAN_IDENTITY, s.size,
-				    plain ? 0 : digest_detail(s.detail, s.flags), objects);
+	/* A foreign block is not there. */
+	uint64_t objects = s.flags & PLAN_FOREIGN ? 0 : run_objects(worker, &s, bare);
+	uint64_t detail = plain ? 0 : digest_detail(s.detail, s.flags);
 
-	s.remote = old_known && latency_remote(worker, old);
-	if (foreign)
-		; /* what it was made with is not there */
-	else if (shape_changes(s.kind))
-		run_change(worker, &s, old, awaited);
-	else if (shape_frees(s.kind))
-		run_death(worker, &s, old);
-	else
-		run_birth(worker, &s, awaited);
-	if (setting.census && !foreign)
+	if (!bare && setting.census && !(s.flags & PLAN_FOREIGN))
 		census_call();
-	worker->digest = digest_next(worker->digest, term);
+	worker->digest = digest_next(
+		worker->digest, digest_term(op->code & PLAN_IDENTITY, s.size, detail, objects));
 	return op + (plain ? 1 : 2);
+}
+
+static __attribute__((noinline)) const struct plan_op *run_bare(struct worker *worker,
+								const struct plan_op *op)
+{
+	return run(worker, op, NULL, true);
+}
+
+static __attribute__((noinline)) const struct plan_op *
+run_any(struct worker *worker, const struct plan_op *op, const struct plan_op *part)
+{
+	return run(worker, op, part, false);
 }
 
 static void digest_verb(struct worker *worker, const struct plan_op *op)
@@ -331,7 +345,8 @@ static void verify_survivor(const struct worker *worker, const struct plan_op *o
 		  worker->copy | atomic_load_explicit(&slot->identity, memory_order_relaxed));
 }
 
-const struct plan_op *special_run(struct worker *worker, const struct plan_op *op)
+static __attribute__((noinline)) const struct plan_op *run_verb(struct worker *worker,
+								const struct plan_op *op)
 {
 	const struct plan_operand *operand = (const void *)(op + 1);
 
@@ -358,9 +373,18 @@ const struct plan_op *special_run(struct worker *worker, const struct plan_op *o
 		digest_verb(worker, op);
 		worker->ended = true;
 		return op + 1;
-	case PLAN_TOUCH:
-		return run_call(worker, op + 1, op);
-	default:
-		return run_call(worker, op, NULL);
+	default: /* PLAN_TOUCH */
+		return run_any(worker, op + 1, op);
 	}
+}
+
+const struct plan_op *special_run(struct worker *worker, const struct plan_op *op, bool bare)
+{
+	const struct plan_operand *operand = (const void *)(op + 1);
+
+	if (unlikely((op->code & PLAN_VERB) >= PLAN_WAIT))
+		return run_verb(worker, op);
+	if (likely(bare && !(operand->flags & ~PLAN_FROM_NULL)))
+		return run_bare(worker, op);
+	return run_any(worker, op, NULL);
 }

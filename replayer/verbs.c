@@ -19,13 +19,7 @@ static const char nothrow; /* stands for std::nothrow, whose address is never fo
 
 uintptr_t verbs_extra(unsigned kind)
 {
-	switch (kind) {
-	case TRACE_CALLOC:
+	if (kind == TRACE_CALLOC || kind == TRACE_REALLOCARRAY)
 		return 1;
-	case TRACE_NEW_NOTHROW:
-	case TRACE_NEW_ARRAY_NOTHROW:
-		return (uintptr_t)&nothrow;
-	default:
-		return 0;
-	}
+	return kind >= TRACE_NEW ? (uintptr_t)&nothrow : 0;
 }

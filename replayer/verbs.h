@@ -12,8 +12,7 @@
  */
 struct verb {
 	void *(*call)(uintptr_t, uintptr_t, uintptr_t);
-	uintptr_t
-		extra; /* second word of a plain allocation: calloc's other factor, nothrow's tag */
+	uintptr_t extra; /* last word: calloc's and reallocarray's other factor, nothrow's tag */
 };
 
 extern struct verb verbs[PLAN_VERB + 1];
@@ -25,7 +24,7 @@ extern size_t (*verbs_usable_size)(void *ptr);
 extern const char *const verbs_symbols[PLAN_VERB + 1];
 extern const char *const verbs_names[PLAN_VERB + 1];
 
-/* Second word of kind's plain call. */
+/* Last word of kind's calls; functions that take none ignore it. */
 uintptr_t verbs_extra(unsigned kind);
 
 #endif
