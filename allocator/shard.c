@@ -235,6 +235,8 @@ static size_t dirty_purge(struct shard *shard, struct segment *segment, uint64_t
 {
 	unsigned purged = segment_purge(segment, mask);
 
+	if (!purged)
+		return 0;
 	shard->dirty -= purged;
 	stat_add_shared(&stat_shared.purged_bytes, (uint64_t)purged << GRANULE_SHIFT);
 	return (size_t)purged << GRANULE_SHIFT;
@@ -245,14 +247,20 @@ static bool idle_over(const struct shard *shard)
 	return shard->out + shard->dirty > shard->peak + shard->peak / IDLE_SHARE + IDLE_LEAST;
 }
 
-/* Gives back idle pages while there are too many: the stale ones first. */
+/* Gives back idle pages while there are too many: the stale ones first. What the system refuses to
+ * take back (locked pages) it is not asked for again before the next step of decay. */
 static void idle_trim(struct shard *shard)
 {
 	for (int fresh = 0; fresh < 2; fresh++)
 		for (struct segment *segment = shard->list.last; segment; segment = segment->prev) {
+			uint64_t mask = fresh ? segment->dirty : segment->stale;
+
 			if (!idle_over(shard))
 				return;
-			dirty_purge(shard, segment, fresh ? segment->dirty : segment->stale);
+			if (mask && !dirty_purge(shard, segment, mask)) {
+				shard->peak = shard->out + shard->dirty;
+				return;
+			}
 		}
 }
 

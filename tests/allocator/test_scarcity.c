@@ -13,8 +13,11 @@
 
 #include "allocator/hakmem.h"
 #include "allocator/os.h"
+#include "allocator/shard.h"
 
 static long maps_left = -1; /* negative: no limit */
+static bool purges_refused;
+static unsigned purges; /* asked for */
 
 void *__real_os_map(size_t bytes);
 int __real_os_map_at(void *addr, size_t bytes);
@@ -45,7 +48,8 @@ int __wrap_os_map_at(void *addr, size_t bytes)
 
 bool __wrap_os_purge(void *addr, size_t bytes)
 {
-	return refused() ? false : __real_os_purge(addr, bytes);
+	purges++;
+	return purges_refused || refused() ? false : __real_os_purge(addr, bytes);
 }
 
 bool __wrap_os_move(void *addr, size_t old_bytes, void *target, size_t bytes)
@@ -149,6 +153,40 @@ static void a_hopeless_request_purges_nothing(void **state)
 	assert_int_equal(after.purged_bytes, before.purged_bytes);
 }
 
+/* As of locked pages: a step of decay may ask for each run, but not every run that is taken. */
+static void what_is_not_taken_back_is_left_alone(void **state)
+{
+	void *run[16], *keep[16], *again;
+	unsigned asked;
+	bool zero;
+
+	(void)state;
+	for (int at = 0; at < 16; at++) {
+		run[at] = shard_take(1, SHARD_ANY, 32, 1, &zero);
+		keep[at] = shard_take(1, SHARD_ANY, 32, 1, &zero);
+	}
+	for (int at = 0; at < 16; at++)
+		shard_give(run[at], 32);
+	purges_refused = true;
+	for (int step = 0; step < 20; step++) {
+		asked = purges;
+		assert_int_equal(shard_purge(1, false), 0);
+		assert_in_range(purges - asked, 0, 16 + 1);
+		asked = purges;
+		for (int at = 0; at < 100; at++) {
+			again = shard_take(1, SHARD_ANY, 32, 1, &zero);
+			assert_false(zero);
+			shard_give(again, 32);
+		}
+		assert_in_range(purges - asked, 0, 1);
+	}
+	purges_refused = false;
+	assert_int_equal(shard_purge(1, true), 16 * 32 * GRANULE);
+	for (int at = 0; at < 16; at++)
+		shard_give(keep[at], 32);
+	shard_purge(1, true);
+}
+
 static void realloc_falls_back_to_copying(void **state)
 {
 	char *ptr = hak_malloc(3 << 20), *wall = hak_malloc(3 << 20);
@@ -233,6 +271,7 @@ int main(void)
 		cmocka_unit_test(the_first_segment_is_all_there_is),
 		cmocka_unit_test(any_call_may_fail),
 		cmocka_unit_test(a_hopeless_request_purges_nothing),
+		cmocka_unit_test(what_is_not_taken_back_is_left_alone),
 		cmocka_unit_test(realloc_falls_back_to_copying),
 		cmocka_unit_test(idle_memory_makes_room_within_a_limit),
 		cmocka_unit_test(kept_whales_make_room_for_small_blocks),
