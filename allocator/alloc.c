@@ -263,7 +263,7 @@ void *alloc_aligned(size_t align, size_t size)
 	if (size > PTRDIFF_MAX)
 		return with_errno(NULL);
 	ptr = aligned_try(align, size);
-	if (!ptr && idle_release(size))
+	if (!ptr && idle_release(size > align ? size : align))
 		ptr = aligned_try(align, size);
 	return with_errno(ptr);
 }
@@ -411,29 +411,39 @@ static bool span_resize(void *ptr, unsigned cls, size_t size)
 	return true;
 }
 
-void *alloc_resize(void *ptr, size_t size)
+/* The block, of `usable` bytes, without a copy of what is in it; NULL: that cannot be. */
+static void *uncopied_resize(void *ptr, size_t usable, size_t size)
 {
-	size_t usable = alloc_usable(ptr);
 	uint32_t word = window_get(ptr);
 	unsigned cls = word & WINDOW_CLASS_MASK;
 	void *moved;
 
 	if (cls == CLASS_WHALE) {
 		moved = in_pools(size) ? NULL : whale_realloc(ptr, size);
-		if (moved) {
-			window_set(moved, word);
-			return moved;
-		}
-	} else if (cls == CLASS_STRETCH) {
-		moved = in_pools(size) ? NULL : stretch_realloc(ptr, word, size);
 		if (moved)
-			return moved;
-	} else if ((size <= usable && size >= usable / KEEP_SHARE) || span_resize(ptr, cls, size)) {
-		return ptr;
+			window_set(moved, word);
+		return moved;
 	}
+	if (cls == CLASS_STRETCH)
+		return in_pools(size) ? NULL : stretch_realloc(ptr, word, size);
+	if ((size <= usable && size >= usable / KEEP_SHARE) || span_resize(ptr, cls, size))
+		return ptr;
+	return NULL;
+}
+
+void *alloc_resize(void *ptr, size_t size)
+{
+	size_t usable = alloc_usable(ptr);
+	void *moved = uncopied_resize(ptr, usable, size);
+
+	if (moved)
+		return moved;
 	moved = alloc_fast(size);
+	if (!moved && size <= usable)
+		return ptr;
+	/* By now what lay idle has gone back to the system. */
 	if (!moved)
-		return size <= usable ? ptr : NULL;
+		return uncopied_resize(ptr, usable, size);
 	memcpy(moved, ptr, size < usable ? size : usable);
 	free_fast(ptr);
 	return moved;

@@ -16,12 +16,16 @@
 #include "allocator/shard.h"
 
 static long maps_left = -1; /* negative: no limit */
+static bool moves_refused = true;
 static bool purges_refused;
 static unsigned purges; /* asked for */
 
 void *__real_os_map(size_t bytes);
 int __real_os_map_at(void *addr, size_t bytes);
 bool __real_os_purge(void *addr, size_t bytes);
+bool __real_os_move(void *addr, size_t old_bytes, void *target, size_t bytes);
+bool __real_os_lift(void *addr, size_t old_bytes, void *target, size_t bytes);
+bool __real_os_resize(void *addr, size_t old_bytes, size_t bytes);
 void *__wrap_os_map(size_t bytes);
 int __wrap_os_map_at(void *addr, size_t bytes);
 bool __wrap_os_purge(void *addr, size_t bytes);
@@ -54,24 +58,17 @@ bool __wrap_os_purge(void *addr, size_t bytes)
 
 bool __wrap_os_move(void *addr, size_t old_bytes, void *target, size_t bytes)
 {
-	(void)addr;
-	(void)old_bytes;
-	(void)target;
-	(void)bytes;
-	return false;
+	return moves_refused ? false : __real_os_move(addr, old_bytes, target, bytes);
 }
 
 bool __wrap_os_lift(void *addr, size_t old_bytes, void *target, size_t bytes)
 {
-	return __wrap_os_move(addr, old_bytes, target, bytes);
+	return moves_refused ? false : __real_os_lift(addr, old_bytes, target, bytes);
 }
 
 bool __wrap_os_resize(void *addr, size_t old_bytes, size_t bytes)
 {
-	(void)addr;
-	(void)old_bytes;
-	(void)bytes;
-	return false;
+	return moves_refused ? false : __real_os_resize(addr, old_bytes, bytes);
 }
 
 /* The first segment is mapped from the start; nothing comes after it until the system relents. */
@@ -148,6 +145,7 @@ static void a_hopeless_request_purges_nothing(void **state)
 	hak_stats_get(&before);
 	for (int at = 0; at < 10; at++)
 		assert_null(hak_malloc(PTRDIFF_MAX - 4096));
+	assert_null(hak_memalign((size_t)1 << 62, 100));
 	hak_stats_get(&after);
 	assert_int_equal(after.purge_calls, before.purge_calls);
 	assert_int_equal(after.purged_bytes, before.purged_bytes);
@@ -238,6 +236,28 @@ static void idle_memory_makes_room_within_a_limit(void **state)
 	hak_free(ptr);
 }
 
+/* The same for a Whale that grows, with no need of a copy. */
+static void idle_memory_lets_a_whale_grow(void **state)
+{
+	struct rlimit old, limit;
+	char *ptr = hak_malloc(100 << 20);
+
+	(void)state;
+	strcpy(ptr, "kept");
+	hak_free(hak_malloc(45 << 20));
+	assert_int_equal(getrlimit(RLIMIT_AS, &old), 0);
+	limit = old;
+	limit.rlim_cur = address_space() + (10 << 20);
+	assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
+	moves_refused = false;
+	ptr = hak_realloc(ptr, 140 << 20);
+	moves_refused = true;
+	assert_int_equal(setrlimit(RLIMIT_AS, &old), 0);
+	assert_non_null(ptr);
+	assert_string_equal(ptr, "kept");
+	hak_free(ptr);
+}
+
 /* The same for small blocks, which need a segment where there are kept Whales. */
 static void kept_whales_make_room_for_small_blocks(void **state)
 {
@@ -274,6 +294,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_taken_back_is_left_alone),
 		cmocka_unit_test(realloc_falls_back_to_copying),
 		cmocka_unit_test(idle_memory_makes_room_within_a_limit),
+		cmocka_unit_test(idle_memory_lets_a_whale_grow),
 		cmocka_unit_test(kept_whales_make_room_for_small_blocks),
 	};
 
