@@ -42,8 +42,7 @@ static bool idle_release(size_t size)
 	/* Below a limit there may be room besides, which nobody counts. */
 	if (size > mapped && (!os_address_limited() || size > os_address_limit()))
 		return false;
-	thread_trim();
-	return true;
+	return thread_relieve();
 }
 
 /* A Whale. Pages that lie idle in the shards make room for fresh ones. */

@@ -462,6 +462,17 @@ void heap_free(struct heap *heap, unsigned cls, void *ptr)
 
 /* Draining and upkeep */
 
+bool heap_caches(struct heap *heap)
+{
+	for (unsigned cls = 1; cls < CLASS_END; cls++)
+		if (stack_count(heap, cls))
+			return true;
+	for (unsigned pool = 0; heap->pools && pool < HEAP_POOLS; pool++)
+		if (heap->pools[pool] && heap_caches(heap->pools[pool]))
+			return true;
+	return false;
+}
+
 void heap_drain(struct heap *heap)
 {
 	stacks_flush(heap, 1);

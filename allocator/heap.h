@@ -58,6 +58,7 @@ struct heap {
 	struct heap **pools; /* HEAP_POOLS of them, each NULL until it is used; NULL: none */
 	struct counters counters;
 	struct cache parked;
+	uint64_t relieved;        /* what all had given back when it found no memory */
 	_Atomic(uint32_t) state;  /* enum heap_state */
 	struct heap *next, *prev; /* among idle heaps */
 };
@@ -95,6 +96,9 @@ void heap_free(struct heap *heap, unsigned cls, void *ptr);
 
 /* Sends a block back to the owner of its slab, another heap. */
 void heap_send(struct heap *heap, struct slab *slab, void *ptr);
+
+/* True if there are cached blocks. */
+bool heap_caches(struct heap *heap);
 
 /* Puts all cached blocks back, takes remote frees in and gives empty slabs back to their shards. */
 void heap_drain(struct heap *heap);

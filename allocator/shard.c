@@ -511,6 +511,15 @@ size_t shard_granules(void)
 	return out;
 }
 
+uint64_t shard_returned(void)
+{
+	uint64_t sum = 0;
+
+	for (unsigned number = 0; number < SHARD_MOST; number++)
+		sum += atomic_load_explicit(&shards[number].returned, memory_order_relaxed);
+	return sum;
+}
+
 void shard_stats(struct hak_stats *sum)
 {
 	for (unsigned number = 0; number < SHARD_MOST; number++) {

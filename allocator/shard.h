@@ -111,6 +111,9 @@ struct slab *shard_find_remote(unsigned cls, struct segment **cursor);
 /* Adds what the shards count. */
 void shard_stats(struct hak_stats *sum);
 
+/* Runs that were given back. */
+uint64_t shard_returned(void);
+
 /* Granules given out. */
 size_t shard_granules(void);
 

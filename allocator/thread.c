@@ -34,6 +34,7 @@ static struct lock shared_lock;
 static _Atomic(struct heap *) shared_heap;
 
 static _Atomic uint32_t decay_ticks;
+static _Atomic uint64_t ends; /* of threads */
 
 static void list_push(struct heap_list *list, struct heap *heap)
 {
@@ -96,6 +97,7 @@ static void thread_end(void *heap_of_thread)
 	outbox_flush(&heap->outbox, &heap->counters);
 	cache_park(heap);
 	cache_self.exited = true;
+	stat_add_shared(&ends, 1);
 	lock_take(&lock);
 	state_set(heap, HEAP_IDLE);
 	list_push(&idle, heap);
@@ -244,6 +246,42 @@ size_t thread_trim(void)
 		bytes += shard_purge(shard, true);
 	}
 	return bytes;
+}
+
+static void passed_on_add(struct heap *heap, void *sum)
+{
+	const struct counters *counters = &heap->counters;
+
+	*(uint64_t *)sum += atomic_load_explicit(&counters->flushes, memory_order_relaxed) +
+			    atomic_load_explicit(&counters->remote_frees, memory_order_relaxed) +
+			    atomic_load_explicit(&counters->remote_batches, memory_order_relaxed);
+}
+
+/* Grows whenever a thread lets go of memory, but for the blocks that it caches. */
+static uint64_t given_back(void)
+{
+	uint64_t sum = atomic_load_explicit(&ends, memory_order_relaxed) +
+		       atomic_load_explicit(&stat_shared.unmapped_bytes, memory_order_relaxed) +
+		       shard_returned();
+
+	heap_each(passed_on_add, &sum);
+	return sum;
+}
+
+bool thread_relieve(void)
+{
+	bool any = keep_trim() || whale_tick(true) || stretch_release();
+	uint64_t before = given_back();
+	struct heap *heap = thread_enter();
+
+	if (heap) {
+		any = any || heap_caches(heap) || heap->relieved != before;
+		heap->relieved = before;
+		thread_leave(heap);
+	}
+	if (any || !heap)
+		thread_trim();
+	return any || !heap;
 }
 
 /* Fork */

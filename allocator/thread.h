@@ -23,6 +23,9 @@ void thread_leave(struct heap *heap);
 /* Gives back what it can of this thread's heap, of dead threads' heaps and of the shards. Bytes. */
 size_t thread_trim(void);
 
+/* The same for a thread that found no memory; false: there is nothing since it last did so. */
+bool thread_relieve(void);
+
 /* Runs once what must come before the first allocation. False: no memory. */
 bool thread_start(void);
 

@@ -1,5 +1,6 @@
 /* The system refuses: every call must fail cleanly, and work again when the system relents. */
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -185,6 +186,76 @@ static void what_is_not_taken_back_is_left_alone(void **state)
 	shard_purge(1, true);
 }
 
+static void *thread_of_one_block(void *size)
+{
+	hak_free(hak_malloc((size_t)size));
+	return NULL;
+}
+
+static void *fill(size_t size)
+{
+	void *list = NULL, *ptr;
+
+	while ((ptr = hak_malloc(size))) {
+		*(void **)ptr = list;
+		list = ptr;
+	}
+	return list;
+}
+
+static void *list_drop(void *list)
+{
+	void *next = *(void **)list;
+
+	hak_free(list);
+	return next;
+}
+
+static uint64_t heaps_drained(void)
+{
+	struct hak_stats stats = {.size = sizeof(stats)};
+
+	hak_stats_get(&stats);
+	return stats.heaps_drained;
+}
+
+/* Refused again and again, a thread drains all dead threads' heaps only if something came back. */
+static void refusals_look_for_idle_memory_once(void **state)
+{
+	pthread_t thread;
+	void *large, *small;
+	uint64_t before;
+	int dropped = 0;
+
+	(void)state;
+	assert_int_equal(pthread_create(&thread, NULL, thread_of_one_block, (void *)100), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	hak_trim(0);
+	maps_left = 4;
+	large = fill(30000);
+	small = fill(100);
+	before = heaps_drained();
+	for (int at = 0; at < 100; at++) {
+		assert_null(hak_malloc(100));
+		assert_null(hak_memalign(64, 100));
+		assert_null(hak_malloc(1 << 20));
+	}
+	assert_int_equal(heaps_drained(), before);
+	/* This thread caches them: once the eight of a slab are free, they serve another size. */
+	for (void *ptr = NULL; !ptr; dropped++) {
+		assert_in_range(dropped, 0, 7);
+		large = list_drop(large);
+		ptr = hak_malloc(100);
+		hak_free(ptr);
+	}
+	maps_left = -1;
+	while (large)
+		large = list_drop(large);
+	while (small)
+		small = list_drop(small);
+	hak_trim(0);
+}
+
 static void realloc_falls_back_to_copying(void **state)
 {
 	char *ptr = hak_malloc(3 << 20), *wall = hak_malloc(3 << 20);
@@ -292,6 +363,7 @@ int main(void)
 		cmocka_unit_test(any_call_may_fail),
 		cmocka_unit_test(a_hopeless_request_purges_nothing),
 		cmocka_unit_test(what_is_not_taken_back_is_left_alone),
+		cmocka_unit_test(refusals_look_for_idle_memory_once),
 		cmocka_unit_test(realloc_falls_back_to_copying),
 		cmocka_unit_test(idle_memory_makes_room_within_a_limit),
 		cmocka_unit_test(idle_memory_lets_a_whale_grow),
