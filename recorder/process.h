@@ -23,7 +23,6 @@ struct process {
 	uint32_t number; /* in the session */
 	pid_t pid;
 	int pidfd;      /* -1: none */
-	bool gone;      /* ended, or replaced by another image */
 	char *path;     /* of the trace */
 	bool first;     /* the process that hakrec started */
 	uint32_t image; /* how many images this process id had before */
