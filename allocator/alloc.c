@@ -65,7 +65,33 @@ static void *region_alloc(struct heap *heap, size_t size, size_t align, bool *ze
 	return ptr;
 }
 
-static void *any_try(size_t size, bool *zero)
+/* A span at a multiple of align, which is more than a granule and at most a slot. */
+static void *span_aligned(struct heap *heap, size_t align, size_t size)
+{
+	unsigned cls = class_in_use(size > GRANULE ? size : GRANULE);
+	bool zero;
+	void *ptr = shard_take(heap->shard, SHARD_ANY, class_table[cls].granules,
+			       (unsigned)(align >> GRANULE_SHIFT), &zero);
+
+	if (ptr)
+		window_set(ptr, cls);
+	return ptr;
+}
+
+static void *aligned_from(struct heap *heap, size_t align, size_t size)
+{
+	size_t rounded = (size + align - 1) & ~(align - 1);
+
+	if (align > SLOT || rounded < size || !in_pools(size))
+		return region_alloc(heap, size, align, NULL);
+	if (align > GRANULE && class_most > MID_MOST)
+		return span_aligned(heap, align, size);
+	if (!in_pools(rounded))
+		return region_alloc(heap, size, align, NULL);
+	return heap_alloc(heap, class_aligned(size, align), NULL);
+}
+
+static void *any_try(size_t align, size_t size, bool *zero)
 {
 	struct heap *heap = thread_enter();
 	void *ptr;
@@ -74,7 +100,9 @@ static void *any_try(size_t size, bool *zero)
 		*zero = false;
 	if (__builtin_expect(!heap, 0))
 		return NULL;
-	if (in_pools(size))
+	if (align > 16)
+		ptr = aligned_from(heap, align, size);
+	else if (in_pools(size))
 		ptr = heap_alloc(heap, class_in_use(size), zero);
 	else
 		ptr = region_alloc(heap, size, 1, zero);
@@ -82,13 +110,13 @@ static void *any_try(size_t size, bool *zero)
 	return ptr;
 }
 
-/* A block of any size; *zero (unless NULL): all its bytes are known to be 0. */
-static void *any_alloc(size_t size, bool *zero)
+/* A block of any size and alignment; *zero (unless NULL): all its bytes are known to be 0. */
+static void *any_alloc(size_t align, size_t size, bool *zero)
 {
-	void *ptr = any_try(size, zero);
+	void *ptr = any_try(align, size, zero);
 
-	if (__builtin_expect(!ptr, 0) && idle_release(size))
-		ptr = any_try(size, zero);
+	if (__builtin_expect(!ptr, 0) && idle_release(size > align ? size : align))
+		ptr = any_try(align, size, zero);
 	return with_errno(ptr);
 }
 
@@ -134,7 +162,7 @@ void *alloc_plain(size_t size)
 	} else if (heap && size <= LARGE_MOST) {
 		ptr = stack_pop(heap, size);
 	}
-	return __builtin_expect(ptr != NULL, 1) ? ptr : any_alloc(size, NULL);
+	return __builtin_expect(ptr != NULL, 1) ? ptr : any_alloc(1, size, NULL);
 }
 
 static __attribute__((noinline, cold)) void *step_and_alloc(size_t size)
@@ -153,7 +181,7 @@ void *alloc_counted(size_t size)
 
 static void *usual_alloc(size_t size)
 {
-	return any_alloc(size, NULL);
+	return any_alloc(1, size, NULL);
 }
 
 static void *usual_fresh(size_t size)
@@ -185,7 +213,7 @@ const struct route route_counted = {alloc_counted, usual_fresh,   alloc_zeroed, 
 
 static void *first_alloc(size_t size)
 {
-	return thread_start() ? route.alloc(size) : any_alloc(size, NULL);
+	return thread_start() ? route.alloc(size) : any_alloc(1, size, NULL);
 }
 
 static void *first_zeroed(size_t size)
@@ -207,7 +235,7 @@ void *alloc_zeroed(size_t size)
 			memset(ptr, 0, size);
 		return ptr;
 	}
-	ptr = any_alloc(size, &zero);
+	ptr = any_alloc(1, size, &zero);
 	if (ptr && !zero)
 		memset(ptr, 0, size);
 	else if (ptr)
@@ -215,56 +243,13 @@ void *alloc_zeroed(size_t size)
 	return ptr;
 }
 
-/* A span at a multiple of align, which is more than a granule and at most a slot. */
-static void *span_aligned(struct heap *heap, size_t align, size_t size)
-{
-	unsigned cls = class_in_use(size > GRANULE ? size : GRANULE);
-	bool zero;
-	void *ptr = shard_take(heap->shard, SHARD_ANY, class_table[cls].granules,
-			       (unsigned)(align >> GRANULE_SHIFT), &zero);
-
-	if (ptr)
-		window_set(ptr, cls);
-	return ptr;
-}
-
-static void *aligned_from(struct heap *heap, size_t align, size_t size)
-{
-	size_t rounded = (size + align - 1) & ~(align - 1);
-
-	if (align > SLOT || rounded < size || !in_pools(size))
-		return region_alloc(heap, size, align, NULL);
-	if (align > GRANULE && class_most > MID_MOST)
-		return span_aligned(heap, align, size);
-	if (!in_pools(rounded))
-		return region_alloc(heap, size, align, NULL);
-	return heap_alloc(heap, class_aligned(size, align), NULL);
-}
-
-static void *aligned_try(size_t align, size_t size)
-{
-	struct heap *heap = thread_enter();
-	void *ptr;
-
-	if (!heap)
-		return NULL;
-	ptr = aligned_from(heap, align, size ? size : 1);
-	thread_leave(heap);
-	return ptr;
-}
-
 void *alloc_aligned(size_t align, size_t size)
 {
-	void *ptr;
-
 	if (align <= 16)
 		return alloc_fast(size);
 	if (size > PTRDIFF_MAX)
 		return with_errno(NULL);
-	ptr = aligned_try(align, size);
-	if (!ptr && idle_release(size > align ? size : align))
-		ptr = aligned_try(align, size);
-	return with_errno(ptr);
+	return any_alloc(align, size ? size : 1, NULL);
 }
 
 static bool on_granule(const void *ptr)
@@ -284,7 +269,7 @@ static _Noreturn __attribute__((noinline, cold)) void free_wrong(void *ptr)
  * others stay with the heap that frees them. */
 static void block_free(unsigned cls, void *ptr)
 {
-	struct slab *slab = shard_slab_head(ptr);
+	struct slab *slab = segment_slab_head(ptr);
 	struct heap *heap = thread_enter_to_free(slab->tag);
 
 	if (!heap) {

@@ -61,7 +61,7 @@ unsigned depot_add(void *run, unsigned cls, void **blocks, unsigned most)
 	unsigned count;
 
 	lock_take(&rack->lock);
-	slablist_push(&rack->avail, shard_slab_form(run, cls, 0, cls));
+	slablist_push(&rack->avail, segment_slab_form(run, cls, 0, cls));
 	stat_add(&rack->slabs, 1);
 	stat_add(&rack->made, 1);
 	count = rack_take(rack, blocks, most);
@@ -75,7 +75,7 @@ static void rack_retire(struct rack *rack, struct slab *slab)
 	slablist_remove(&rack->avail, slab);
 	stat_subtract(&rack->slabs, 1);
 	stat_add(&rack->retired, 1);
-	shard_give(shard_slab_run(slab), slab->granules);
+	shard_give(segment_slab_run(slab), slab->granules);
 }
 
 /*
@@ -115,7 +115,7 @@ void depot_put(unsigned cls, void **blocks, size_t count)
 	struct rack *held = NULL;
 
 	for (size_t at = 0; at < count;) {
-		struct slab *slab = shard_slab_checked(cls, blocks[at]);
+		struct slab *slab = segment_slab_checked(cls, blocks[at]);
 		struct rack *rack = rack_of(shard_number(blocks[at]), cls);
 
 		if (rack != held) {

@@ -24,7 +24,7 @@ static void empty_trim(struct estate *estate, unsigned most, struct counters *co
 		estate->empty_granules -= slab->granules;
 		stat_subtract(&estate->slab_granules, slab->granules);
 		stat_add(&counters->slabs_retired, 1);
-		shard_give(shard_slab_run(slab), slab->granules);
+		shard_give(segment_slab_run(slab), slab->granules);
 	}
 }
 
@@ -64,7 +64,7 @@ static void slab_collect(struct estate *estate, struct slab *slab, struct counte
 
 static void slab_own(struct estate *estate, void *run, unsigned cls, struct counters *counters)
 {
-	struct slab *slab = shard_slab_form(run, cls, estate->tag, estate_word(estate, cls));
+	struct slab *slab = segment_slab_form(run, cls, estate->tag, estate_word(estate, cls));
 
 	slablist_push(&estate->avail[cls], slab);
 	stat_add(&counters->slabs_created, 1);
@@ -91,7 +91,7 @@ static void empty_take(struct estate *estate, unsigned cls, struct counters *cou
 	if (fit->cls == cls)
 		slablist_push(&estate->avail[cls], fit);
 	else
-		slab_own(estate, shard_slab_run(fit), cls, counters);
+		slab_own(estate, segment_slab_run(fit), cls, counters);
 }
 
 /* Looks for remote frees in some of the class's full slabs, the longest not looked at first. */
@@ -162,7 +162,7 @@ void estate_put(struct estate *estate, unsigned cls, void **blocks, size_t count
 
 	while (at < count) {
 		uintptr_t granule = (uintptr_t)blocks[at] >> GRANULE_SHIFT;
-		struct slab *slab = shard_slab_checked(cls, blocks[at]);
+		struct slab *slab = segment_slab_checked(cls, blocks[at]);
 		unsigned free_before;
 
 		if (slab->tag != estate->tag) {

@@ -27,7 +27,7 @@ void pool_free(void *ptr, uint32_t word)
 {
 	struct heap *pool = heap_by_tag(word);
 	struct heap *heap = thread_enter_to_free(pool->owner->estate.tag);
-	struct slab *slab = shard_slab_head(ptr);
+	struct slab *slab = segment_slab_head(ptr);
 
 	if (!heap) {
 		slab_remote_push(slab, ptr, ptr);

@@ -158,6 +158,31 @@ unsigned segment_purge(struct segment *segment, uint64_t mask)
 	return purged;
 }
 
+struct slab *segment_slab_checked(unsigned cls, const void *ptr)
+{
+	/* The fast path took the address modulo the window; an alias of a block shows here. So does
+	 * a block that was free already when its slab went back. */
+	if (!window_holds(ptr))
+		notice_fatal("free of a foreign pointer:", ptr);
+	if ((window_get(ptr) & WINDOW_CLASS_MASK) != cls)
+		notice_fatal("double free of", ptr);
+	return segment_slab_head(ptr);
+}
+
+struct slab *segment_slab_form(void *run, unsigned cls, uint32_t tag, uint32_t word)
+{
+	unsigned granules = class_table[cls].granules;
+	struct slab *slab = segment_slab(run);
+
+	slab_format(slab, run, cls);
+	for (unsigned at = 0; at < granules; at++) {
+		slab[at].before = (uint8_t)at;
+		window_set((char *)run + ((size_t)at << GRANULE_SHIFT), word);
+	}
+	slab->tag = tag;
+	return slab;
+}
+
 struct slab *segment_find_remote(struct segment *segment, unsigned cls)
 {
 	for (unsigned at = 0; at < SEGMENT_GRANULES; at++) {

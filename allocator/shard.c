@@ -62,31 +62,6 @@ unsigned shard_count(void)
 	return count;
 }
 
-struct slab *shard_slab_checked(unsigned cls, const void *ptr)
-{
-	/* The fast path took the address modulo the window; an alias of a block shows here. So does
-	 * a block that was free already when its slab went back. */
-	if (!window_holds(ptr))
-		notice_fatal("free of a foreign pointer:", ptr);
-	if ((window_get(ptr) & WINDOW_CLASS_MASK) != cls)
-		notice_fatal("double free of", ptr);
-	return shard_slab_head(ptr);
-}
-
-struct slab *shard_slab_form(void *run, unsigned cls, uint32_t tag, uint32_t word)
-{
-	unsigned granules = class_table[cls].granules;
-	struct slab *slab = shard_slab(run);
-
-	slab_format(slab, run, cls);
-	for (unsigned at = 0; at < granules; at++) {
-		slab[at].before = (uint8_t)at;
-		window_set((char *)run + ((size_t)at << GRANULE_SHIFT), word);
-	}
-	slab->tag = tag;
-	return slab;
-}
-
 /* Under the shard's lock; the record outlives its segment, for the next one. */
 static struct segment *record_take(struct shard *shard)
 {

@@ -18,34 +18,6 @@
 #define SHARD_SPAN_MOST 32
 #define SHARD_RUN_MOST  512
 
-/* The record of the granule that ptr lies in; ptr lies in a segment. */
-static inline struct slab *shard_slab(const void *ptr)
-{
-	struct segment *segment = segment_of(ptr);
-
-	return &segment->slabs[((uintptr_t)ptr >> GRANULE_SHIFT) & (SEGMENT_GRANULES - 1)];
-}
-
-/* The same of the run's first granule: the slab's. */
-static inline struct slab *shard_slab_head(const void *ptr)
-{
-	struct slab *slab = shard_slab(ptr);
-
-	return slab - slab->before;
-}
-
-/* Where a slab's run begins. */
-static inline char *shard_slab_run(const struct slab *slab)
-{
-	return (char *)((uintptr_t)slab->start & ~(GRANULE - 1));
-}
-
-/* The slab of a block of `cls`; reports a pointer that is none. */
-struct slab *shard_slab_checked(unsigned cls, const void *ptr);
-
-/* Makes a run a slab of `cls`: `tag` says whose, and `word` stands for its blocks in the map. */
-struct slab *shard_slab_form(void *run, unsigned cls, uint32_t tag, uint32_t word);
-
 /* The shard that ptr's segment belongs to. */
 static inline unsigned shard_number(const void *ptr)
 {

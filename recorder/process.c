@@ -332,7 +332,6 @@ void process_look(struct process *p)
 {
 	p->published = p->waiting = 0;
 	meet_lanes(p);
-	account_read(&p->account, &p->ledger);
 	for (size_t i = 0; i < p->merge.count; i++) {
 		struct inlet *in = p->merge.lanes[i];
 		uint64_t count = atomic_load_explicit(&in->lane->count, memory_order_relaxed);

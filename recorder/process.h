@@ -48,7 +48,7 @@ struct process *process_create(struct session *s, uint32_t number, struct legacy
 /* Takes over the writer and begins the trace, which can be read from now on. */
 void process_begin(struct process *p, struct trace_writer *writer);
 
-/* Reads what the process tells, shows its lanes the tick and counts their records. */
+/* Shows the process's lanes the tick and counts their records. */
 void process_look(struct process *p);
 
 /* A thread has begun that was not met: its name can be read while it lives. */

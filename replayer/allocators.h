@@ -35,7 +35,7 @@ static inline const char *allocator_label(const struct allocator *allocator)
  * with `error` set; allocators_fini() in any case.
  */
 int allocators_find(struct allocators *allocators, const char *names);
-/* Is there one that takes HAKMEM_OPTIONS? */
+/* How many take HAKMEM_OPTIONS. */
 size_t allocators_hakmems(const struct allocators *allocators);
 
 void allocators_fini(struct allocators *allocators);

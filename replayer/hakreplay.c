@@ -113,6 +113,7 @@ static const char *lacking(const struct request *request, const struct allocator
 int main(int argc, char **argv)
 {
 	struct allocators allocators;
+	const char *lack;
 	struct request request;
 	struct trace *trace;
 	int status = 1;
@@ -122,8 +123,8 @@ int main(int argc, char **argv)
 	request_parse(&request, argc, argv);
 	if (allocators_find(&allocators, request.allocators)) {
 		complain("%s", allocators.error);
-	} else if (lacking(&request, &allocators)) {
-		complain("%s", lacking(&request, &allocators));
+	} else if ((lack = lacking(&request, &allocators))) {
+		complain("%s", lack);
 		status = 2;
 	} else if (trace_open(&trace, request.trace)) {
 		complain("%s", trace ? trace_error(trace) : strerror(ENOMEM));

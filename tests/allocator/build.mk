@@ -7,7 +7,7 @@ $(eval $(call unit,allocator/test_shard,tests/allocator/test_shard.c tests/alloc
 $(eval $(call unit,allocator/test_depot,tests/allocator/test_depot.c tests/allocator/trap.c $(ALLOCATOR_CORE),,$(trapped)))
 $(eval $(call unit,allocator/test_heap,tests/allocator/test_heap.c tests/allocator/trap.c $(ALLOCATOR_CORE),,$(trapped)))
 $(eval $(call unit,allocator/test_whale,tests/allocator/test_whale.c tests/allocator/trap.c $(ALLOCATOR_CORE),,$(trapped)))
-$(eval $(call unit,allocator/test_stretch,tests/allocator/test_stretch.c tests/allocator/trap.c $(ALLOCATOR_CORE),,$(trapped)))
+$(eval $(call unit,allocator/test_stretch,tests/allocator/test_stretch.c tests/allocator/trap.c $(ALLOCATOR_CORE),,$(trapped) -Wl$(comma)--wrap=stretch_kept_bytes))
 $(eval $(call unit,allocator/test_option,tests/allocator/test_option.c $(ALLOCATOR_CORE),,-Wl$(comma)--wrap=notice_warning))
 $(eval $(call unit,allocator/test_bandit,tests/allocator/test_bandit.c $(ALLOCATOR_CORE)))
 $(eval $(call unit,allocator/test_rule,tests/allocator/test_rule.c $(ALLOCATOR_CORE)))

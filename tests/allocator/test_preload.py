@@ -177,7 +177,7 @@ def test_cxx_operators_keep_their_promises(build: Path) -> None:
     assert "handler throws nothrow null after 4 calls\n" in done.stdout
 
 
-@pytest.mark.parametrize("mode", ["destructors", "many", "fork", "signal", "totals"])
+@pytest.mark.parametrize("mode", ["destructors", "many", "fork", "signal"])
 @pytest.mark.parametrize("options", ["", "tls=0", "tiny=0", "l25=0", "whale=0"])
 def test_threads_live_and_die(build: Path, mode: str, options: str) -> None:
     done = preloaded(build, helper(build, "threads"), mode, HAKMEM_OPTIONS=options)

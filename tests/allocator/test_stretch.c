@@ -12,6 +12,8 @@
 #include "allocator/hakmem.h"
 #include "allocator/os.h"
 #include "allocator/segment.h"
+#include "allocator/stretch.h"
+#include "allocator/totals.h"
 #include "tests/allocator/trap.h"
 
 #define MIB ((size_t)1 << 20)
@@ -230,6 +232,32 @@ static void frees_give_back(void **state)
 	hak_free(block[2]);
 }
 
+static size_t kept_since; /* by other threads, after the rest of the sums was read */
+
+size_t __real_stretch_kept_bytes(void);
+size_t __wrap_stretch_kept_bytes(void);
+
+size_t __wrap_stretch_kept_bytes(void)
+{
+	return __real_stretch_kept_bytes() + kept_since;
+}
+
+/* Other threads go on while it is summed up. */
+static void what_is_in_use_is_never_less_than_nothing(void **state)
+{
+	char *ptr = hak_malloc(3 * MIB);
+	size_t live = totals_live_bytes();
+
+	(void)state;
+	assert_true(live >= 3 * MIB);
+	kept_since = live - 1;
+	assert_int_equal(totals_live_bytes(), 1);
+	kept_since = live + 1;
+	assert_int_equal(totals_live_bytes(), 0);
+	kept_since = 0;
+	hak_free(ptr);
+}
+
 static void calloc_clears_what_may_be_dirty(void **state)
 {
 	char *dirty, *ptr;
@@ -353,6 +381,7 @@ int main(void)
 		cmocka_unit_test_setup(what_is_kept_is_bounded_whatever_the_order, fresh),
 		cmocka_unit_test_setup(memory_that_lies_idle_goes_back, fresh),
 		cmocka_unit_test_setup(frees_give_back, fresh),
+		cmocka_unit_test_setup(what_is_in_use_is_never_less_than_nothing, fresh),
 		cmocka_unit_test_setup(calloc_clears_what_may_be_dirty, fresh),
 		cmocka_unit_test_setup(realloc_grows_into_what_is_free, fresh),
 		cmocka_unit_test_setup(realloc_moves_pages_where_it_cannot, fresh),

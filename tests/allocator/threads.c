@@ -6,11 +6,9 @@
  *   closed       closes the standard streams early, then allocates and exits with 0
  *   private      16 threads that each replace their own blocks
  *   remote       64 threads that each free what their neighbour allocated
- *   totals       reads mallinfo2 while threads hold and free Whales
  *   signal       allocates while signal handlers run that only use what POSIX allows
  */
 #include <errno.h>
-#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -196,33 +194,6 @@ static void signalled(void)
 	setitimer(ITIMER_REAL, &never, NULL);
 }
 
-static void *busy_with_whales(void *argument)
-{
-	for (unsigned at = 0; !stop; at++)
-		free(malloc((size_t)(3 + at % 13) << 20));
-	return argument;
-}
-
-/* Whatever the threads do in between, what is in use and what is not are parts of what is mapped.
- */
-static void totals(void)
-{
-	pthread_t thread[3];
-
-	for (int at = 0; at < 3; at++)
-		pthread_create(&thread[at], NULL, busy_with_whales, NULL);
-	for (int round = 0; round < 200000; round++) {
-		struct mallinfo2 info = mallinfo2();
-
-		if (info.uordblks > info.arena || info.fordblks > info.arena ||
-		    info.uordblks > (size_t)200 << 20)
-			abort();
-	}
-	stop = true;
-	for (int at = 0; at < 3; at++)
-		pthread_join(thread[at], NULL);
-}
-
 int main(int argc, char **argv)
 {
 	const char *mode = argc > 1 ? argv[1] : "";
@@ -235,8 +206,6 @@ int main(int argc, char **argv)
 		forking();
 	else if (strcmp(mode, "signal") == 0)
 		signalled();
-	else if (strcmp(mode, "totals") == 0)
-		totals();
 	else if (strcmp(mode, "private") == 0)
 		threads_run(16, alone);
 	else if (strcmp(mode, "remote") == 0)

@@ -50,16 +50,7 @@ def test_as_text_what_hakreplay_says(tmp_path: Path) -> None:
     Without Tiny a block of 16 bytes takes the room of a Mid one.
     """
     path = made(tmp_path, [16] * 20000 + [3 << 20], together=True)
-    words = [
-        sys.executable,
-        "-W",
-        "error",
-        "-m",
-        "haktrace.worth",
-        "--repeat",
-        "1",
-        path,
-    ]
+    words = [sys.executable, "-W", "error", "-m", "haktrace.worth", "--repeat", "1", path]
     done = run(*words)
     assert (done.returncode, done.stderr) == (0, "")
     rows = [line.split() for line in done.stdout.splitlines()]

@@ -23,6 +23,8 @@ static struct host host;
 static struct pen *pen;
 static struct process *process;
 static struct legacy *legacies;
+static struct trace *trace; /* what was recorded */
+static struct trace_cursor *cursor;
 static uint64_t fresh; /* the next address of a block that only takes room */
 static uint32_t last_chunk;
 static _Atomic bool told;
@@ -54,6 +56,10 @@ static int open_process(void **state)
 static int close_process(void **state)
 {
 	(void)state;
+	trace_cursor_close(cursor);
+	trace_close(trace);
+	cursor = NULL;
+	trace = NULL;
 	process_destroy(process);
 	legacy_destroy(legacies);
 	legacies = NULL;
@@ -103,8 +109,7 @@ static void feed(void)
 }
 
 /* Ends the trace, of which so many calls were lost, and returns its rows. */
-static const struct trace_batch *rows(struct trace **trace, struct trace_cursor **cursor,
-				      uint64_t lost)
+static const struct trace_batch *rows(uint64_t lost)
 {
 	const struct trace_batch *batch;
 
@@ -114,9 +119,9 @@ static const struct trace_batch *rows(struct trace **trace, struct trace_cursor 
 	assert_int_equal(process->ledger.counts.unseen_deaths, 0);
 	process_end(process, NULL);
 	assert_null(process->message);
-	assert_int_equal(trace_open(trace, path), 0);
-	assert_int_equal(trace_cursor_open(cursor, *trace, &(struct trace_range){.jobs = 1}), 0);
-	assert_int_equal(trace_cursor_next(*cursor, &batch), 1);
+	assert_int_equal(trace_open(&trace, path), 0);
+	assert_int_equal(trace_cursor_open(&cursor, trace, &(struct trace_range){.jobs = 1}), 0);
+	assert_int_equal(trace_cursor_next(cursor, &batch), 1);
 	return batch;
 }
 
@@ -133,18 +138,10 @@ static size_t row_of(const struct trace_batch *batch, uint64_t size)
 	return found;
 }
 
-static void close_trace(struct trace *trace, struct trace_cursor *cursor)
-{
-	trace_cursor_close(cursor);
-	trace_close(trace);
-}
-
 /* What was kept of it must not become part of the next call. */
 static void test_second_half_of_a_realloc(void **state)
 {
 	const struct trace_batch *batch;
-	struct trace_cursor *cursor;
-	struct trace *trace;
 
 	(void)state;
 	birth(0x1000, 1234);
@@ -156,7 +153,7 @@ static void test_second_half_of_a_realloc(void **state)
 	feed();
 	birth_of(TRACE_REALLOC, 0x4000, 4567);
 	death(0x1000);
-	batch = rows(&trace, &cursor, 2);
+	batch = rows(2);
 	assert_int_equal(row_of(batch, 2345), batch->rows);
 	assert_int_equal(row_of(batch, 3456), batch->rows);
 	assert_int_equal(batch->old_object[row_of(batch, 4567)], TRACE_NONE);
@@ -164,15 +161,12 @@ static void test_second_half_of_a_realloc(void **state)
 	/* The dropped call left everything as it was. */
 	assert_int_equal(batch->kind[batch->rows - 1], TRACE_FREE);
 	assert_int_equal(batch->old_object[batch->rows - 1], batch->object[row_of(batch, 1234)]);
-	close_trace(trace, cursor);
 }
 
 /* Without it the second would be a new block's; it is one call all the same. */
 static void test_first_half_of_a_realloc(void **state)
 {
 	const struct trace_batch *batch;
-	struct trace_cursor *cursor;
-	struct trace *trace;
 
 	(void)state;
 	birth(0x1000, 1234);
@@ -183,19 +177,16 @@ static void test_first_half_of_a_realloc(void **state)
 	birth_of(TRACE_REALLOC, 0x1000, 2345);
 	birth(0x3000, 3456);
 	death(0x1000);
-	batch = rows(&trace, &cursor, 1);
+	batch = rows(1);
 	assert_int_equal(row_of(batch, 2345), batch->rows);
 	assert_in_range(row_of(batch, 3456), 0, batch->rows - 1);
 	assert_int_equal(batch->old_object[batch->rows - 1], batch->object[row_of(batch, 1234)]);
-	close_trace(trace, cursor);
 }
 
 /* What stands before a call's record is of no other call. */
 static void test_call_of_two_records(void **state)
 {
 	const struct trace_batch *batch;
-	struct trace_cursor *cursor;
-	struct trace *trace;
 	size_t row;
 
 	(void)state;
@@ -208,13 +199,12 @@ static void test_call_of_two_records(void **state)
 	leave_room(0);
 	pen_write_pages(pen, (void *)NOWHERE, 5);
 	birth(NOWHERE, TRACE_LARGE_BYTES);
-	batch = rows(&trace, &cursor, 2);
+	batch = rows(2);
 	assert_int_equal(row_of(batch, (uint64_t)1 << 41), batch->rows);
 	row = row_of(batch, 2345);
 	assert_in_range(row, 1, batch->rows - 1);
 	assert_int_equal(batch->kind[row - 1], TRACE_LOST);
 	assert_int_equal(batch->size[row - 1], 1);
-	close_trace(trace, cursor);
 }
 
 static void *feed_the_starving(void *unused)
@@ -231,8 +221,6 @@ static void test_what_is_no_call(void **state)
 {
 	const uint32_t child = 7;
 	const struct trace_batch *batch;
-	struct trace_cursor *cursor;
-	struct trace *trace;
 	pthread_t feeder;
 
 	(void)state;
@@ -244,11 +232,10 @@ static void test_what_is_no_call(void **state)
 	told = true;
 	pthread_join(feeder, NULL);
 	birth(0x2000, 2345);
-	batch = rows(&trace, &cursor, 0);
+	batch = rows(0);
 	assert_in_range(row_of(batch, 2345), 0, batch->rows - 1);
 	assert_non_null(legacies);
 	assert_int_equal(legacies->child, child);
-	close_trace(trace, cursor);
 }
 
 /* Nor does it wait while there is memory that calls may not have. */
@@ -257,8 +244,6 @@ static void test_what_is_urgent(void **state)
 	static const char text[3 * CHUNK_BYTES];
 	const struct notepad_part part = {text, sizeof(text)};
 	const struct trace_batch *batch;
-	struct trace_cursor *cursor;
-	struct trace *trace;
 
 	(void)state;
 	birth(0x1000, 1234);
@@ -272,10 +257,9 @@ static void test_what_is_urgent(void **state)
 	pen_tell_between(pen, RECORD_FORK, 7);
 	alarm(0);
 	notepad_unlock();
-	batch = rows(&trace, &cursor, 1);
+	batch = rows(1);
 	assert_int_equal(row_of(batch, 2345), batch->rows);
 	assert_non_null(legacies);
-	close_trace(trace, cursor);
 }
 
 #define ON_PROCESS(test) cmocka_unit_test_setup_teardown(test, open_process, close_process)
