@@ -333,7 +333,7 @@ static void idle_memory_lets_a_whale_grow(void **state)
 static void kept_whales_make_room_for_small_blocks(void **state)
 {
 	struct rlimit old, limit;
-	void *live = hak_malloc(200 << 20), *list = NULL, *ptr;
+	void *live = hak_malloc(200 << 20), *later = hak_malloc(60 << 20), *list = NULL, *ptr;
 	size_t bytes = 0;
 
 	(void)state;
@@ -347,7 +347,12 @@ static void kept_whales_make_room_for_small_blocks(void **state)
 		list = ptr;
 		bytes += 30000;
 	}
+	/* Nor is one forgotten that was freed since it looked for what lies idle. */
+	hak_free(later);
+	ptr = hak_malloc(30000);
 	assert_int_equal(setrlimit(RLIMIT_AS, &old), 0);
+	assert_non_null(ptr);
+	hak_free(ptr);
 	assert_true(bytes >= 50 << 20);
 	for (; list; list = ptr) {
 		ptr = *(void **)list;
