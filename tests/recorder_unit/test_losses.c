@@ -183,6 +183,25 @@ static void test_first_half_of_a_realloc(void **state)
 	assert_int_equal(batch->old_object[batch->rows - 1], batch->object[row_of(batch, 1234)]);
 }
 
+/* A thread that leaves a realloc by a jump, and ends: the next one on its lane knows nothing of it.
+ */
+static void test_lane_left_within_a_realloc(void **state)
+{
+	const struct trace_batch *batch;
+
+	(void)state;
+	birth(0x1000, 1234);
+	pen_write_old(pen, (void *)0x1000);
+	pen_close(pen);
+	pen = pen_open(1, (uint64_t)getpid(), 0);
+	birth_of(TRACE_REALLOC, 0x4000, 4567);
+	death(0x1000);
+	batch = rows(0);
+	assert_int_equal(batch->old_object[row_of(batch, 4567)], TRACE_NONE);
+	assert_int_equal(batch->kind[batch->rows - 1], TRACE_FREE);
+	assert_int_equal(batch->old_object[batch->rows - 1], batch->object[row_of(batch, 1234)]);
+}
+
 /* What stands before a call's record is of no other call. */
 static void test_call_of_two_records(void **state)
 {
@@ -267,8 +286,11 @@ static void test_what_is_urgent(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON_PROCESS(test_second_half_of_a_realloc), ON_PROCESS(test_first_half_of_a_realloc),
-		ON_PROCESS(test_call_of_two_records),      ON_PROCESS(test_what_is_no_call),
+		ON_PROCESS(test_second_half_of_a_realloc),
+		ON_PROCESS(test_first_half_of_a_realloc),
+		ON_PROCESS(test_lane_left_within_a_realloc),
+		ON_PROCESS(test_call_of_two_records),
+		ON_PROCESS(test_what_is_no_call),
 		ON_PROCESS(test_what_is_urgent),
 	};
 
