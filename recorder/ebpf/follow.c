@@ -38,6 +38,7 @@ int follow_open(struct follow *f, pid_t pid)
 		.ring_bytes = f->ring_bytes,
 		.follow = !(all->mode & SESSION_ALONE),
 		.lossless = f->lossless,
+		.soon = pid,
 	};
 	pthread_t reader;
 	bool reads = pid && !pthread_create(&reader, NULL, read_files, &reading);

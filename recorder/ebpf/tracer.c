@@ -7,6 +7,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -26,6 +27,8 @@ struct tracer {
 	struct uprobes_programs programs;
 	struct tracer_options options;
 	struct warden warden;
+	pthread_t herald;
+	bool heralded;  /* the thread was started */
 	bool guarded;   /* the warden is there */
 	uint32_t only;  /* the process to probe when children are not followed */
 	uint32_t stops; /* of which the stopped processes have been continued */
@@ -134,6 +137,13 @@ static int on_sample(void *context, void *data, size_t bytes)
 	return t->visit(t->context, data, bytes);
 }
 
+static void *herald_probes(void *context)
+{
+	(void)context;
+	uprobes_herald(uprobes_method());
+	return NULL;
+}
+
 int tracer_open(struct tracer **tracer, const struct tracer_options *options)
 {
 	struct rlimit files;
@@ -150,6 +160,7 @@ int tracer_open(struct tracer **tracer, const struct tracer_options *options)
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
+	t->heralded = options->soon && !pthread_create(&t->herald, NULL, herald_probes, NULL);
 	error = load(t);
 	if (error)
 		return error;
@@ -171,6 +182,8 @@ void tracer_close(struct tracer *t)
 	probes__destroy(t->skeleton);
 	if (t->guarded)
 		warden_dismiss(&t->warden);
+	if (t->heralded)
+		pthread_join(t->herald, NULL);
 	free(t);
 }
 

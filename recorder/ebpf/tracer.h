@@ -17,6 +17,7 @@ struct tracer_options {
 	uint64_t ring_bytes;        /* a power of two, at least TRACER_RING_MIN */
 	bool follow;                /* children too; else probes only hit the one process */
 	bool lossless;              /* stop the program rather than drop calls */
+	bool soon;                  /* the first probes follow at once: uprobes_herald() */
 	enum uprobes_method method; /* no better than this: older kernels' ways can be tried */
 };
 

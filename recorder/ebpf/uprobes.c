@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -14,6 +14,8 @@
 #define ATTACH_UPROBE_MULTI   48
 #define ATTACH_UPROBE_SESSION 57
 #define MULTI_RETURN          1
+
+#define PATH_BYTES 32
 
 /* The part of union bpf_attr for BPF_LINK_CREATE of a uprobe_multi link. */
 struct multi_link {
@@ -29,8 +31,14 @@ static int multi_create(const struct multi_link *link)
 	return fd < 0 ? -errno : fd;
 }
 
-/* A link on something that is no file is refused late, after the kernel knew the kind of link. */
-static bool knows(unsigned attach_type)
+/* The kernel takes files by name only. */
+static void path_of(char path[PATH_BYTES], int fd)
+{
+	snprintf(path, PATH_BYTES, "/proc/self/fd/%d", fd);
+}
+
+/* A program that does nothing; its descriptor. */
+static int load_nothing(unsigned attach_type)
 {
 	LIBBPF_OPTS(bpf_prog_load_opts, options,
 		    .expected_attach_type = (enum bpf_attach_type)attach_type);
@@ -38,18 +46,34 @@ static bool knows(unsigned attach_type)
 		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
 		{.code = BPF_JMP | BPF_EXIT},
 	};
-	struct multi_link link = {.attach_type = attach_type, .path = (uintptr_t) "/", .count = 1};
-	uint64_t offset = 0;
-	int program, error;
 
-	program = bpf_prog_load(BPF_PROG_TYPE_KPROBE, NULL, "GPL", nothing, 2, &options);
+	return bpf_prog_load(BPF_PROG_TYPE_KPROBE, NULL, "GPL", nothing, 2, &options);
+}
+
+/* Puts it at the beginning of a file; the link's descriptor, or a negative errno. */
+static int link_nothing(unsigned attach_type, const char *path)
+{
+	uint64_t offset = 0;
+	struct multi_link link = {
+		.attach_type = attach_type,
+		.path = (uintptr_t)path,
+		.offsets = (uintptr_t)&offset,
+		.count = 1,
+	};
+	int program = load_nothing(attach_type), result;
+
 	if (program < 0)
-		return false;
+		return program;
 	link.program = (uint32_t)program;
-	link.offsets = (uintptr_t)&offset;
-	error = multi_create(&link);
+	result = multi_create(&link);
 	close(program);
-	return error == -EBADF;
+	return result;
+}
+
+/* A link on something that is no file is refused late, after the kernel knew the kind of link. */
+static bool knows(unsigned attach_type)
+{
+	return link_nothing(attach_type, "/") == -EBADF;
 }
 
 enum uprobes_method uprobes_method(void)
@@ -159,10 +183,10 @@ int uprobes_add(struct uprobes *u, const struct uprobes_programs *programs, int 
 		const struct entrances *target, uint32_t pid)
 {
 	struct multi_link link = {.attach_type = uprobes_attach_type(programs->method)};
-	char path[64];
+	char path[PATH_BYTES];
 	int error;
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	path_of(path, fd);
 	switch (programs->method) {
 	case UPROBES_SESSION:
 		link.program = (uint32_t)programs->session;
@@ -177,6 +201,20 @@ int uprobes_add(struct uprobes *u, const struct uprobes_programs *programs, int 
 	default:
 		return add_all_perf(u, path, target, programs);
 	}
+}
+
+void uprobes_herald(enum uprobes_method method)
+{
+	int file = memfd_create("mapped by nobody", MFD_CLOEXEC), link = -1;
+	char path[PATH_BYTES];
+
+	path_of(path, file);
+	if (method != UPROBES_PERF && file >= 0 && ftruncate(file, 1) == 0)
+		link = link_nothing(uprobes_attach_type(method), path);
+	if (link >= 0)
+		close(link);
+	if (file >= 0)
+		close(file);
 }
 
 void uprobes_remove(struct uprobes *u)

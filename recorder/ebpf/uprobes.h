@@ -34,6 +34,13 @@ struct uprobes_programs {
 int uprobes_add(struct uprobes *u, const struct uprobes_programs *programs, int fd,
 		const struct entrances *target, uint32_t pid);
 
+/*
+ * The kernel has every processor pass its scheduler before it puts a probe in or takes one out,
+ * 10 ms, unless it did so for another one just before. This waits for it with a probe that nothing
+ * meets; called while the programs are loaded, it spares the first true one the wait.
+ */
+void uprobes_herald(enum uprobes_method method);
+
 void uprobes_remove(struct uprobes *u);
 
 #endif
