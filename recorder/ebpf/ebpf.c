@@ -1,6 +1,7 @@
 #include "ebpf.h"
 
 #include "follow.h"
+#include "proc.h"
 
 #include "recorder/launch.h"
 #include "recorder/report.h"
@@ -23,6 +24,8 @@
 
 #define CANNOT_RUN 126 /* exit status of a program that could not be run, as in the shell */
 
+#define FIRST_PID_NAMESPACE "pid:[4026531836]" /* the same number in every kernel */
+
 /* ---- whether it can be done ---- */
 
 static bool privileged(void)
@@ -31,6 +34,16 @@ static bool privileged(void)
 	struct __user_cap_data_struct data[2] = {{0}};
 
 	return syscall(SYS_capget, &header, data) == 0 && data[0].effective >> CAP_SYS_ADMIN & 1;
+}
+
+/* The kernel part knows processes by the numbers of the machine's first namespace. */
+static bool numbers_agree(void)
+{
+	char name[64];
+	ssize_t length = readlink("/proc/self/ns/pid", name, sizeof(name) - 1);
+
+	name[length > 0 ? length : 0] = 0;
+	return length < 0 || strcmp(name, FIRST_PID_NAMESPACE) == 0;
 }
 
 bool ebpf_possible(char *reason, size_t bytes)
@@ -42,6 +55,10 @@ bool ebpf_possible(char *reason, size_t bytes)
 			 "the eBPF backend needs a kernel with type information "
 			 "(/sys/kernel/btf/vmlinux: %s)",
 			 strerror(errno));
+	else if (!numbers_agree())
+		snprintf(reason, bytes,
+			 "the eBPF backend does not work where processes have numbers of their own "
+			 "(a container's PID namespace)");
 	else
 		return true;
 	return false;
@@ -167,21 +184,34 @@ static void wait_for_end(const struct work *work, const sigset_t *signals, doubl
 	while ((number < 0 && errno == EINTR) || (number == SIGCHLD && !atomic_load(&work->done)));
 }
 
+/* The path of what a process runs; ends with a sentence when it cannot be recorded. */
+static void find_program(pid_t pid, char program[PATH_MAX])
+{
+	pid_t process = proc_process(pid);
+	char link[64];
+	ssize_t length;
+
+	if (!process)
+		errx(1, "process %d: there is no such process", pid);
+	if (process != pid)
+		errx(1, "process %d: it is a thread of process %d", pid, process);
+	snprintf(link, sizeof(link), "/proc/%d/exe", pid);
+	length = readlink(link, program, PATH_MAX - 1);
+	if (length < 0)
+		errx(1, "process %d: %s", pid,
+		     errno == ENOENT ? "it runs no program" : strerror(errno));
+	program[length] = 0;
+}
+
 void ebpf_attach(const struct options *options)
 {
 	struct recording recording = {0};
 	struct work work = {0};
-	char link[64], program[PATH_MAX];
+	char program[PATH_MAX];
 	pthread_t thread;
 	sigset_t signals;
-	ssize_t length;
 
-	snprintf(link, sizeof(link), "/proc/%d/exe", options->pid);
-	length = readlink(link, program, sizeof(program) - 1);
-	if (length < 0)
-		errx(1, "process %d: %s", options->pid,
-		     errno == ENOENT ? "there is no such process" : strerror(errno));
-	program[length] = 0;
+	find_program(options->pid, program);
 	sigemptyset(&signals);
 	for (const int *s = (const int[]){SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGCHLD, 0}; *s; s++)
 		sigaddset(&signals, *s);

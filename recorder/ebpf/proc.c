@@ -97,6 +97,19 @@ void proc_read(struct proc *proc, pid_t pid)
 	free(command);
 }
 
+pid_t proc_process(pid_t tid)
+{
+	size_t bytes;
+	char *status = read_proc(tid, "status", &bytes);
+	char *line = status ? strstr(status, "\nTgid:") : NULL;
+	pid_t pid = 0;
+
+	if (!line || sscanf(line, " Tgid: %d", &pid) != 1)
+		pid = 0;
+	free(status);
+	return pid;
+}
+
 void proc_explain(const char *program)
 {
 	struct elffile file;

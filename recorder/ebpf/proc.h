@@ -13,6 +13,9 @@ struct proc {
 
 void proc_read(struct proc *proc, pid_t pid);
 
+/* The process that a thread is of, which may be its own number; 0: there is no such thread. */
+pid_t proc_process(pid_t tid);
+
 /* Says why a program in which no allocator was found leaves no trace. */
 void proc_explain(const char *program);
 

@@ -217,3 +217,25 @@ def test_no_such_process(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr == f"hakrec: process {2**22 + 5}: there is no such process\n"
     assert not list(tmp_path.iterdir())
+
+
+def test_thread_is_no_process(tmp_path: Path, progress: subprocess.Popen[bytes]) -> None:
+    """Its number is refused: nothing would be recorded under it."""
+    thread = max(int(path.name) for path in Path(f"/proc/{progress.pid}/task").iterdir())
+    output = tmp_path / "thread.zst"
+    done = attach(thread, output)
+    assert done.returncode == 1
+    assert done.stderr == f"hakrec: process {thread}: it is a thread of process {progress.pid}\n"
+    assert not output.exists()
+
+
+def test_process_without_a_program(tmp_path: Path) -> None:
+    """One that has ended, and whose parent has not asked how."""
+    ended = subprocess.Popen(["true"])
+    stat = Path(f"/proc/{ended.pid}/stat")
+    wait_for(lambda: stat.read_text().rpartition(")")[2].split()[0] == "Z", "it ends")
+    done = attach(ended.pid, tmp_path / "none.zst")
+    ended.wait()
+    assert done.returncode == 1
+    assert done.stderr == f"hakrec: process {ended.pid}: it runs no program\n"
+    assert not list(tmp_path.iterdir())

@@ -135,7 +135,27 @@ def test_backend_that_does_not_fit(tmp_path: Path) -> None:
     assert said.endswith("; try --backend ebpf")
 
 
-# ---- users that may not use eBPF ----
+# ---- where eBPF cannot be used ----
+
+
+def test_container(tmp_path: Path) -> None:
+    """The kernel part would take its processes for others: no empty trace is written."""
+    enter = ("unshare", "--pid", "--fork", "--mount-proc")
+    if run(*enter, "true").returncode != 0:
+        pytest.skip("no namespaces here")
+    reason = (
+        "the eBPF backend does not work where processes have numbers of their own "
+        "(a container's PID namespace)\n"
+    )
+    done = run(*enter, HAKREC, "--backend", "ebpf", WORKLOADS / "hello", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"hakrec: {reason}"
+    done = run(*enter, HAKREC, "-q", WORKLOADS / "hello-static", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith(f"; and {reason}")
+    assert not list(tmp_path.iterdir())
+    done = run(*enter, HAKREC, "-q", WORKLOADS / "hello", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == HELLO
 
 
 @pytest.fixture
