@@ -96,12 +96,7 @@ static void take_map(struct tracees *all, const struct ring_map *m)
 
 static void take_lost(struct tracees *all, struct tracee_thread *thread, uint64_t count)
 {
-	struct tracee *t = thread->tracee;
-
-	if (!t->begun)
-		tracees_begin(all, t);
-	if (t->begun)
-		tracee_lost(t, thread->host ? thread->host : thread, count, all->clock);
+	tracees_lost(all, thread->tracee, thread->host ? thread->host : thread, count);
 }
 
 static void take_exit(struct tracees *all, const struct ring_exit *m)
@@ -111,6 +106,8 @@ static void take_exit(struct tracees *all, const struct ring_exit *m)
 
 	if (thread && m->lost)
 		take_lost(all, thread, m->lost);
+	else if (t && m->lost)
+		tracees_lost(all, t, NULL, m->lost);
 	if (thread && !thread->host && thread->tracee->begun && !(m->head.flags & RING_GROUP))
 		tracee_exit(thread->tracee, thread, m->name, all->clock);
 	tids_remove(&all->tids, m->head.tid);
@@ -207,22 +204,24 @@ int messages_take(void *context, const struct ring_head *m, size_t bytes)
 
 /*
  * Calls that were dropped after the last one of their thread that was told, and those whose thread
- * is not known (its message was dropped), which no place can be given.
+ * is not known.
  */
 void messages_settle(struct messages *m)
 {
 	struct tracees *all = &m->tracees;
+	uint32_t tid, count;
 
+	while (tracer_lost_next(all->tracer, &tid, &count)) {
+		struct tracee_thread *thread = tids_find(&all->tids, tid);
+
+		if (thread)
+			take_lost(all, thread, count);
+		else
+			m->strays += count;
+	}
 	for (size_t i = 0; i < all->count && m->strays; i++)
 		if (all->all[i]->begun) {
-			all->all[i]->ledger.counts.lost += m->strays;
+			tracees_lost(all, all->all[i], NULL, m->strays);
 			m->strays = 0;
-		}
-	for (unsigned i = 0; i < TIDS_BUCKETS; i++)
-		for (struct tracee_thread *t = all->tids.buckets[i]; t; t = t->next) {
-			uint32_t count = tracer_lost_of(all->tracer, t->tid);
-
-			if (count)
-				take_lost(all, t, count);
 		}
 }

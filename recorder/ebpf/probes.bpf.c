@@ -42,15 +42,15 @@ static __always_inline void thread_born(struct task_struct *parent, struct task_
 	struct pt_regs *theirs = (struct pt_regs *)bpf_task_pt_regs(child);
 	struct pt_regs *ours = (struct pt_regs *)bpf_task_pt_regs(parent);
 	struct thread *mine = bpf_task_storage_get(&threads, parent, NULL, 0);
-	bool thread = pid == (uint32_t)parent->tgid;
-	bool shared = !thread && BPF_CORE_READ(child, mm) == BPF_CORE_READ(parent, mm);
 
 	t->tid = (uint32_t)child->pid;
+	t->parent = (uint32_t)parent->pid;
+	t->forked = pid != (uint32_t)parent->tgid;
+	t->shared = t->forked && BPF_CORE_READ(child, mm) == BPF_CORE_READ(parent, mm);
 	t->stack_begin = theirs->sp;
 	if (theirs->sp == ours->sp)
 		t->stack_begin = mine ? mine->stack_begin : 0;
-	thread_tell(child, thread ? RING_THREAD : RING_FORK, (uint32_t)parent->pid,
-		    shared ? RING_SHARED : 0, t->stack_begin);
+	thread_tell(child, t);
 }
 
 SEC("tp_btf/sched_process_fork")
@@ -72,11 +72,23 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	return 0;
 }
 
+/* There is no room to tell of a thread's end: what it dropped is kept for its process. */
+static __noinline void thread_bury(uint32_t pid, uint32_t count)
+{
+	uint32_t none = 0, *sum;
+
+	bpf_map_update_elem(&buried, &pid, &none, BPF_NOEXIST);
+	sum = bpf_map_lookup_elem(&buried, &pid);
+	if (sum)
+		__sync_fetch_and_add(sum, count);
+}
+
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task)
 {
 	uint32_t tid = (uint32_t)task->pid, pid = (uint32_t)task->tgid;
 	bool last = BPF_CORE_READ(task, signal, live.counter) == 0;
+	uint32_t dropped;
 	struct thread *t;
 	struct ring_exit *m;
 
@@ -87,18 +99,20 @@ int BPF_PROG(on_exit, struct task_struct *task)
 		bpf_map_delete_elem(&followed, &pid);
 	if (!t && !last)
 		return 0;
+	dropped = t ? t->lost : 0;
+	if (dropped)
+		bpf_map_delete_elem(&lost, &tid);
 	m = bpf_ringbuf_reserve(&ring, sizeof(*m), 0);
-	if (!m)
+	if (!m) {
+		if (dropped)
+			thread_bury(pid, dropped);
 		return 0;
+	}
 	head_fill(&m->head, tid, RING_EXIT);
 	m->head.flags = (last ? RING_LAST : 0) |
 			(BPF_CORE_READ(task, signal, flags) & SIGNAL_GROUP_EXIT ? RING_GROUP : 0);
 	m->pid = pid;
-	m->lost = 0;
-	if (t && t->lost) {
-		m->lost = t->lost;
-		bpf_map_delete_elem(&lost, &tid);
-	}
+	m->lost = dropped;
 	bpf_probe_read_kernel(m->name, sizeof(m->name), &task->comm);
 	bpf_ringbuf_submit(m, last ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 	return 0;
@@ -120,6 +134,7 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid)
 	stack_begin = BPF_CORE_READ(task, mm, start_stack);
 	if (t) {
 		t->tid = (uint32_t)task->pid;
+		t->told = t->told || m;
 		t->depth = t->barrier = 0;
 		t->in_outer = t->in_delete = t->outer_failed = t->waiting.on = false;
 		t->stack_begin = stack_begin;

@@ -60,7 +60,11 @@ struct waiting {
 
 struct thread {
 	uint32_t tid;
-	uint32_t room; /* calls that it may tell before it looks at the ring again */
+	uint32_t parent; /* the thread that made it, 0: it was there before */
+	bool told;       /* hakrec knows of it */
+	bool forked;     /* first thread of a new process */
+	bool shared;     /* which runs in its parent's memory */
+	uint32_t room;   /* calls that it may tell before it looks at the ring again */
 	uint32_t depth;
 	uint32_t barrier; /* frames below this one are interrupted by a signal handler */
 	uint32_t lost;
@@ -124,6 +128,15 @@ struct {
 	__type(value, uint32_t);
 } lost SEC(".maps");
 
+/* Those of threads whose end could not be told either, by process. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, uint32_t);
+	__type(value, uint32_t);
+} buried SEC(".maps");
+
 static __always_inline void head_fill(struct ring_head *head, uint32_t tid, uint8_t kind)
 {
 	head->time_ns = bpf_ktime_get_ns();
@@ -143,24 +156,25 @@ static __always_inline uint32_t current_pid(void)
 	return (uint32_t)(bpf_get_current_pid_tgid() >> 32);
 }
 
-static void thread_tell(struct task_struct *task, uint8_t kind, uint32_t parent, uint8_t flags,
-			uint64_t stack_begin)
+static __noinline void thread_tell(struct task_struct *task, struct thread *t)
 {
 	struct ring_thread *m = bpf_ringbuf_reserve(&ring, sizeof(*m), 0);
 
 	if (!m)
 		return;
-	head_fill(&m->head, (uint32_t)BPF_CORE_READ(task, pid), kind);
-	m->head.flags = flags;
+	head_fill(&m->head, t->tid, t->forked ? RING_FORK : RING_THREAD);
+	m->head.flags = t->shared ? RING_SHARED : 0;
 	m->pid = (uint32_t)BPF_CORE_READ(task, tgid);
-	m->parent = parent;
-	m->stack_begin = stack_begin;
+	m->parent = t->parent;
+	m->stack_begin = t->stack_begin;
 	m->thread_pointer = BPF_CORE_READ(task, thread.fsbase);
 	bpf_probe_read_kernel(m->name, sizeof(m->name), &task->comm);
 	bpf_ringbuf_submit(m, BPF_RB_NO_WAKEUP);
+	t->told = true;
 }
 
-/* The current thread when its process is followed: it may have been there before. */
+/* The current thread when its process is followed: it may have been there before, or there was no
+ * room to tell of it. */
 static __noinline struct thread *thread_adopt(struct task_struct *task)
 {
 	uint32_t pid = current_pid();
@@ -171,10 +185,12 @@ static __noinline struct thread *thread_adopt(struct task_struct *task)
 	t = bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!t)
 		return NULL;
-	t->tid = current_tid();
-	if (pid == t->tid)
-		t->stack_begin = BPF_CORE_READ(task, mm, start_stack);
-	thread_tell(task, RING_THREAD, 0, 0, t->stack_begin);
+	if (!t->tid) {
+		t->tid = current_tid();
+		if (pid == t->tid)
+			t->stack_begin = BPF_CORE_READ(task, mm, start_stack);
+	}
+	thread_tell(task, t);
 	return t;
 }
 
@@ -183,7 +199,7 @@ static __always_inline struct thread *thread_current(void)
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct thread *t = bpf_task_storage_get(&threads, task, NULL, 0);
 
-	return t ? t : thread_adopt(task);
+	return t && t->told ? t : thread_adopt(task);
 }
 
 static __noinline void thread_drop(struct thread *t)
@@ -197,7 +213,10 @@ static __noinline void thread_confess(struct thread *t, struct ring_head *head)
 {
 	head->lost = t->lost < 0xffff ? (uint16_t)t->lost : 0xffff;
 	t->lost -= head->lost;
-	bpf_map_update_elem(&lost, &t->tid, &t->lost, BPF_ANY);
+	if (t->lost)
+		bpf_map_update_elem(&lost, &t->tid, &t->lost, BPF_ANY);
+	else
+		bpf_map_delete_elem(&lost, &t->tid);
 }
 
 /* The ring is filling up: the process waits until hakrec has emptied it. */
@@ -211,13 +230,18 @@ static __noinline void process_stop(void)
 	__sync_fetch_and_add(&stops, 1);
 }
 
-/* Whether a thread may tell of calls. While most of the ring is free it looks now and then. */
+/*
+ * Whether a thread may tell of calls. While most of the ring is free it looks now and then. With
+ * the calls of one that hakrec was not told of it could do nothing.
+ */
 static __noinline bool room_find(struct thread *t)
 {
 	uint64_t used = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
 
 	if (lossless && used > ring_bytes / 2)
 		process_stop();
+	if (!t->told)
+		return false;
 	if (used < ring_bytes / 4)
 		t->room = ROOM_CALLS;
 	return used + HEADROOM_BYTES <= ring_bytes;

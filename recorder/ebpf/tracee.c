@@ -157,10 +157,11 @@ void tracee_exit(struct tracee *t, struct tracee_thread *thread, const char *nam
 
 void tracee_lost(struct tracee *t, struct tracee_thread *thread, uint64_t count, uint64_t clock)
 {
-	if (!thread->begun)
+	if (thread && !thread->begun)
 		thread_begin(t, thread, clock);
 	t->ledger.counts.lost += count;
-	ledger_mark(&t->ledger, TRACE_LOST, clock, thread->number, count);
+	if (t->threads)
+		ledger_mark(&t->ledger, TRACE_LOST, clock, thread ? thread->number : 0, count);
 }
 
 /* ---- calls ---- */

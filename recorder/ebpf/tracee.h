@@ -80,7 +80,7 @@ void tracee_call(struct tracee *t, struct tracee_thread *thread, const struct ri
 void tracee_stack(struct tracee *t, struct tracee_thread *thread, const struct ring_stack *m,
 		  size_t bytes);
 
-/* Calls of a thread are missing here. */
+/* Calls of a thread are missing here. thread: NULL for one that is not in the trace. */
 void tracee_lost(struct tracee *t, struct tracee_thread *thread, uint64_t count, uint64_t clock);
 
 /* A thread of the trace is over; name: its last, NULL: as it was. */

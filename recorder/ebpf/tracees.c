@@ -122,9 +122,20 @@ bool tracees_begin(struct tracees *all, struct tracee *t)
 	return true;
 }
 
+void tracees_lost(struct tracees *all, struct tracee *t, struct tracee_thread *thread,
+		  uint64_t count)
+{
+	if (t->begun || tracees_begin(all, t))
+		tracee_lost(t, thread, count, all->clock);
+}
+
 void tracees_end(struct tracees *all, struct tracee *t, bool replaced, const char *end)
 {
+	uint32_t buried = tracer_buried(all->tracer, (uint32_t)t->pid);
+
 	tids_remove_process(&all->tids, (uint32_t)t->pid);
+	if (buried)
+		tracees_lost(all, t, NULL, buried);
 	if (!t->begun && !replaced && *t->program && !t->functions) {
 		all->unfound++;
 		proc_explain(t->program);

@@ -49,6 +49,10 @@ int tracees_map_all(struct tracees *all, struct tracee *t);
 /* The trace's first call. False: it cannot be written, and stop is set. */
 bool tracees_begin(struct tracees *all, struct tracee *t);
 
+/* Calls of a process were dropped. thread: NULL for one that is not known. */
+void tracees_lost(struct tracees *all, struct tracee *t, struct tracee_thread *thread,
+		  uint64_t count);
+
 /* The process is gone, has become another image (replaced), or is let go (end says so). */
 void tracees_end(struct tracees *all, struct tracee *t, bool replaced, const char *end);
 

@@ -273,10 +273,20 @@ uint64_t tracer_lost(const struct tracer *t)
 	return t->skeleton->bss->lost_calls;
 }
 
-uint32_t tracer_lost_of(struct tracer *t, uint32_t tid)
+bool tracer_lost_next(struct tracer *t, uint32_t *tid, uint32_t *count)
+{
+	const struct bpf_map *map = t->skeleton->maps.lost;
+
+	return bpf_map__get_next_key(map, NULL, tid, sizeof(*tid)) == 0 &&
+	       bpf_map__lookup_and_delete_elem(map, tid, sizeof(*tid), count, sizeof(*count), 0) ==
+		       0;
+}
+
+uint32_t tracer_buried(struct tracer *t, uint32_t pid)
 {
 	uint32_t count = 0;
 
-	bpf_map__lookup_elem(t->skeleton->maps.lost, &tid, sizeof(tid), &count, sizeof(count), 0);
+	bpf_map__lookup_and_delete_elem(t->skeleton->maps.buried, &pid, sizeof(pid), &count,
+					sizeof(count), 0);
 	return count;
 }

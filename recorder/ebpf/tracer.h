@@ -57,7 +57,11 @@ uint32_t *tracer_wanted(struct tracer *t);
 /* Calls dropped so far for want of room. */
 uint64_t tracer_lost(const struct tracer *t);
 
-/* Calls of a thread that were dropped and that no message has told. */
-uint32_t tracer_lost_of(struct tracer *t, uint32_t tid);
+/* Takes one thread's calls that were dropped and that no message has told. False: there are none.
+ */
+bool tracer_lost_next(struct tracer *t, uint32_t *tid, uint32_t *count);
+
+/* Takes those of a process's threads whose end no message has told either. */
+uint32_t tracer_buried(struct tracer *t, uint32_t pid);
 
 #endif

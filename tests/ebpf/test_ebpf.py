@@ -226,40 +226,53 @@ def test_children_left_alone(tmp_path: Path) -> None:
 # ---- nothing lost, or counted ----
 
 
+def child_stats(parent: int) -> list[list[str]]:
+    """What /proc tells of a process's children, behind their names."""
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    stats = [Path(f"/proc/{pid}/stat").read_text() for pid in children]
+    return [stat.rpartition(")")[2].split() for stat in stats]
+
+
 def works(parent: int) -> bool:
     """Whether a child of a process has used some processor time: it makes calls."""
-    for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        if int(fields[11]) + int(fields[12]) >= 3:
-            return True
-    return False
+    return any(int(stat[11]) + int(stat[12]) >= 3 for stat in child_stats(parent))
 
 
-def prime_recorded(folder: Path, *options: str) -> Recording:
-    """Records the prime program with a small ring, while hakrec stands still for a moment."""
+def has_ended(parent: int) -> bool:
+    """Whether a child of a process has ended, of which the parent has not been told."""
+    return any(stat[0] == "Z" for stat in child_stats(parent))
+
+
+def recorded_absently(
+    folder: Path, *program: str | Path, options: Sequence[str] = (), to_its_end: bool = False
+) -> Recording:
+    """Records a program with a small ring, while hakrec stands still for a moment, or until the
+    program has ended."""
     output = folder / "trace.zst"
-    prime = [WORKLOADS / "prime", PRIME_CALLS]
     ebpf = [HAKREC, *EBPF, "--ring-size", "1M", *options, "-o", output]
-    command = [str(word) for word in [*ebpf, *prime]]
+    command = [str(word) for word in [*ebpf, *program]]
     process = subprocess.Popen(
         command, env=clean_environ(), cwd=folder, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     wait_for(lambda: works(process.pid), "the program works", seconds=20)
     os.kill(process.pid, signal.SIGSTOP)
-    time.sleep(0.3)
+    if to_its_end:
+        wait_for(lambda: has_ended(process.pid), "the program ends", seconds=60)
+    else:
+        time.sleep(0.3)
     os.kill(process.pid, signal.SIGCONT)
     stdout, stderr = process.communicate(timeout=120)
     done = subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
+    assert done.returncode == 0, stderr
     return Recording(folder, done, output)
 
 
-def test_every_drop_is_counted(tmp_path: Path) -> None:
-    recording = prime_recorded(tmp_path)
-    assert recording.done.returncode == 0, recording.done.stderr
+def assert_drops_counted(recording: Recording, made: int) -> None:
+    """Calls were dropped, and each is counted and has a place in the trace."""
     facts = recording.trace.info
     assert facts["lost_events"] > 0
-    assert facts["events"] + facts["lost_events"] == PRIME_ALL
+    assert facts["events"] + facts["lost_events"] == made
     verified = run(HAKREC.parent / "haktrace", "verify", recording.output)
     assert verified.returncode == 0, verified.stderr
     dump = run(HAKREC.parent / "haktrace", "dump", recording.output)
@@ -267,10 +280,26 @@ def test_every_drop_is_counted(tmp_path: Path) -> None:
     assert sum(int(line.split("lost(")[1].split(")")[0]) for line in places) == facts["lost_events"]
 
 
+def test_every_drop_is_counted(tmp_path: Path) -> None:
+    recording = recorded_absently(tmp_path, WORKLOADS / "prime", str(PRIME_CALLS))
+    assert_drops_counted(recording, PRIME_ALL)
+
+
+@pytest.mark.parametrize("to_its_end", [False, True])
+def test_drops_of_untold_threads(tmp_path: Path, to_its_end: bool) -> None:
+    """More threads begin and end than there is room to tell of."""
+    churn = (WORKLOADS / "churn", "20000", "1")
+    made = record(tmp_path / "whole", *churn, options=EBPF).trace.info["events"]
+    recording = recorded_absently(tmp_path, *churn, to_its_end=to_its_end)
+    if to_its_end:
+        assert recording.trace.info["threads"] < 10000
+    assert_drops_counted(recording, made)
+
+
 def test_lossless(tmp_path: Path) -> None:
     """The program is stopped instead, and goes on."""
-    recording = prime_recorded(tmp_path, "--lossless")
-    assert recording.done.returncode == 0, recording.done.stderr
+    prime = (WORKLOADS / "prime", str(PRIME_CALLS))
+    recording = recorded_absently(tmp_path, *prime, options=["--lossless"])
     recording.assert_sound()
     assert recording.trace.info["events"] == PRIME_ALL
 
