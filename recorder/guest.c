@@ -193,11 +193,9 @@ static struct pen *begin_thread(void)
 	bool late = guest_pen == &gone_pen;
 	struct pen *p;
 
-	if (!thread_number)
-		thread_number = atomic_fetch_add(&member.process->threads, 1) + 1;
 	if (late)
 		atomic_fetch_add(&member.process->late, 1);
-	p = pen_open(thread_number - 1, (uint64_t)syscall(SYS_gettid), first_clock());
+	p = pen_open(&thread_number, (uint64_t)syscall(SYS_gettid), first_clock());
 	if (!p)
 		return NULL;
 	if (!first_lane)
@@ -384,7 +382,7 @@ static struct pen *take_above(struct pen *p)
 /* A pen for a signal handler that interrupted a hook of p's; signals are blocked. */
 static struct pen *raise_pen(struct pen *p)
 {
-	p->above = pen_open(p->thread, (uint64_t)syscall(SYS_gettid), 0);
+	p->above = pen_open(&thread_number, (uint64_t)syscall(SYS_gettid), 0);
 	return take_above(p);
 }
 

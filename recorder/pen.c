@@ -78,19 +78,23 @@ void pen_forget(void)
 	latch = late_latch = (struct latch){0};
 }
 
-struct pen *pen_open(uint32_t thread, uint64_t tid, uint64_t clock)
+struct pen *pen_open(uint32_t *number, uint64_t tid, uint64_t clock)
 {
 	struct pen *p = pen_take();
 
 	if (!p)
 		return NULL;
-	*p = (struct pen){.thread = thread, .tid = tid, .track.slow = clock_state.exact};
+	*p = (struct pen){.tid = tid, .track.slow = clock_state.exact};
 	if (!track_open(&p->track)) {
 		pen_give(p);
 		return NULL;
 	}
+	/* Not before: hakrec waits for every number's first record. */
+	if (!*number)
+		*number = atomic_fetch_add(&member.process->threads, 1) + 1;
+	p->thread = *number - 1;
 	clock_raise(clock);
-	pen_tell(p, RECORD_THREAD, thread, tid);
+	pen_tell(p, RECORD_THREAD, p->thread, tid);
 	return p;
 }
 

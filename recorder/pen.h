@@ -41,8 +41,9 @@ static inline bool pen_ready(const struct pen *p)
 	return p->base == PEN_READY;
 }
 
-/* A pen with a lane whose first record says which thread it is; NULL: no memory or no lane. */
-struct pen *pen_open(uint32_t thread, uint64_t tid, uint64_t clock);
+/* A pen with a lane whose first record says which thread it is; NULL: no memory or no lane. number:
+ * the thread's, plus one; 0: it has none, and gets the process's next one if there is a lane. */
+struct pen *pen_open(uint32_t *number, uint64_t tid, uint64_t clock);
 
 /* Gives the pen, those above, and their lanes to the next thread. */
 void pen_close(struct pen *p);

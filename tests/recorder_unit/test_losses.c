@@ -21,6 +21,7 @@
 static char path[] = "/tmp/losses.XXXXXX";
 static struct host host;
 static struct pen *pen;
+static uint32_t number; /* of the thread */
 static struct process *process;
 static struct legacy *legacies;
 static struct trace *trace; /* what was recorded */
@@ -45,7 +46,8 @@ static int open_process(void **state)
 	atomic_store(&member.process->pid, getpid());
 	if (!notepad_open() || !clock_open(host.session))
 		return -1;
-	pen = pen_open(0, (uint64_t)getpid(), 0);
+	number = 0;
+	pen = pen_open(&number, (uint64_t)getpid(), 0);
 	process = process_create(host.session, member.number, NULL);
 	process->forks = &legacies;
 	process_begin(process, writer);
@@ -193,7 +195,8 @@ static void test_lane_left_within_a_realloc(void **state)
 	birth(0x1000, 1234);
 	pen_write_old(pen, (void *)0x1000);
 	pen_close(pen);
-	pen = pen_open(1, (uint64_t)getpid(), 0);
+	number = 0;
+	pen = pen_open(&number, (uint64_t)getpid(), 0);
 	birth_of(TRACE_REALLOC, 0x4000, 4567);
 	death(0x1000);
 	batch = rows(0);
@@ -281,6 +284,19 @@ static void test_what_is_urgent(void **state)
 	assert_non_null(legacies);
 }
 
+/* hakrec does not wait for what it has to say of itself: for ever it would look all the time. */
+static void test_thread_without_a_lane(void **state)
+{
+	uint32_t other = 0;
+
+	(void)state;
+	host.session->lanes = atomic_load(&host.session->lanes_made);
+	assert_null(pen_open(&other, (uint64_t)getpid(), 0));
+	assert_true(process_wants(process));
+	rows(0);
+	assert_false(process_wants(process));
+}
+
 #define ON_PROCESS(test) cmocka_unit_test_setup_teardown(test, open_process, close_process)
 
 int main(void)
@@ -292,6 +308,7 @@ int main(void)
 		ON_PROCESS(test_call_of_two_records),
 		ON_PROCESS(test_what_is_no_call),
 		ON_PROCESS(test_what_is_urgent),
+		ON_PROCESS(test_thread_without_a_lane),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
