@@ -32,7 +32,7 @@ static void limit_chunks(struct session *s)
 	if (most >= s->chunks)
 		return;
 	s->chunks = most > CHUNKS_LEAST ? (uint32_t)most : CHUNKS_LEAST;
-	s->lanes = s->chunks;
+	s->lanes = s->chunks / 2;
 	s->processes = s->chunks / 4;
 	if (s->chunks_wanted > s->chunks / 2)
 		s->chunks_wanted = s->chunks / 2;

@@ -84,19 +84,26 @@ uint64_t session_now(const struct session *s)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec - s->start_ns;
 }
 
+/* Chunks to be made for what is not urgent. Each lane may keep one, which hakrec gives back no
+ * sooner than when it reads the next: those are not counted. */
+static uint32_t chunks_wanted(const struct session *s)
+{
+	return s->chunks_wanted + atomic_load_explicit(&s->lanes_made, memory_order_relaxed);
+}
+
 uint32_t session_take_chunk(struct session *s, bool urgent)
 {
 	uint32_t chunk = stack_pop(&s->free_chunks, chunk_links(s));
 
 	if (chunk != SESSION_NONE)
 		return chunk;
-	return make(&s->chunks_made, urgent ? s->chunks : s->chunks_wanted);
+	return make(&s->chunks_made, urgent ? s->chunks : chunks_wanted(s));
 }
 
 bool session_short(const struct session *s)
 {
 	return !(uint32_t)atomic_load_explicit(&s->free_chunks.top, memory_order_relaxed) &&
-	       atomic_load_explicit(&s->chunks_made, memory_order_relaxed) >= s->chunks_wanted;
+	       atomic_load_explicit(&s->chunks_made, memory_order_relaxed) >= chunks_wanted(s);
 }
 
 void session_give_chunk(struct session *s, uint32_t chunk)

@@ -84,7 +84,7 @@ struct session {
 	uint32_t mode;
 	uint64_t bytes; /* of the whole memory */
 	uint32_t processes, lanes, chunks;
-	uint32_t chunks_wanted; /* chunks beyond this many only where it is urgent */
+	uint32_t chunks_wanted; /* beyond one a lane, so many, and more only where it is urgent */
 	uint64_t processes_at, lanes_at, links_at, chunks_at; /* offsets */
 	uint64_t start_ns;                                    /* CLOCK_MONOTONIC of clock 0 */
 	uint64_t tsc_start, tsc_scale; /* clock = (tsc - tsc_start) * tsc_scale >> 32 */

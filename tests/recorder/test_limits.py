@@ -78,6 +78,14 @@ def test_more_threads_than_lanes(tmp_path: Path) -> None:
     assert trace.info["events"] + lost == usual.info["events"]
 
 
+def test_more_threads_than_memory(tmp_path: Path) -> None:
+    """Each thread keeps some of it, and all go on by the little that is left."""
+    recording = record_narrowly(tmp_path, WORKLOADS / "storm", "20", "2000")
+    assert (recording.done.returncode, recording.done.stderr) == (0, "")
+    recording.assert_sound()
+    assert recording.trace.info["threads"] == 21
+
+
 def test_more_processes_than_there_is_room_for(tmp_path: Path) -> None:
     recording = record_narrowly(tmp_path, WORKLOADS / "forkers", "crowd", "20")
     done = recording.done

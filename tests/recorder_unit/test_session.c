@@ -94,6 +94,24 @@ static void test_pool_ends(void **state)
 	assert_int_equal(session_take_chunk(s, false), 5);
 }
 
+/* Each may keep a chunk for ever. */
+static void test_pool_grows_with_lanes(void **state)
+{
+	struct session *s = host.session;
+	const uint32_t lanes = 8;
+
+	(void)state;
+	while (session_take_chunk(s, false) != SESSION_NONE)
+		;
+	assert_true(session_short(s));
+	for (uint32_t i = 0; i < lanes; i++)
+		session_take_lane(s);
+	assert_false(session_short(s));
+	while (session_take_chunk(s, false) != SESSION_NONE)
+		;
+	assert_int_equal(s->chunks_made, s->chunks_wanted + lanes);
+}
+
 static void test_arrivals(void **state)
 {
 	struct session *s = host.session;
@@ -113,9 +131,8 @@ static void test_arrivals(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_layout),
-		cmocka_unit_test(test_chunks_have_one_owner),
-		cmocka_unit_test(test_pool_ends),
+		cmocka_unit_test(test_layout),    cmocka_unit_test(test_chunks_have_one_owner),
+		cmocka_unit_test(test_pool_ends), cmocka_unit_test(test_pool_grows_with_lanes),
 		cmocka_unit_test(test_arrivals),
 	};
 
