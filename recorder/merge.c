@@ -115,20 +115,19 @@ static void run_top(struct merge *m, uint64_t rank)
 	}
 }
 
-/* The waiting lane of the smallest rank whose record is settled, or NULL. */
+/* The waiting lane of the smallest rank; NULL: none, or its record is not settled. */
 static struct inlet *take_settled(struct merge *m)
 {
-	size_t found = m->waits;
+	size_t first = 0;
 	struct inlet *lane;
 
-	for (size_t i = 0; i < m->waits; i++)
-		if (m->waiting[i]->at < m->waiting[i]->settled &&
-		    (found == m->waits || m->waiting[i]->rank < m->waiting[found]->rank))
-			found = i;
-	if (found == m->waits)
+	for (size_t i = 1; i < m->waits; i++)
+		if (m->waiting[i]->rank < m->waiting[first]->rank)
+			first = i;
+	if (!m->waits || m->waiting[first]->at >= m->waiting[first]->settled)
 		return NULL;
-	lane = m->waiting[found];
-	m->waiting[found] = m->waiting[--m->waits];
+	lane = m->waiting[first];
+	m->waiting[first] = m->waiting[--m->waits];
 	return lane;
 }
 
@@ -152,13 +151,7 @@ uint64_t merge_run(struct merge *m, uint64_t rank)
 			push(m, m->lanes[i]);
 	run_heap(m, rank);
 	while ((lane = take_settled(m))) {
-		/* What it waits for may have a greater rank only when the clocks are wrong. */
-		m->waiting[m->waits++] = lane;
-		run_heap(m, UINT64_MAX);
-		lane = take_settled(m);
-		if (!lane)
-			break;
-		if (m->deal(m->context, lane, UINT64_MAX, 1, true) == MERGE_ENOUGH)
+		if (m->deal(m->context, lane, rank, 1, true) == MERGE_ENOUGH)
 			push(m, lane);
 		retry_waiting(m);
 		run_heap(m, rank);

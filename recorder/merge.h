@@ -4,8 +4,8 @@
  *
  * Why waiting ends: a record is *settled* when it was seen published one look ago. Whatever it
  * rests on (the birth of the block it frees, ...) was published before it, so every lane's next
- * look, the one just made, has seen that. A settled record that still waits when all that was seen
- * is dealt with lacks what it waits for: it is forced.
+ * look, the one just made, has seen that; and it has a smaller rank. A settled record that still
+ * waits when all of smaller ranks is dealt with lacks what it waits for: it is forced.
  */
 #ifndef RECORDER_MERGE_H
 #define RECORDER_MERGE_H

@@ -202,6 +202,10 @@ static inline bool deal_head(struct process *p, struct inlet *in, bool force)
 	struct trace_pages pages;
 
 	if (__builtin_expect(deed == DEED_ASIDE, 0)) {
+		/* A child has the blocks whose births wait with others, or behind them. */
+		if (kind == RECORD_FORK && p->merge.waits && !force)
+			return false;
+		in->waited = false;
 		deal_aside(p, in, kind);
 		return true;
 	}

@@ -297,6 +297,26 @@ static void test_thread_without_a_lane(void **state)
 	assert_false(process_wants(process));
 }
 
+/* The child has the block that was born behind a foreign free, and whose birth waits with it. */
+static void test_fork_behind_what_waits(void **state)
+{
+	uint32_t other = 0;
+	struct pen *forks = pen_open(&other, (uint64_t)getpid(), 0);
+	struct object object;
+
+	(void)state;
+	assert_non_null(forks);
+	death(NOWHERE);
+	birth(0x1000, 1234);
+	pen_tell_between(forks, RECORD_FORK, 7);
+	process_settle(process);
+	assert_non_null(legacies);
+	assert_true(objects_take(&legacies->objects, 0x1000, &object));
+	assert_int_equal(process->ledger.counts.foreign, 1);
+	process_end(process, NULL);
+	pen_close(forks);
+}
+
 #define ON_PROCESS(test) cmocka_unit_test_setup_teardown(test, open_process, close_process)
 
 int main(void)
@@ -309,6 +329,7 @@ int main(void)
 		ON_PROCESS(test_what_is_no_call),
 		ON_PROCESS(test_what_is_urgent),
 		ON_PROCESS(test_thread_without_a_lane),
+		ON_PROCESS(test_fork_behind_what_waits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

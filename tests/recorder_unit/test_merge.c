@@ -165,6 +165,40 @@ static void test_is_forced_when_nothing_can_come(void **state)
 	assert_int_equal(forced, 1);
 }
 
+/* What others have yet to write, up to a rank, comes before what is beyond it: a fork must find
+ * their blocks. */
+static void test_order_while_one_is_forced(void **state)
+{
+	(void)state;
+	write_record(0, 1, 10, 1);
+	merge_look(&merge);
+	assert_int_equal(run(5), 0);
+	write_record(1, 2, 60, 0);
+	merge_look(&merge);
+	assert_int_equal(run(20), 1);
+	assert_int_equal(forced, 1);
+	write_record(2, 3, 55, 0);
+	merge_look(&merge);
+	assert_int_equal(run(100), 2);
+}
+
+/* What a record rests on may stand behind one that waits in vain and is not settled yet. */
+static void test_is_not_forced_before_its_time(void **state)
+{
+	(void)state;
+	check_order = false;
+	write_record(1, 3, 12, 2 + 1);
+	merge_look(&merge);
+	assert_int_equal(run(5), 0);
+	write_record(0, 1, 10, 1);
+	write_record(0, 2, 11, 0);
+	merge_look(&merge);
+	assert_int_equal(run(20), 0);
+	merge_look(&merge);
+	assert_int_equal(run(20), 3);
+	assert_int_equal(forced, 1);
+}
+
 static void test_chain_over_lanes(void **state)
 {
 	(void)state;
@@ -196,6 +230,8 @@ int main(void)
 		ON_LANES(test_order_of_ranks),
 		ON_LANES(test_waits_for_what_it_rests_on),
 		ON_LANES(test_is_forced_when_nothing_can_come),
+		ON_LANES(test_order_while_one_is_forced),
+		ON_LANES(test_is_not_forced_before_its_time),
 		ON_LANES(test_chain_over_lanes),
 		ON_LANES(test_broken_lane_is_left_alone),
 	};
