@@ -36,6 +36,23 @@ def test_block_handed_to_the_thread_that_forks(tmp_path: Path) -> None:
     children(recording, forks)
 
 
+def test_forks_within_a_fork(tmp_path: Path) -> None:
+    """Three of its handlers fork; each child frees the block that its parent made for it, the one
+    that forks as well another's too."""
+    recording = record(tmp_path, WORKLOADS / "forkers", "nested", timeout=60)
+    assert (recording.done.returncode, recording.done.stdout) == (0, "3 children\n")
+    recording.assert_sound()
+    sizes = [BLOCK_BYTES, BLOCK_BYTES, None, BLOCK_BYTES, None, None]
+    assert [row["size"] for row in recording.trace.calls_from("forkers")] == sizes
+    sizes_of_others = [
+        [row["size"] for row in trace.calls_from("forkers")] for trace in recording.others
+    ]
+    assert sorted(sizes_of_others, key=len) == [[None]] * 3 + [[BLOCK_BYTES, None, None]]
+    for trace in recording.others:
+        inherited = {row["object"] for row in trace.rows if row["kind"] == "inherited"}
+        assert trace.calls_from("forkers")[-1]["old_object"] in inherited
+
+
 def test_fork_that_fails(tmp_path: Path) -> None:
     """hakrec does not wait for a child that never was."""
     recording = record(tmp_path, WORKLOADS / "forkers", "denied", timeout=60)

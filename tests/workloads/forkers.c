@@ -5,6 +5,8 @@
  * forkers crowd FORKS: so many children that are there at once; each allocates and frees a block.
  * forkers late FORKS: children that wait until all forks are made, and then free a block; forks may
  * fail.
+ * forkers nested: what is to be done before a fork, and after it in the parent and in the child,
+ * forks as well.
  * forkers denied: the fork fails.
  * Prints what came of it.
  */
@@ -135,6 +137,24 @@ static void late(int forks)
 	free(block);
 }
 
+static void fork_aside(void)
+{
+	static bool inside;
+
+	if (inside)
+		return;
+	inside = true;
+	fork_with(malloc(BLOCK_BYTES));
+	inside = false;
+}
+
+static void nested(void)
+{
+	if (pthread_atfork(fork_aside, fork_aside, fork_aside))
+		abort();
+	fork_with(malloc(BLOCK_BYTES));
+}
+
 /* Root is not bound by the limit, nobody is. */
 static void denied(void)
 {
@@ -158,6 +178,8 @@ int main(int argc, char **argv)
 		crowd(atoi(argv[2]));
 	else if (argc == 3 && !strcmp(argv[1], "late"))
 		late(atoi(argv[2]));
+	else if (argc == 2 && !strcmp(argv[1], "nested"))
+		nested();
 	else
 		denied();
 	say("%u children\n", well);
