@@ -35,9 +35,9 @@ int64_t callsite_else = -1;
 
 static struct table *_Atomic sites_table;
 static enum { NONE, ADDRESS, CONTEXT } mode;
-static uint32_t sites;      /* numbers given */
-static uint64_t started;    /* clock */
-static uint64_t walk_spent; /* nanoseconds */
+static _Atomic uint32_t sites; /* numbers given */
+static uint64_t started;       /* clock */
+static uint64_t walk_spent;    /* nanoseconds */
 
 #define MIX 0xd1342543de82ef95u /* an odd number of many ones and zeros */
 
@@ -147,6 +147,19 @@ void callsite_forget(void)
 
 	if (table)
 		table_show(table);
+}
+
+uint32_t callsite_told(void)
+{
+	return atomic_load(&sites);
+}
+
+void callsite_inherit(uint32_t told)
+{
+	if (callsite_told() != told)
+		callsite_forget();
+	else /* another thread may have been about to */
+		table_show(atomic_load(&sites_table));
 }
 
 /* Shows a site to the fast path. In the cache of its own table: numbers of one that was forgotten

@@ -38,6 +38,13 @@ bool callsite_open(const struct session *s);
 /* Gives new numbers from now on: addresses may mean something else. Notepad locked. */
 void callsite_forget(void);
 
+/* Numbers given so far, all of them told. */
+uint32_t callsite_told(void);
+
+/* In a forked child, before its first call. told: when the fork was announced: what hakrec knows
+ * the child has from its parent. */
+void callsite_inherit(uint32_t told);
+
 struct callsite_view callsite_look_from(uintptr_t begin);
 
 /*

@@ -175,6 +175,14 @@ static bool must_wait(const struct drain *d, uint32_t number, size_t waiting)
 	return find_number(d, shared->parent) >= 0;
 }
 
+/* What a child takes along whose fork was not announced: what its parent has told by now. */
+static struct legacy *guess_legacy(struct process *parent, uint32_t child)
+{
+	if (parent->begun)
+		account_read(&parent->account, &parent->ledger);
+	return legacy_create(parent, child);
+}
+
 /* False: it has to wait. */
 static bool welcome(struct drain *d, uint32_t number, size_t waiting)
 {
@@ -190,7 +198,7 @@ static bool welcome(struct drain *d, uint32_t number, size_t waiting)
 	parent = shared->parent == SESSION_NONE ? -1 : find_number(d, shared->parent);
 	legacy = take_legacy(d, number);
 	if (!legacy && parent >= 0)
-		legacy = legacy_create(d->processes[parent], number);
+		legacy = guess_legacy(d->processes[parent], number);
 	earlier = find_process(d, pid);
 	if (earlier >= 0) {
 		/* Another image; or another process, if the number is used again so soon. */

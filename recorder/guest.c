@@ -30,8 +30,7 @@ static __thread bool working __attribute__((tls_model("initial-exec")));
 static __thread uint32_t thread_number __attribute__((tls_model("initial-exec"))); /* plus one */
 /* While the thread forks: see before_fork(). */
 static __thread uint32_t forking __attribute__((tls_model("initial-exec")));
-static __thread bool fork_locked __attribute__((tls_model("initial-exec"))); /* the notepad */
-static __thread bool large_locked __attribute__((tls_model("initial-exec")));
+static __thread uint32_t fork_sites __attribute__((tls_model("initial-exec")));
 static __thread sigset_t fork_mask __attribute__((tls_model("initial-exec")));
 static __thread uint64_t exit_clock __attribute__((tls_model("initial-exec")));
 static __thread unsigned char exit_rounds __attribute__((tls_model("initial-exec")));
@@ -139,7 +138,7 @@ static bool present(uint32_t number, uint32_t parent, bool forked)
 
 static struct pen *find_pen(const uintptr_t *base);
 static void before_fork(void);
-static void unlock_after_fork(void);
+static void after_fork(void);
 static void after_fork_child(void);
 static void thread_exits(void *pen);
 
@@ -157,10 +156,9 @@ static bool attach(void)
 	member.session = invitation_accept();
 	if (!member.session || session_over(member.session))
 		return false;
-	if (!clock_open(member.session) || !callsite_open(member.session) ||
+	if (!pen_prepare() || !clock_open(member.session) || !callsite_open(member.session) ||
 	    pthread_key_create(&exit_key, thread_exits) != 0 ||
-	    __register_atfork(before_fork, unlock_after_fork, after_fork_child, __dso_handle) !=
-		    0) {
+	    __register_atfork(before_fork, after_fork, after_fork_child, __dso_handle) != 0) {
 		invitation_decline("no memory", 0);
 		return false;
 	}
@@ -263,26 +261,21 @@ static void before_fork(void)
 {
 	struct pen *p;
 
-	/* A handler that forks as well would take this fork's number and locks for its own. */
+	/* A handler that forks as well would take this fork's number for its own. */
 	hold_signals(&fork_mask);
 	p = guest_pen;
 	if (!pen_ready(p))
 		p = find_pen(__builtin_frame_address(0));
 	forking = 0;
-	/* First: what the child finds in its memory was told before its fork. */
-	fork_locked = notepad_lock();
-	large_locked = residency_lock();
+	/* No lock is held over the fork: the C library takes some of its own, under which other
+	 * threads make calls. */
+	fork_sites = callsite_told();
 	if (p && !(member.session->mode & SESSION_ALONE))
 		announce_fork(p);
 }
 
-static void unlock_after_fork(void)
+static void after_fork(void)
 {
-	if (large_locked)
-		residency_unlock();
-	if (fork_locked)
-		notepad_unlock();
-	fork_locked = large_locked = false;
 	release_signals(&fork_mask);
 }
 
@@ -303,7 +296,7 @@ static void after_fork_child(void)
 		member.off = true;
 	else if (child != SESSION_NONE)
 		atomic_store(&session_process(member.session, child)->pid, getpid());
-	unlock_after_fork();
+	after_fork();
 }
 
 /* The first call in a forked child: its pens are wiped. */
@@ -314,6 +307,8 @@ static bool renew(void)
 
 	child = SESSION_NONE;
 	pen_forget();
+	callsite_inherit(fork_sites);
+	residency_inherit();
 	guest_pen = &no_pen;
 	thread_number = 0;
 	if (member.session->mode & SESSION_ALONE || session_over(member.session))
@@ -339,7 +334,8 @@ __attribute__((destructor)) void guest_ended(void)
 
 void guest_closed(void)
 {
-	if (!member.process || member.off || !notepad_lock())
+	/* A forked child tells nothing before its first call. */
+	if (!member.process || member.off || pen_wiped() || !notepad_lock())
 		return;
 	if (loaded_tell_gone())
 		callsite_forget();
@@ -436,8 +432,7 @@ static struct pen *enter_first(void)
 {
 	bool ready = member.session ? true : attach();
 
-	/* A pen of this thread without a lane was wiped: this is a forked child. */
-	if (ready && guest_pen != &no_pen && guest_pen != &gone_pen)
+	if (ready && pen_wiped())
 		ready = renew();
 	if (!ready) {
 		member.off = true;

@@ -43,6 +43,18 @@ static inline bool latch_lock(struct latch *l)
 	return true;
 }
 
+/* In a forked child, where no other thread is. True: one held it, and what it guards may be half
+ * changed. */
+static inline bool latch_orphaned(struct latch *l)
+{
+	uint32_t holder = atomic_load(&l->holder);
+
+	if (!holder || (holder & ~LATCH_CROWDED) == latch_self())
+		return false;
+	atomic_store(&l->holder, 0);
+	return true;
+}
+
 static inline void latch_unlock(struct latch *l)
 {
 	int saved = errno;

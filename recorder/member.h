@@ -6,7 +6,7 @@
 
 struct member {
 	struct session *session;         /* NULL: not attached */
-	struct session_process *process; /* NULL after a fork until the first call */
+	struct session_process *process; /* a child's first call sets its own */
 	uint32_t number;                 /* of process */
 	bool off;                        /* for ever: calls are only passed on */
 };

@@ -9,13 +9,13 @@
 
 #define BLOCK_BYTES ((size_t)64 << 10)
 
-/* A run of pens; the first pen's place holds the link, which a fork wipes too. */
+/* A run of pens; in the first one's place stands how many are used, 0: a fork has wiped it. */
 struct block {
-	struct block *older;
-	size_t used;
+	_Atomic size_t used;
 };
 
-static struct block *blocks; /* a chain, newest first */
+static struct block *last_block;
+static struct block *first_block;
 static struct pen *free_pens;
 static struct latch latch; /* of the two */
 
@@ -33,10 +33,20 @@ static struct block *block_make(void)
 		munmap(block, BLOCK_BYTES);
 		return NULL;
 	}
-	block->older = blocks;
 	block->used = 1;
-	blocks = block;
+	last_block = block;
 	return block;
+}
+
+bool pen_prepare(void)
+{
+	first_block = block_make();
+	return first_block != NULL;
+}
+
+bool pen_wiped(void)
+{
+	return !first_block->used;
 }
 
 static struct pen *pen_take(void)
@@ -48,7 +58,7 @@ static struct pen *pen_take(void)
 	if (p) {
 		free_pens = p->next;
 	} else {
-		struct block *block = blocks;
+		struct block *block = last_block;
 
 		if (!block || (block->used + 1) * sizeof(*p) > BLOCK_BYTES)
 			block = block_make();
@@ -72,8 +82,7 @@ void pen_forget(void)
 	/* The newest block is wiped and serves again; older ones, of programs with hundreds of
 	 * threads, stay unused. */
 	free_pens = NULL;
-	if (blocks)
-		*blocks = (struct block){.used = 1};
+	last_block->used = first_block->used = 1;
 	late_pens = NULL;
 	latch = late_latch = (struct latch){0};
 }

@@ -41,6 +41,12 @@ static inline bool pen_ready(const struct pen *p)
 	return p->base == PEN_READY;
 }
 
+/* Before the first pen. False: no memory. */
+bool pen_prepare(void);
+
+/* This is a forked child, and pen_forget() was not called yet. */
+bool pen_wiped(void);
+
 /* A pen with a lane whose first record says which thread it is; NULL: no memory or no lane. number:
  * the thread's, plus one; 0: it has none, and gets the process's next one if there is a lane. */
 struct pen *pen_open(uint32_t *number, uint64_t tid, uint64_t clock);

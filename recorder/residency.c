@@ -155,14 +155,14 @@ static void empty(size_t hole)
 	blocks[hole].addr = 0;
 }
 
-bool residency_lock(void)
+void residency_inherit(void)
 {
-	return latch_lock(&latch);
-}
-
-void residency_unlock(void)
-{
-	latch_unlock(&latch);
+	if (!latch_orphaned(&latch))
+		return;
+	blocks = NULL;
+	used = 0;
+	for (size_t i = 0; i < RESIDENCY_FILTER; i++)
+		residency_filter[i] = 0;
 }
 
 uint64_t residency_born(const void *ptr, size_t size)
@@ -172,9 +172,9 @@ uint64_t residency_born(const void *ptr, size_t size)
 	/* A block that is not asked about now is not at its death either. */
 	if (silent || spent * BUDGET > begun - started + ADVANCE_NS)
 		return TRACE_NONE;
-	if (residency_lock()) {
+	if (latch_lock(&latch)) {
 		enter((uintptr_t)ptr, size);
-		residency_unlock();
+		latch_unlock(&latch);
 	}
 	pages = resident((uintptr_t)ptr, size);
 	charge(begun, size);
@@ -187,14 +187,14 @@ uint64_t residency_died(const void *ptr, size_t *size)
 	size_t place;
 
 	*size = 0;
-	if (!residency_lock())
+	if (!latch_lock(&latch))
 		return TRACE_NONE;
 	place = blocks ? place_of((uintptr_t)ptr) : 0;
 	if (blocks && blocks[place].addr) {
 		*size = blocks[place].size;
 		empty(place);
 	}
-	residency_unlock();
+	latch_unlock(&latch);
 	if (*size)
 		pages = resident((uintptr_t)ptr, *size);
 	charge(begun, *size);
@@ -203,9 +203,9 @@ uint64_t residency_died(const void *ptr, size_t *size)
 
 void residency_stays(const void *ptr, size_t size)
 {
-	if (residency_lock()) {
+	if (latch_lock(&latch)) {
 		enter((uintptr_t)ptr, size);
-		residency_unlock();
+		latch_unlock(&latch);
 	}
 }
 
@@ -214,7 +214,7 @@ void residency_end(void)
 	/* A vforked child has all of its parent's, but is not its end. */
 	if (silent || !used || getpid() != atomic_load(&member.process->pid) || !notepad_lock())
 		return;
-	if (residency_lock()) {
+	if (latch_lock(&latch)) {
 		for (size_t i = 0; i <= mask; i++) {
 			struct note_left note = {blocks[i].addr, blocks[i].size, 0};
 			struct notepad_part part = {&note, sizeof(note)};
@@ -225,7 +225,7 @@ void residency_end(void)
 			if (note.pages != TRACE_NONE)
 				notepad_write(NOTE_LEFT, &part, 1);
 		}
-		residency_unlock();
+		latch_unlock(&latch);
 	}
 	notepad_unlock();
 }

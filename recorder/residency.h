@@ -45,8 +45,8 @@ void residency_stays(const void *ptr, size_t size);
 /* The process ends: tells hakrec of the blocks that are left. */
 void residency_end(void);
 
-/* Held over a fork. False: this very thread holds it. */
-bool residency_lock(void);
-void residency_unlock(void);
+/* In a forked child, before its first call: another thread may have been changing what is known of
+ * blocks, which is forgotten then. */
+void residency_inherit(void);
 
 #endif

@@ -36,6 +36,22 @@ def test_block_handed_to_the_thread_that_forks(tmp_path: Path) -> None:
     children(recording, forks)
 
 
+def test_fork_while_streams_are_flushed(tmp_path: Path) -> None:
+    """The C library forks with its streams locked, under which other threads make calls."""
+    forks = 50 * SCALE
+    children(record(tmp_path, WORKLOADS / "forkers", "flushed", str(forks), timeout=60), forks)
+
+
+def test_fork_before_any_call(tmp_path: Path) -> None:
+    """The child is not taken for a thread of its parent's, though no handler has seen the fork."""
+    recording = record(tmp_path, WORKLOADS / "forkers", "raw")
+    assert (recording.done.returncode, recording.done.stdout) == (0, "1 children\n")
+    recording.assert_sound()
+    assert not recording.trace.calls
+    (child,) = recording.others
+    assert [row["size"] for row in child.calls_from("forkers")] == [BLOCK_BYTES, None]
+
+
 def test_forks_within_a_fork(tmp_path: Path) -> None:
     """Three of its handlers fork; each child frees the block that its parent made for it, the one
     that forks as well another's too."""

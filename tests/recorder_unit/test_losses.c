@@ -44,7 +44,7 @@ static int open_process(void **state)
 	member.process = session_process(host.session, member.number);
 	atomic_store(&member.process->lanes, SESSION_NONE);
 	atomic_store(&member.process->pid, getpid());
-	if (!notepad_open() || !clock_open(host.session))
+	if (!notepad_open() || !pen_prepare() || !clock_open(host.session))
 		return -1;
 	number = 0;
 	pen = pen_open(&number, (uint64_t)getpid(), 0);

@@ -5,6 +5,10 @@
  * forkers crowd FORKS: so many children that are there at once; each allocates and frees a block.
  * forkers late FORKS: children that wait until all forks are made, and then free a block; forks may
  * fail.
+ * forkers flushed FORKS: another thread flushes all streams meanwhile, one of which makes calls
+ * from another stack height each time.
+ * forkers raw: the kernel is asked for the fork, before the thread has made a call; the child makes
+ * one.
  * forkers nested: what is to be done before a fork, and after it in the parent and in the child,
  * forks as well.
  * forkers denied: the fork fails.
@@ -12,6 +16,7 @@
  */
 #include "say.h"
 
+#include <alloca.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -19,9 +24,11 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #define BLOCK_BYTES 777
+#define HEIGHTS     4000
 #define THREADS     4
 
 static _Atomic unsigned well;
@@ -86,6 +93,56 @@ static void handed(int forks)
 	}
 	stop = true;
 	pthread_join(other, NULL);
+}
+
+static ssize_t take_all(void *cookie, const char *text, size_t bytes)
+{
+	static unsigned height;
+	volatile char *frame = alloca(++height % HEIGHTS * 16);
+	void *volatile block = malloc(10);
+
+	(void)cookie;
+	(void)text;
+	*frame = 0;
+	free(block);
+	return (ssize_t)bytes;
+}
+
+static void *flush_often(void *unused)
+{
+	FILE *stream = fopencookie(NULL, "w", (cookie_io_functions_t){.write = take_all});
+
+	while (stream && !stop) {
+		fputc(0, stream);
+		fflush(NULL);
+	}
+	return unused;
+}
+
+static void flushed(int forks)
+{
+	pthread_t other;
+
+	if (pthread_create(&other, NULL, flush_often, NULL))
+		abort();
+	for (int i = 0; i < forks; i++)
+		fork_with(malloc(BLOCK_BYTES));
+	stop = true;
+	pthread_join(other, NULL);
+}
+
+static void raw(void)
+{
+	pid_t pid = (pid_t)syscall(SYS_fork);
+	void *volatile block;
+	int status = -1;
+
+	if (!pid) {
+		block = malloc(BLOCK_BYTES);
+		free(block);
+		_exit(0);
+	}
+	well = waitpid(pid, &status, 0) == pid && !status;
 }
 
 /* Each child says that it has called, and ends when its parent, told by all, lets go of a pipe. */
@@ -178,6 +235,10 @@ int main(int argc, char **argv)
 		crowd(atoi(argv[2]));
 	else if (argc == 3 && !strcmp(argv[1], "late"))
 		late(atoi(argv[2]));
+	else if (argc == 3 && !strcmp(argv[1], "flushed"))
+		flushed(atoi(argv[2]));
+	else if (argc == 2 && !strcmp(argv[1], "raw"))
+		raw();
 	else if (argc == 2 && !strcmp(argv[1], "nested"))
 		nested();
 	else
