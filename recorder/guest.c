@@ -3,6 +3,7 @@
 #include "callsite.h"
 #include "executable.h"
 #include "invitation.h"
+#include "leftover.h"
 #include "loaded.h"
 #include "notepad.h"
 #include "real.h"
@@ -266,6 +267,7 @@ static void before_fork(void)
 	p = guest_pen;
 	if (!pen_ready(p))
 		p = find_pen(__builtin_frame_address(0));
+	leftover_note(guest_pen, p);
 	forking = 0;
 	/* No lock is held over the fork: the C library takes some of its own, under which other
 	 * threads make calls. */
@@ -289,6 +291,11 @@ void guest_forked(pid_t pid)
 
 static void after_fork_child(void)
 {
+	unsigned calls = leftover_cut();
+	struct pen *p;
+
+	notepad_close();
+	guest_pen = &no_pen;
 	child = forking - 1;
 	if (!member.session || member.off)
 		child = SESSION_NONE;
@@ -296,6 +303,10 @@ static void after_fork_child(void)
 		member.off = true;
 	else if (child != SESSION_NONE)
 		atomic_store(&session_process(member.session, child)->pid, getpid());
+	/* Calls in progress are none of the child's, but it has what comes of them. */
+	p = calls && !member.off ? find_pen(__builtin_frame_address(0)) : NULL;
+	while (p && calls--)
+		pen_drop(p);
 	after_fork();
 }
 

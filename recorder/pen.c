@@ -79,10 +79,10 @@ static void pen_give(struct pen *p)
 
 void pen_forget(void)
 {
-	/* The newest block is wiped and serves again; older ones, of programs with hundreds of
-	 * threads, stay unused. */
+	/* Their memory stays unused: hooks that were interrupted may still have theirs. */
 	free_pens = NULL;
-	last_block->used = first_block->used = 1;
+	last_block = NULL;
+	first_block->used = 1;
 	late_pens = NULL;
 	latch = late_latch = (struct latch){0};
 }

@@ -113,8 +113,9 @@ bool track_refill(struct track *t)
 	bool full = atomic_load(&lane->count) >= lane->end;
 	int saved = errno;
 
-	if (session_over(s)) {
-		member.off = true;
+	if (member.off || session_over(s)) {
+		/* Not in a child forked meanwhile, where it is over for this call (leftover.c). */
+		member.off |= session_over(member.session);
 		return false;
 	}
 	if (full && !extend(s, t)) {
@@ -176,4 +177,18 @@ void track_close(struct track *t)
 	session_give_spare(member.session, member.process,
 			   session_lane_number(member.session, t->lane));
 	t->lane = NULL;
+}
+
+void track_cut(struct track *t)
+{
+	static struct session_lane nowhere = {.limit = INT64_MAX,
+					      .end = INT64_MAX}; /* never full */
+	static struct record chunk[CHUNK_RECORDS];
+	const struct session *s = member.session;
+
+	/* Where the session was before (leftover.c): one who is at the lane finds room there. */
+	if (t->lane && (uintptr_t)t->lane - (uintptr_t)s >= s->bytes)
+		*t->lane = nowhere;
+	t->lane = &nowhere;
+	t->chunk = chunk;
 }

@@ -23,6 +23,9 @@ bool track_open(struct track *t);
 /* Leaves the lane for the process's next thread. */
 void track_close(struct track *t);
 
+/* In a forked child: what is written there goes nowhere from now on. */
+void track_cut(struct track *t);
+
 /* Looks at the clock, so that the next record has its time; the limit is set by it later. */
 void track_look(struct track *t);
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from command import BUILD
 from recording import SCALE, WORKLOADS, Recording, record
 
 BLOCK_BYTES = 777
@@ -67,6 +68,25 @@ def test_forks_within_a_fork(tmp_path: Path) -> None:
     for trace in recording.others:
         inherited = {row["object"] for row in trace.rows if row["kind"] == "inherited"}
         assert trace.calls_from("forkers")[-1]["old_object"] in inherited
+
+
+def test_fork_at_every_instruction(tmp_path: Path) -> None:
+    """A signal handler that interrupts a call, forks, and returns in the child as well: which goes
+    on, with the next call at the latest, and writes nothing into its parent's lane."""
+    preload = f"LD_PRELOAD={BUILD}/libhakrec.so:{WORKLOADS}/libbump.so"
+    recording = record(tmp_path, "env", preload, WORKLOADS / "stepper", "fork")
+    assert recording.done.returncode == 0, recording.done.stderr
+    _, calls, _, moments, _, well = recording.done.stdout.split()
+    assert int(well) == int(moments) > 500
+    recording.trace.assert_sound()
+    assert recording.trace.info["events"] == int(calls)
+    children = [trace for trace in recording.others if trace.path.name.startswith("stepper.")]
+    assert len(children) == int(moments)
+    for child in children[:: 1 + 8 // SCALE]:
+        lost = child.info["lost_events"]
+        assert lost in (0, 1)
+        child.assert_sound(lost=lost)
+        assert child.info["events"] in (2, 3)
 
 
 def test_fork_that_fails(tmp_path: Path) -> None:

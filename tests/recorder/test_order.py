@@ -67,7 +67,7 @@ def test_handler_at_every_instruction(tmp_path: Path, how: list[str]) -> None:
     preload = f"{LIBRARY}:{WORKLOADS}/libreuse.so"
     done = run(ORDERER, "-o", lines, preload, WORKLOADS / "stepper", *how, env=clean_environ())
     assert done.returncode == 0, done.stderr
-    _, calls, _, moments = done.stdout.split()
+    _, calls, _, moments, *_ = done.stdout.split()
     report = [json.loads(line) for line in lines.read_text().splitlines()]
     # One more for a thread that the C library makes.
     assert [process["calls"] for process in report] == [int(calls) + len(how)]

@@ -1,8 +1,10 @@
 /*
- * stepper [threads]: interrupts its own calls at each of their instructions in turn by a signal
- * handler that frees a block and allocates another. Needs an allocator that a handler may call
- * (reuse.c), and a processor with a flag to trap after each instruction. threads: there was another
- * thread before. Prints the calls made and the moments at which one was interrupted.
+ * stepper [threads|fork]: interrupts its own calls at each of their instructions in turn by a
+ * signal handler that frees a block and allocates another. Needs an allocator that a handler may
+ * call (reuse.c), and a processor with a flag to trap after each instruction. threads: there was
+ * another thread before. fork: the handler forks instead, and returns in the child as well, which
+ * then makes a call of its own. Prints the calls made, the moments at which one was interrupted,
+ * and how many children ended well.
  */
 #include "say.h"
 
@@ -11,6 +13,8 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
+#include <sys/wait.h>
 
 #define TRAP_FLAG 0x100
 #define ROUNDS    2 /* so many times all moments */
@@ -18,7 +22,17 @@
 static void *volatile kept; /* the handler's */
 static unsigned moment;     /* instructions until the handler does its work */
 static bool reached;
-static uint64_t calls, moments;
+static bool forks, is_child;
+static uint64_t calls, moments, well;
+
+static void fork_here(void)
+{
+	pid_t pid = fork();
+	int status = -1;
+
+	is_child = !pid;
+	well += pid > 0 && waitpid(pid, &status, 0) == pid && !status;
+}
 
 static void handle(int number, siginfo_t *info, void *context)
 {
@@ -31,9 +45,13 @@ static void handle(int number, siginfo_t *info, void *context)
 		return;
 	reached = true;
 	interrupted->uc_mcontext.gregs[REG_EFL] &= ~TRAP_FLAG;
-	free(kept);
-	kept = malloc(40);
-	calls += 2;
+	if (forks) {
+		fork_here();
+	} else {
+		free(kept);
+		kept = malloc(40);
+		calls += 2;
+	}
 	errno = saved;
 }
 
@@ -68,6 +86,10 @@ static void step_through(enum call which)
 		reached = false;
 		moment = at++;
 		block = call(which, block);
+		if (is_child) {
+			free(malloc(777));
+			_exit(0);
+		}
 		if (which != FREE)
 			free(block);
 		calls += which != FREE;
@@ -85,10 +107,11 @@ int main(int argc, char **argv)
 	struct sigaction action = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO};
 	pthread_t thread;
 
-	(void)argv;
+	forks = argc > 1 && !strcmp(argv[1], "fork");
 	kept = malloc(40);
 	calls = 1;
-	if (argc > 1 && (pthread_create(&thread, NULL, rest, NULL) || pthread_join(thread, NULL)))
+	if (argc > 1 && !forks &&
+	    (pthread_create(&thread, NULL, rest, NULL) || pthread_join(thread, NULL)))
 		abort();
 	sigaction(SIGTRAP, &action, NULL);
 	for (unsigned i = 0; i < ROUNDS; i++) {
@@ -96,6 +119,7 @@ int main(int argc, char **argv)
 		step_through(REALLOC);
 		step_through(FREE);
 	}
-	say("calls %ju moments %ju\n", (uintmax_t)calls, (uintmax_t)moments);
+	say("calls %ju moments %ju well %ju\n", (uintmax_t)calls, (uintmax_t)moments,
+	    (uintmax_t)well);
 	return 0;
 }
