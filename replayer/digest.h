@@ -8,14 +8,19 @@
 
 #include <stdint.h>
 
+/* word: size, and 32 bits higher what is done. */
+static inline uint64_t digest_word(uint64_t word, uint64_t identity)
+{
+	unsigned __int128 product = (unsigned __int128)(word ^ 0xa0761d6478bd642fu) *
+				    (identity ^ 0xe7037ed1a0b428dbu);
+
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
 /* What one call adds. what: site << 8 | verb; detail: alignment and flags, 0 for most calls. */
 static inline uint64_t digest_term(uint32_t what, uint64_t size, uint64_t detail, uint64_t identity)
 {
-	uint64_t a = size ^ (uint64_t)what << 32 ^ detail * 0x9e3779b97f4a7c15u;
-	unsigned __int128 product =
-		(unsigned __int128)(a ^ 0xa0761d6478bd642fu) * (identity ^ 0xe7037ed1a0b428dbu);
-
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
+	return digest_word(size ^ (uint64_t)what << 32 ^ detail * 0x9e3779b97f4a7c15u, identity);
 }
 
 static inline uint64_t digest_next(uint64_t digest, uint64_t term)

@@ -103,8 +103,7 @@ static ALWAYS void run(struct worker *worker, uint64_t entries, const enum mode 
 		}
 		if (mode == CENSUS)
 			census_call();
-		digest = digest_next(digest,
-				     digest_term(op->code & PLAN_IDENTITY, op->size, 0, object));
+		digest = digest_next(digest, digest_word(plan_word(op), object));
 		op++;
 	}
 	__builtin_prefetch(op);

@@ -62,6 +62,12 @@ struct plan_op {
 	uint32_t code;
 };
 
+/* What the trace decides of a plain call, in one word: the size, the code above it. */
+static inline uint64_t plan_word(const struct plan_op *op)
+{
+	return ((uint64_t)op->code << 32 | op->size) & ((uint64_t)PLAN_IDENTITY << 32 | UINT32_MAX);
+}
+
 /* What an operand can hold of an alignment or an old size; no address space has more. */
 #define PLAN_DETAIL_MAX 0xffffffffffffu
 
