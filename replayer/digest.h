@@ -11,8 +11,8 @@
 /* word: size, and 32 bits higher what is done. */
 static inline uint64_t digest_word(uint64_t word, uint64_t identity)
 {
-	unsigned __int128 product = (unsigned __int128)(word ^ 0xa0761d6478bd642fu) *
-				    (identity ^ 0xe7037ed1a0b428dbu);
+	unsigned __int128 product =
+		(unsigned __int128)(word ^ 0xa0761d6478bd642fu) * (identity ^ 0xe7037ed1a0b428dbu);
 
 	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
