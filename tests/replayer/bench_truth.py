@@ -5,7 +5,8 @@ and its trace is replayed on the same ones: in `parallel` for the times, and for
 `paced`, since some allocators give memory back by the clock. For every two allocators whose live
 difference is larger than noise, the replay has to put them in the same order, by peak of resident
 heap and by the program's processor and wall time; and the replayed peak has to be within 10 % of
-the live one. Live runs go in rounds, each in an order that chance makes. A difference is larger
+the live one. All goes in rounds: a recording of its own in each, since threads that race make other
+calls every time, then the live runs in an order that chance makes. A difference is larger
 than noise when it can be told (statistic.h) and is beyond the A/A difference of both allocators:
 what every other run of one allocator differs from the rest by. It prints the table of
 BENCHMARKS.md: peaks of the heap, live and replayed, in MiB, and how many of the pairs that differ
@@ -66,7 +67,6 @@ FIELDS = {
     "parallel": {"cpu": "cpu_ns", "wall": "wall_ns"},
     "paced": {"rss": "peak_rss_bytes"},
 }
-PACED_REPEATS = 4  # the fewest that can tell a difference
 
 Run = dict[str, Any]
 Samples = dict[str, dict[str, list[float]]]
@@ -81,11 +81,12 @@ def libraries(trace: Path) -> dict[str, str]:
     return {row["allocator"]: row["allocator_path"] for row in rows}
 
 
-def live_run(program: Program, scale: int, folder: Path, library: str) -> Run:
+def live_run(program: Program, scale: int, folder: Path, library: str, filled: bool) -> Run:
     """The program itself on an allocator."""
     witness = folder / "witness.json"
     witness.unlink(missing_ok=True)
-    preload = f"{BUILD / 'tests/replayer/libwitness.so'}:{library}"
+    name = "libfillingwitness.so" if filled else "libwitness.so"
+    preload = f"{BUILD / 'tests/replayer' / name}:{library}"
     environ = {"LD_PRELOAD": preload, "WITNESS": str(witness)}
     outcome = execute(program, folder, environ=environ, scale=scale)
     program.check(outcome, folder, scale)
@@ -106,13 +107,13 @@ def record(program: Program, scale: int, folder: Path) -> Path:
     return folder / "trace.zst"
 
 
-def replay_runs(trace: Path, schedule: str, repeats: int) -> Iterator[Run]:
+def replay_runs(trace: Path, schedule: str) -> Iterator[Run]:
     """hakreplay's results."""
     lines = trace.parent / "replay.jsonl"
     lines.unlink(missing_ok=True)
     command = [str(BUILD / "hakreplay"), str(trace), "-a", ",".join(ALLOCATORS)]
     subprocess.run(
-        [*command, "-s", schedule, "-n", str(repeats), "--json", str(lines)],
+        [*command, "-s", schedule, "-n", "1", "--json", str(lines)],
         check=True,
         capture_output=True,
     )
@@ -122,23 +123,23 @@ def replay_runs(trace: Path, schedule: str, repeats: int) -> Iterator[Run]:
         yield row
 
 
-def measure(name: str, repeats: int, place: Path) -> Iterator[Run]:
-    """All runs of one program, live ones interleaved between the allocators."""
+def measure(name: str, repeats: int, place: Path, filled: bool) -> Iterator[Run]:
+    """All runs of one program, those of the allocators interleaved."""
     program, scale = PROGRAMS[name]
     folder = place / name
     folder.mkdir()
     program.prepare(folder, scale)
-    trace = record(program, scale, folder)
-    files = libraries(trace)
-    turns = list(files.items())
+    turns: list[tuple[str, str]] = []
     for repeat in range(repeats):
+        trace = record(program, scale, folder)
+        turns = turns or list(libraries(trace).items())
         random.shuffle(turns)
         for allocator, library in turns:
-            run = live_run(program, scale, folder, library)
+            run = live_run(program, scale, folder, library, filled)
             yield {"program": name, "how": "live", "allocator": allocator, "repeat": repeat} | run
-    for schedule, times in (("parallel", repeats), ("paced", min(repeats, PACED_REPEATS))):
-        for run in replay_runs(trace, schedule, times):
-            yield {"program": name, "how": schedule} | run
+        for schedule in ("parallel", "paced"):
+            for run in replay_runs(trace, schedule):
+                yield run | {"program": name, "how": schedule, "repeat": repeat}
 
 
 def far(ratio: float) -> float:
@@ -203,6 +204,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--out", type=Path, default=BUILD / "bench" / "truth.jsonl")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument(
+        "--fill",
+        action="store_true",
+        help="have the live runs write their small blocks whole, as a replay does",
+    )
     parser.add_argument("programs", nargs="*", metavar="PROGRAM", help=", ".join(PROGRAMS))
     options = parser.parse_args()
     options.out.parent.mkdir(parents=True, exist_ok=True)
@@ -217,7 +223,7 @@ def main() -> None:
                 continue
             live: Samples = defaultdict(lambda: defaultdict(list))
             replayed: Samples = defaultdict(lambda: defaultdict(list))
-            for run in measure(name, options.repeats, Path(folder)):
+            for run in measure(name, options.repeats, Path(folder), options.fill):
                 out.write(json.dumps(run) + "\n")
                 samples = live if run["how"] == "live" else replayed
                 for measure_name, field in FIELDS[run["how"]].items():

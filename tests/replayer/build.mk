@@ -31,6 +31,8 @@ PYTESTS += $(sort $(wildcard tests/replayer/test_*.py))
 
 # Tells of programs that are run for real.
 $(eval $(call helper,replayer/libwitness.so,tests/replayer/witness.c,,-shared))
+$(eval $(call helper,replayer/libfillingwitness.so,$(addprefix tests/replayer/,witness.c filler.c),,\
+	-shared))
 
 BENCHES += bench-truth
 bench-truth: ## does the replay say what the program itself shows under each allocator?

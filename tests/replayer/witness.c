@@ -134,16 +134,17 @@ static void lock_give(void)
 
 /*
  * Whose malloc answers. A program that is not position-independent may have an entry of its own
- * that only jumps there.
+ * that only jumps there, and so has the witness that fills blocks (filler.c).
  */
 static const char *malloc_find(const void **base)
 {
 	void *code = dlsym(RTLD_DEFAULT, "malloc");
 	const ElfW(Sym) *symbol = NULL;
-	Dl_info info = {0};
+	Dl_info info = {0}, own = {0};
 
+	dladdr(&ranges, &own);
 	if (dladdr1(code, &info, (void **)&symbol, RTLD_DL_SYMENT) && symbol &&
-	    symbol->st_shndx == SHN_UNDEF)
+	    (symbol->st_shndx == SHN_UNDEF || info.dli_fbase == own.dli_fbase))
 		dladdr(dlsym(RTLD_NEXT, "malloc"), &info);
 	*base = info.dli_fbase;
 	return info.dli_fname ? info.dli_fname : "";
