@@ -50,7 +50,6 @@ bool inlet_turn(struct inlet *in)
 		session_give_chunk(in->session, in->chunk);
 	in->chunk = next;
 	in->until += CHUNK_RECORDS;
-	in->rank += RANK_STEP;
 	look_ahead(in);
 	if (in->until / CHUNK_RECORDS % FEED_CHUNKS == 0)
 		session_feed(in->session);

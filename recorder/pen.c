@@ -249,7 +249,7 @@ bool pen_write(struct pen *p, uint64_t addr, uint64_t word0, uint64_t word1)
 		if (!place)
 			return false;
 		/* A handler that came, or a tick shown, meanwhile has had its poke undone. */
-		if (rank != pen_rank(p) || !clock_ahead(rank))
+		if (!clock_ahead(rank))
 			rank = clock_take(addr, pen_rank(p));
 	}
 	place->word[0] = word0;

@@ -74,8 +74,7 @@ static inline uint64_t pen_rank(const struct pen *p)
 	return atomic_load_explicit(&p->track.lane->rank, memory_order_relaxed);
 }
 
-/* Raises the lane to a rank of its. Returns the next record's place, whose rank is higher when a
- * chunk begins there, or NULL when it is dropped. */
+/* Raises the lane to a rank of its. Returns the next record's place, or NULL when it is dropped. */
 struct record *pen_jump(struct pen *p, uint64_t rank);
 
 /* The call in progress cannot be recorded: it is counted, and the next record tells of it. */

@@ -1,9 +1,8 @@
 /*
  * The order of a process's records. Each lane has a clock, in steps of 16 ns, which its records
- * share until it is raised: when the tick has gone by, when a record is about an address that
- * another lane's was about at a later rank, and by one step with each chunk. A record's *rank* is
- * its lane's clock, then its lane; of records of one rank, all of one lane, the order is that in
- * which they lie there.
+ * share until it is raised: when the tick has gone by, and when a record is about an address that
+ * another lane's was about at a later rank. A record's *rank* is its lane's clock, then its lane;
+ * of records of one rank, all of one lane, the order is that in which they lie there.
  */
 #ifndef RECORDER_RANK_H
 #define RECORDER_RANK_H

@@ -91,9 +91,6 @@ static bool extend(struct session *s, struct track *t)
 		atomic_store_explicit(session_link(s, lane->chunk), chunk, memory_order_release);
 	lane->chunk = chunk;
 	lane->end += CHUNK_RECORDS;
-	atomic_store_explicit(&lane->rank,
-			      atomic_load_explicit(&lane->rank, memory_order_relaxed) + RANK_STEP,
-			      memory_order_relaxed);
 	t->chunk = session_chunk(s, chunk);
 	return true;
 }

@@ -22,8 +22,6 @@ static const struct record *take(struct stream *s)
 
 	if (s->index && s->index % CHUNK_RECORDS == 0)
 		s->chunk = *session_link(s->session, s->chunk);
-	if (s->index % CHUNK_RECORDS == 0)
-		s->rank += RANK_STEP;
 	record = session_chunk(s->session, s->chunk) + s->index % CHUNK_RECORDS;
 	s->index++;
 	s->at = s->rank;
