@@ -112,10 +112,12 @@ static void record(struct drain *drain, struct launch *launch, const char *name)
 {
 	struct work work = {.drain = drain, .caller = pthread_self()};
 	pthread_t thread;
-	int error = pthread_create(&thread, NULL, run_drain, &work);
+	int error = drain_open(drain);
 
+	if (!error)
+		error = -pthread_create(&thread, NULL, run_drain, &work);
 	if (error)
-		errx(1, "cannot start a thread: %s", strerror(error));
+		errx(1, "cannot start a thread: %s", strerror(-error));
 	error = launch_begin(launch);
 	if (error)
 		errx(CANNOT_RUN, "%s: %s", name, strerror(-error));
@@ -123,11 +125,12 @@ static void record(struct drain *drain, struct launch *launch, const char *name)
 		/* Told to end while only the program's children are left. */
 		if (launch_wait(launch))
 			atomic_store(&drain->session->closed, 1);
-		if (launch->ended) {
+		if (launch->ended && !atomic_load(&drain->first_ended)) {
 			drain->first_status = launch->status;
 			atomic_store(&drain->first_ended, true);
-			atomic_store(&drain->last_ended, launch->alone);
 		}
+		if (launch->ended)
+			atomic_store(&drain->last_ended, launch->alone);
 		session_ring(drain->session);
 	}
 	pthread_join(thread, NULL);
