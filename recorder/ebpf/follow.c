@@ -2,6 +2,7 @@
 
 #include "recorder/session.h"
 
+#include <err.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -114,6 +115,18 @@ static void show(struct tracees *all, uint64_t now)
 	ticker_show(ticker, &figures, now);
 }
 
+/* Dropped calls of processes that there was no room to tell of have no trace to be counted in. */
+static void confess(const struct follow *f)
+{
+	const struct tracees *all = &f->messages.tracees;
+	uint64_t dropped = tracer_lost(all->tracer) + f->messages.strays;
+	uint64_t counted = recording_figures(all->recording).lost;
+
+	if (dropped > counted)
+		warnx("%llu more calls were lost, of processes that there was no room to tell of",
+		      (unsigned long long)(dropped - counted));
+}
+
 void follow_run(struct follow *f)
 {
 	struct tracees *all = &f->messages.tracees;
@@ -142,6 +155,7 @@ void follow_run(struct follow *f)
 	while (all->count)
 		tracees_end(all, all->all[all->count - 1], false, full ? "max-size" : "detached");
 	recording_close(all->recording);
+	confess(f);
 }
 
 void follow_close(struct follow *f)

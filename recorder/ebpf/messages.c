@@ -29,24 +29,37 @@ static void take_thread(struct tracees *all, const struct ring_thread *m)
 	memcpy(thread->name, m->name, sizeof(thread->name) - 1);
 }
 
+/* A process of whose parent there was no room to tell. */
+static struct tracee *take_orphan(struct tracees *all, pid_t pid)
+{
+	struct tracee *t = tracees_make(all, pid);
+
+	if (t) {
+		tracee_identify(t);
+		tracees_map_all(all, t);
+	}
+	return t;
+}
+
 static void take_fork(struct tracees *all, const struct ring_thread *m)
 {
 	struct tracee_thread *parent = tids_find(&all->tids, m->parent);
+	bool shared = parent && m->head.flags & RING_SHARED;
 	struct tracee_thread *child;
 	struct tracee *t;
 
-	if (!parent)
-		return;
-	if (parent->host)
+	if (parent && parent->host)
 		parent = parent->host;
-	t = m->head.flags & RING_SHARED ? parent->tracee
-					: tracees_fork(all, parent->tracee, (pid_t)m->pid);
+	if (!parent)
+		t = take_orphan(all, (pid_t)m->pid);
+	else
+		t = shared ? parent->tracee : tracees_fork(all, parent->tracee, (pid_t)m->pid);
 	child = t ? tids_add(&all->tids, m->head.tid, m->pid, t) : NULL;
 	if (!child)
 		return;
 	child->stack_begin = child->told_begin = m->stack_begin;
 	memcpy(child->name, m->name, sizeof(child->name) - 1);
-	if (m->head.flags & RING_SHARED) {
+	if (shared) {
 		child->host = parent;
 		parent->guests++;
 	}

@@ -118,6 +118,16 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	return 0;
 }
 
+/* A thread that begins a new image gets its process's number, and keeps what it dropped. */
+static __noinline void thread_renumber(struct thread *t, uint32_t tid)
+{
+	if (t->lost) {
+		bpf_map_delete_elem(&lost, &t->tid);
+		bpf_map_update_elem(&lost, &tid, &t->lost, BPF_ANY);
+	}
+	t->tid = tid;
+}
+
 /* A new image waits, stopped before its first instruction, until hakrec has looked at it. */
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec, struct task_struct *task, int old_pid)
@@ -133,7 +143,7 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid)
 	m = bpf_ringbuf_reserve(&ring, sizeof(*m), 0);
 	stack_begin = BPF_CORE_READ(task, mm, start_stack);
 	if (t) {
-		t->tid = (uint32_t)task->pid;
+		thread_renumber(t, (uint32_t)task->pid);
 		t->told = t->told || m;
 		t->depth = t->barrier = 0;
 		t->in_outer = t->in_delete = t->outer_failed = t->waiting.on = false;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -213,7 +214,11 @@ def test_children_are_followed(tmp_path: Path) -> None:
     recording = record(tmp_path, "/bin/sh", "-c", f"{WORKLOADS}/hello; {WORKLOADS}/hello-static; :",
                        options=EBPF)  # fmt: skip
     recording.assert_sound()
-    assert sorted(trace.image for trace in recording.traces) == ["hello", "hello-static", "sh"]
+    assert sorted(trace.image for trace in recording.traces) == [
+        "hello",
+        "hello-static",
+        "sh",
+    ]
 
 
 def test_children_left_alone(tmp_path: Path) -> None:
@@ -244,7 +249,10 @@ def has_ended(parent: int) -> bool:
 
 
 def recorded_absently(
-    folder: Path, *program: str | Path, options: Sequence[str] = (), to_its_end: bool = False
+    folder: Path,
+    *program: str | Path,
+    options: Sequence[str] = (),
+    to_its_end: bool = False,
 ) -> Recording:
     """Records a program with a small ring, while hakrec stands still for a moment, or until the
     program has ended."""
@@ -294,6 +302,22 @@ def test_drops_of_untold_threads(tmp_path: Path, to_its_end: bool) -> None:
     if to_its_end:
         assert recording.trace.info["threads"] < 10000
     assert_drops_counted(recording, made)
+
+
+def test_drops_of_untold_processes(tmp_path: Path) -> None:
+    """More processes begin and end than there is room to tell of, and children of such ones."""
+    children, calls = 2000, 200
+    recording = recorded_absently(
+        tmp_path, WORKLOADS / "brood", str(children), str(calls), to_its_end=True
+    )
+    facts = [trace.info for trace in recording.traces]
+    assert len(facts) < 2 * children
+    more = re.fullmatch(
+        r"hakrec: (\d+) more calls were lost, of processes .*\n", recording.done.stderr
+    )
+    assert more
+    counted = sum(fact["events"] + fact["lost_events"] for fact in facts)
+    assert counted + int(more[1]) == 2 * children * calls
 
 
 def test_lossless(tmp_path: Path) -> None:
