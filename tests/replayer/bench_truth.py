@@ -207,7 +207,7 @@ def main() -> None:
     parser.add_argument(
         "--fill",
         action="store_true",
-        help="have the live runs write their small blocks whole, as a replay does",
+        help="have the live runs write their small blocks whole, as a replay does (C programs)",
     )
     parser.add_argument("programs", nargs="*", metavar="PROGRAM", help=", ".join(PROGRAMS))
     options = parser.parse_args()

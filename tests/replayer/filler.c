@@ -1,6 +1,7 @@
 /*
  * Part of a witness that is preloaded before the allocator: small blocks are written whole as soon
- * as malloc, calloc or realloc gives them, which is what a replay takes a program to do.
+ * as malloc, calloc or realloc gives them, which is what a replay takes a program to do. For
+ * programs in C: allocators with a C++ operator new of their own give its blocks past this.
  */
 #include "replayer/run.h"
 
