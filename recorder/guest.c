@@ -3,6 +3,7 @@
 #include "callsite.h"
 #include "executable.h"
 #include "invitation.h"
+#include "latch.h"
 #include "leftover.h"
 #include "loaded.h"
 #include "notepad.h"
@@ -42,6 +43,7 @@ static size_t stack_below;              /* see stackbase.h */
 static void *main_thread;               /* thread pointer of the one that runs on the main stack */
 static struct session_lane *first_lane; /* of the process's first thread */
 static bool attached_once;
+static struct latch first_latch; /* of a process's first call */
 
 /* glibc's own; another C library has none, and its programs are never recorded. */
 extern int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*in_child)(void),
@@ -294,6 +296,7 @@ static void after_fork_child(void)
 	unsigned calls = leftover_cut();
 	struct pen *p;
 
+	first_latch = (struct latch){0};
 	notepad_close();
 	guest_pen = &no_pen;
 	child = forking - 1;
@@ -441,15 +444,14 @@ static struct pen *enter_again(struct pen *p, const uintptr_t *base)
 /* The first call of a process, of a thread or after a fork; signals are blocked. */
 static struct pen *enter_first(void)
 {
-	bool ready = member.session ? true : attach();
+	bool ready;
 
-	if (ready && pen_wiped())
-		ready = renew();
-	if (!ready) {
-		member.off = true;
-		return NULL;
-	}
-	return begin_thread();
+	/* A forked child's first call may come from several threads at once. */
+	latch_lock(&first_latch);
+	ready = !member.off && (member.session || attach()) && (!pen_wiped() || renew());
+	member.off |= !ready;
+	latch_unlock(&first_latch);
+	return ready ? begin_thread() : NULL;
 }
 
 /* A program that never calls is recorded as well. */

@@ -36,8 +36,8 @@ int uprobes_add(struct uprobes *u, const struct uprobes_programs *programs, int 
 
 /*
  * The kernel has every processor pass its scheduler before it puts a probe in or takes one out,
- * a while, unless it did so for another one just before. This waits for it with a probe that nothing
- * meets; called while the programs are loaded, it spares the first true one the wait.
+ * a while, unless it did so for another one just before. This waits for it with a probe that
+ * nothing meets; called while the programs are loaded, it spares the first true one the wait.
  */
 void uprobes_herald(enum uprobes_method method);
 

@@ -105,3 +105,12 @@ def test_fork_that_fails_unseen(tmp_path: Path) -> None:
     refusing = {"LD_PRELOAD": str(WORKLOADS / "librefuse.so")}
     command = (WORKLOADS / "forkers", "late", str(2 * forks))
     children(record(tmp_path, *command, environ=refusing, timeout=60), forks)
+
+
+def test_first_calls_together(tmp_path: Path) -> None:
+    """Two threads of a forked child make its first calls at once: it joins the recording once."""
+    recording = record(tmp_path, WORKLOADS / "together", "200")
+    assert recording.done.stdout == "200\n"
+    children = recording.others
+    assert len(children) == 200
+    assert {(child.info["events"], child.info["threads"]) for child in children} == {(4, 2)}
