@@ -22,12 +22,6 @@
 #define IDLE_NAPS 4          /* without a new record, before sleeping until called */
 #define BATCHES   64         /* of records that the shared memory has room for */
 
-/* How long, and of how many batches, the idler may leave records; what it could not do the drain
- * does itself, and so for some rounds more. */
-#define PATIENCE_NS      60000000
-#define PATIENCE_BATCHES 16
-#define WARY_ROUNDS      20
-
 /* ---- one process's end ---- */
 
 /* How the first process ended, which is known from outside. */
@@ -217,7 +211,6 @@ static bool welcome(struct drain *d, uint32_t number, size_t waiting)
 	p->image = image;
 	p->first = pid == d->first;
 	p->forks = &d->legacies;
-	p->merge.hurry = &d->idler.hurry;
 	p->account.unwinder = d->unwinder;
 	p->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	account_meet(&p->account);
@@ -370,69 +363,46 @@ static void look(struct drain *d)
 	d->published = published;
 }
 
-static uint64_t batch(const struct drain *d)
-{
-	return (uint64_t)d->session->chunks_wanted * CHUNK_RECORDS / BATCHES;
-}
-
 /*
  * Whether to take what waits. Taken in large batches it costs less: hakrec then finds its tables in
  * the caches, where the program's data was, mostly because the records before have put them there.
  */
 static bool due(const struct drain *d)
 {
-	return d->waiting >= batch(d) || d->wanted || d->idle >= IDLE_NAPS ||
+	const struct session *s = d->session;
+	uint64_t room = (uint64_t)s->chunks_wanted * CHUNK_RECORDS;
+
+	return d->waiting >= room / BATCHES || d->wanted || d->idle >= IDLE_NAPS ||
 	       d->tick - d->drained >= LATEST_NS;
 }
 
-/* Takes what was published before the last tick but one, or some of it when the idler is to hurry.
- */
-static bool take(void *context)
+/* Takes what was published before a tick. */
+static void take(struct drain *d, uint64_t tick)
 {
-	struct drain *d = context;
-
 	d->drained = d->tick;
-	for (size_t i = 0; i < d->count && !atomic_load(&d->idler.hurry); i++) {
+	for (size_t i = 0; i < d->count; i++) {
 		struct process *p = d->processes[i];
 
 		if (!p->begun)
 			continue;
-		process_drain(p, rank_last(d->past));
+		process_drain(p, rank_last(tick));
 		session_feed(d->session);
 		if (p->ledger.error)
 			stop(d, p);
 	}
-	return !atomic_load(&d->idler.hurry);
 }
 
-/* Whether a processor with nothing else to do may be waited for. */
-static bool can_wait(const struct drain *d)
+static void run_round(struct drain *d)
 {
-	return !d->wary && !d->wanted && d->idle < IDLE_NAPS && d->tick - d->given < PATIENCE_NS &&
-	       d->waiting < PATIENCE_BATCHES * batch(d);
-}
+	uint64_t tick = d->tick;
 
-/* done: so is what the idler was given. Returns whether there is something for it. */
-static bool run_round(struct drain *d, bool done)
-{
-	d->past = d->tick;
 	raise_tick(d);
 	if (d->tick > CLOCK_DAYS * DAY_NS && !atomic_exchange(&d->session->closed, 1))
 		d->stop = "104 days";
 	meet_arrivals(d);
 	look(d);
-	if (done) {
-		d->wary -= d->wary > 0;
-		d->given = d->tick;
-		if (!due(d))
-			return false;
-	}
-	if (can_wait(d))
-		return true;
-	if (!done)
-		d->wary = WARY_ROUNDS;
-	take(d);
-	return false;
+	if (due(d))
+		take(d, tick);
 }
 
 /* Makes the next record of every lane ring. False: something was published meanwhile. */
@@ -491,19 +461,12 @@ static void show(struct drain *d)
 	ticker_show(ticker, &figures, d->tick);
 }
 
-int drain_open(struct drain *d)
-{
-	return idler_start(&d->idler, take, d);
-}
-
 void drain_run(struct drain *d)
 {
-	bool done = idler_pause(&d->idler);
-
 	while (!all_over(d) && !atomic_load(&d->session->closed)) {
 		uint32_t bell = atomic_load(&d->session->bell);
-		bool given = run_round(d, done);
 
+		run_round(d);
 		if (d->tick - d->checked > CHECK_NS || atomic_load(&d->first_ended)) {
 			d->checked = d->tick;
 			look_after(d);
@@ -511,11 +474,8 @@ void drain_run(struct drain *d)
 		if (all_over(d))
 			break;
 		show(d);
-		idler_resume(&d->idler, given);
 		rest(d, bell);
-		done = idler_pause(&d->idler);
 	}
-	idler_stop(&d->idler);
 	atomic_store(&d->session->closed, 1);
 	session_feed(d->session);
 	while (d->count)

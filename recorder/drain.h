@@ -5,7 +5,6 @@
 #ifndef RECORDER_DRAIN_H
 #define RECORDER_DRAIN_H
 
-#include "idler.h"
 #include "process.h"
 #include "recording.h"
 
@@ -20,16 +19,12 @@ struct drain {
 	int first_status;         /* as waitpid() tells, set before first_ended */
 	const char *stop;         /* why recording ends before the programs do, NULL: it does not */
 	uint64_t tick;            /* the last one set: all below it is published, or soon; */
-	uint64_t past;            /* ... and the one before: all below it is; */
 	uint64_t drained;         /* ... when records were last taken */
-	uint64_t given;           /* ... when the idler had nothing to do */
 	uint64_t checked;         /* ... when processes were last looked after */
 	uint64_t published;       /* records, of all processes, when they were last looked at */
 	uint64_t waiting;         /* those of them not dealt with */
 	bool wanted;              /* something waits for that: a thread, a child, a process */
 	unsigned idle;            /* looks since that saw no more */
-	unsigned wary;            /* rounds to come in which nothing is left to the idler */
-	struct idler idler;       /* takes what was published, where that can wait */
 	struct process **processes;
 	size_t count, room;
 	struct unwinder *unwinder;
@@ -37,9 +32,6 @@ struct drain {
 	uint32_t *strangers; /* arrivals whose fork record is not read yet */
 	size_t n_strangers;
 };
-
-/* Returns 0 or a negative errno. */
-int drain_open(struct drain *d);
 
 /* Until every process is gone. */
 void drain_run(struct drain *d);

@@ -112,12 +112,10 @@ static void record(struct drain *drain, struct launch *launch, const char *name)
 {
 	struct work work = {.drain = drain, .caller = pthread_self()};
 	pthread_t thread;
-	int error = drain_open(drain);
+	int error = pthread_create(&thread, NULL, run_drain, &work);
 
-	if (!error)
-		error = -pthread_create(&thread, NULL, run_drain, &work);
 	if (error)
-		errx(1, "cannot start a thread: %s", strerror(-error));
+		errx(1, "cannot start a thread: %s", strerror(error));
 	error = launch_begin(launch);
 	if (error)
 		errx(CANNOT_RUN, "%s: %s", name, strerror(-error));

@@ -133,7 +133,7 @@ static struct inlet *take_settled(struct merge *m)
 
 static void run_heap(struct merge *m, uint64_t rank)
 {
-	while (m->heaped && m->heap[0]->rank <= rank && !merge_hurried(m)) {
+	while (m->heaped && m->heap[0]->rank <= rank) {
 		uint64_t until = second_rank(m);
 
 		run_top(m, until < rank ? until : rank);
@@ -150,7 +150,7 @@ uint64_t merge_run(struct merge *m, uint64_t rank)
 		if (inlet_ready(m->lanes[i]))
 			push(m, m->lanes[i]);
 	run_heap(m, rank);
-	while (!merge_hurried(m) && (lane = take_settled(m))) {
+	while ((lane = take_settled(m))) {
 		if (m->deal(m->context, lane, rank, 1, true) == MERGE_ENOUGH)
 			push(m, lane);
 		retry_waiting(m);

@@ -32,7 +32,6 @@ struct merge {
 	enum merge_stop (*deal)(void *context, struct inlet *in, uint64_t rank, uint64_t most,
 				bool force);
 	void *context;
-	const _Atomic bool *hurry; /* while set, merge_run() soon returns, done or not; or NULL */
 	uint64_t dealt;
 };
 
@@ -43,13 +42,7 @@ void merge_fini(struct merge *m);
 /* Sees what was published. */
 void merge_look(struct merge *m);
 
-static inline bool merge_hurried(const struct merge *m)
-{
-	return m->hurry && atomic_load_explicit(m->hurry, memory_order_relaxed);
-}
-
-/* Deals with what was seen, up to a rank, in order; when it was hurried another look and run do the
- * rest. Returns the number of records. */
+/* Deals with what was seen, up to a rank, in order. Returns the number of records. */
 uint64_t merge_run(struct merge *m, uint64_t rank);
 
 #endif

@@ -259,7 +259,7 @@ static enum merge_stop deal(void *context, struct inlet *in, uint64_t rank, uint
 {
 	struct process *p = context;
 
-	while (most && in->rank <= rank && !merge_hurried(&p->merge)) {
+	while (most && in->rank <= rank) {
 		uint64_t dealt = force ? 0 : deal_streak(p, in, most);
 
 		if (!dealt) {

@@ -211,29 +211,6 @@ static void test_chain_over_lanes(void **state)
 	assert_int_equal(forced, 0);
 }
 
-/* What is left when it was hurried the next run does, in order. */
-static void test_hurried(void **state)
-{
-	_Atomic bool hurry = true;
-
-	(void)state;
-	merge.hurry = &hurry;
-	for (uint64_t i = 0; i < 100; i++)
-		write_record((int)(i % LANES), i, 10 + i, 0);
-	/* It rests on what comes never, and is settled. */
-	write_record(0, 100, 1000, 102);
-	merge_look(&merge);
-	merge_look(&merge);
-	assert_int_equal(run(2000), 0);
-	hurry = false;
-	assert_int_equal(run(50), 41);
-	hurry = true;
-	assert_int_equal(run(2000), 0);
-	hurry = false;
-	assert_int_equal(run(2000), 60);
-	assert_int_equal(forced, 1);
-}
-
 static void test_broken_lane_is_left_alone(void **state)
 {
 	(void)state;
@@ -256,7 +233,6 @@ int main(void)
 		ON_LANES(test_order_while_one_is_forced),
 		ON_LANES(test_is_not_forced_before_its_time),
 		ON_LANES(test_chain_over_lanes),
-		ON_LANES(test_hurried),
 		ON_LANES(test_broken_lane_is_left_alone),
 	};
 
