@@ -1,6 +1,6 @@
 /*
  * brood CHILDREN CALLS: forks children one after another, each of which forks a child of its own
- * before it makes its calls; half of all are of the one, half of the other.
+ * before it makes its calls: each of the two so many. Sleeps for a second first.
  */
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -32,6 +32,7 @@ int main(int argc, char **argv)
 {
 	long children = argc > 1 ? atol(argv[1]) : 10, calls = argc > 2 ? atol(argv[2]) : 100;
 
+	sleep(1);
 	for (long i = 0; i < children; i++) {
 		pid_t pid = fork();
 
