@@ -214,11 +214,7 @@ def test_children_are_followed(tmp_path: Path) -> None:
     recording = record(tmp_path, "/bin/sh", "-c", f"{WORKLOADS}/hello; {WORKLOADS}/hello-static; :",
                        options=EBPF)  # fmt: skip
     recording.assert_sound()
-    assert sorted(trace.image for trace in recording.traces) == [
-        "hello",
-        "hello-static",
-        "sh",
-    ]
+    assert sorted(trace.image for trace in recording.traces) == ["hello", "hello-static", "sh"]
 
 
 def test_children_left_alone(tmp_path: Path) -> None:
