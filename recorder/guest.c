@@ -291,10 +291,19 @@ void guest_forked(pid_t pid)
 	forking = 0;
 }
 
+void guest_missed(unsigned calls)
+{
+	struct pen *p = guest_pen;
+
+	if (calls && !pen_ready(p))
+		p = find_pen(__builtin_frame_address(0));
+	while (p && calls--)
+		pen_drop(p);
+}
+
 static void after_fork_child(void)
 {
 	unsigned calls = leftover_cut();
-	struct pen *p;
 
 	first_latch = (struct latch){0};
 	notepad_close();
@@ -307,9 +316,7 @@ static void after_fork_child(void)
 	else if (child != SESSION_NONE)
 		atomic_store(&session_process(member.session, child)->pid, getpid());
 	/* Calls in progress are none of the child's, but it has what comes of them. */
-	p = calls && !member.off ? find_pen(__builtin_frame_address(0)) : NULL;
-	while (p && calls--)
-		pen_drop(p);
+	guest_missed(calls);
 	after_fork();
 }
 

@@ -26,6 +26,9 @@ void guest_aside(void (*work)(void));
 /* The program closed a module, which may be gone. */
 void guest_closed(void);
 
+/* Calls are lost that were in progress when this child was forked: to be counted as its own. */
+void guest_missed(unsigned calls);
+
 /* What this thread's fork returned: when it failed no process came of it. */
 void guest_forked(pid_t pid);
 

@@ -62,6 +62,11 @@ COLD static void *birth_slowly(struct pen *p, void *ptr, unsigned kind, size_t s
 	struct pen_birth birth = {kind, p->site, size, align};
 	int saved = errno;
 
+	if (p->missed) {
+		guest_missed(1);
+		errno = saved;
+		return ptr;
+	}
 	if (!birth.site)
 		birth.site = callsite_find(&p->view, p->base);
 	p->site = 0;
@@ -140,8 +145,11 @@ COLD static void death_slowly(struct pen *p, void *ptr, unsigned kind)
 {
 	int saved = errno;
 
-	pen_write(p, (uintptr_t)ptr, record_head(kind, (uintptr_t)ptr),
-		  (uint64_t)callsite_find(&p->view, p->base) << RECORD_SIZE_BITS);
+	if (p->missed)
+		guest_missed(1);
+	else
+		pen_write(p, (uintptr_t)ptr, record_head(kind, (uintptr_t)ptr),
+			  (uint64_t)callsite_find(&p->view, p->base) << RECORD_SIZE_BITS);
 	errno = saved;
 }
 

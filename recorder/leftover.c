@@ -8,14 +8,27 @@ static __thread struct leftover {
 } leftovers[PEN_DEPTH] __attribute__((tls_model("initial-exec")));
 static __thread unsigned noted __attribute__((tls_model("initial-exec")));
 static __thread unsigned begun __attribute__((tls_model("initial-exec")));
+/* So many of the first are this process's own leftovers, from when it was forked. */
+static __thread unsigned cut __attribute__((tls_model("initial-exec")));
+
+/* Whether the hook still goes on: it has neither ended nor was it left by a jump. */
+static bool goes_on(const struct pen *p)
+{
+	return !pen_ready(p) && (uintptr_t)p->base > (uintptr_t)__builtin_frame_address(0);
+}
 
 void leftover_note(struct pen *first, const struct pen *end)
 {
+	unsigned before = cut;
 	bool ended = false;
 
-	noted = begun = 0;
+	cut = 0;
+	for (unsigned i = 0; i < before; i++)
+		if (goes_on(leftovers[i].pen))
+			leftovers[cut++].pen = leftovers[i].pen;
+	noted = begun = cut;
 	for (struct pen *p = first; p && p->track.lane && noted < PEN_DEPTH; p = p->above) {
-		ended |= p == end;
+		ended |= p == end || pen_ready(p);
 		begun += !ended;
 		leftovers[noted++] = (struct leftover){p, *p};
 	}
@@ -46,13 +59,10 @@ static void move_session(void)
 
 unsigned leftover_cut(void)
 {
-	if (begun)
+	if (begun > cut)
 		move_session();
-	for (unsigned i = 0; i < noted; i++) {
-		struct leftover *left = &leftovers[i];
-
-		*left->pen = left->copy;
-		track_cut(&left->pen->track);
-	}
+	for (unsigned i = cut; i < noted; i++)
+		pen_cut(leftovers[i].pen, &leftovers[i].copy, i < begun);
+	cut = begun;
 	return begun;
 }

@@ -13,7 +13,7 @@
 void leftover_note(struct pen *first, const struct pen *end);
 
 /* In the child: cuts them off, and a hook that had only begun to look for its pen as well. Returns
- * how many calls were in progress. */
+ * how many calls were in progress, those included that this process has from its own parent. */
 unsigned leftover_cut(void);
 
 #endif

@@ -9,44 +9,56 @@
 
 #define BLOCK_BYTES ((size_t)64 << 10)
 
-/* A run of pens; in the first one's place stands how many are used, 0: a fork has wiped it. */
+/* A run of pens; in the first one's place stands how many are used. */
 struct block {
 	_Atomic size_t used;
 };
 
+static _Atomic bool *unforked; /* false: a fork has wiped it */
 static struct block *last_block;
-static struct block *first_block;
 static struct pen *free_pens;
 static struct latch latch; /* of the two */
 
 static struct pen *late_pens; /* of threads whose exit is recorded, until they are gone */
 static struct latch late_latch;
 
-static struct block *block_make(void)
+/* Memory that a fork wipes in the child. */
+static void *map(size_t bytes)
 {
-	struct block *block =
-		mmap(NULL, BLOCK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *memory =
+		mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	if (block == MAP_FAILED)
+	if (memory == MAP_FAILED)
 		return NULL;
-	if (madvise(block, BLOCK_BYTES, MADV_WIPEONFORK) != 0) {
-		munmap(block, BLOCK_BYTES);
+	if (madvise(memory, bytes, MADV_WIPEONFORK) != 0) {
+		munmap(memory, bytes);
 		return NULL;
 	}
-	block->used = 1;
-	last_block = block;
+	return memory;
+}
+
+static struct block *block_make(void)
+{
+	struct block *block = map(BLOCK_BYTES);
+
+	if (block) {
+		block->used = 1;
+		last_block = block;
+	}
 	return block;
 }
 
 bool pen_prepare(void)
 {
-	first_block = block_make();
-	return first_block != NULL;
+	unforked = map(SESSION_PAGE);
+	if (unforked)
+		*unforked = true;
+	return unforked;
 }
 
 bool pen_wiped(void)
 {
-	return !first_block->used;
+	return !*unforked;
 }
 
 static struct pen *pen_take(void)
@@ -82,9 +94,19 @@ void pen_forget(void)
 	/* Their memory stays unused: hooks that were interrupted may still have theirs. */
 	free_pens = NULL;
 	last_block = NULL;
-	first_block->used = 1;
+	*unforked = true;
 	late_pens = NULL;
 	latch = late_latch = (struct latch){0};
+}
+
+void pen_cut(struct pen *p, const struct pen *found, bool begun)
+{
+	uintptr_t first = (uintptr_t)p & ~(uintptr_t)(SESSION_PAGE - 1);
+
+	madvise((void *)first, (uintptr_t)(p + 1) - first, MADV_KEEPONFORK);
+	*p = *found;
+	p->missed = !begun;
+	track_cut(&p->track, begun);
 }
 
 struct pen *pen_open(uint32_t *number, uint64_t tid, uint64_t clock)

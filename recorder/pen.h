@@ -30,6 +30,7 @@ struct pen {
 	uint64_t lost;    /* calls dropped since the last record */
 	bool interrupted; /* a pen above may have written since the last record */
 	bool halved;      /* the first half of the realloc in progress was dropped */
+	bool missed;      /* cut off before its hook began: of that, see guest_missed() */
 	uint32_t site;    /* of the call in progress when it was looked up already, else 0 */
 	struct pen_birth throwing; /* the call in progress, should it throw; kind 0: it cannot */
 	struct pen *above;         /* for a signal handler that interrupts a hook; NULL: not made */
@@ -60,6 +61,11 @@ void pen_keep(struct pen *p);
 
 /* Forgets all pens: after a fork, in the child. */
 void pen_forget(void);
+
+/* In a forked child: the pen of a hook that goes on there, as the fork found it, is to write to
+ * nowhere; in the child's children as well. begun: the hook had begun; else it may only have looked
+ * for its pen, and every call takes its slow path. */
+void pen_cut(struct pen *p, const struct pen *found, bool begun);
 
 /* A signal handler is about to write with a pen above: above all that p wrote, and what p writes
  * afterwards will be above that. */

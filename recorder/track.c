@@ -110,7 +110,7 @@ bool track_refill(struct track *t)
 	bool full = atomic_load(&lane->count) >= lane->end;
 	int saved = errno;
 
-	if (member.off || session_over(s)) {
+	if (t->shut || member.off || session_over(s)) {
 		/* Not in a child forked meanwhile, where it is over for this call (leftover.c). */
 		member.off |= session_over(member.session);
 		return false;
@@ -176,16 +176,18 @@ void track_close(struct track *t)
 	t->lane = NULL;
 }
 
-void track_cut(struct track *t)
+void track_cut(struct track *t, bool room)
 {
 	static struct session_lane nowhere = {.limit = INT64_MAX,
 					      .end = INT64_MAX}; /* never full */
+	static struct session_lane shut;                         /* always */
 	static struct record chunk[CHUNK_RECORDS];
 	const struct session *s = member.session;
 
 	/* Where the session was before (leftover.c): one who is at the lane finds room there. */
-	if (t->lane && (uintptr_t)t->lane - (uintptr_t)s >= s->bytes)
+	if (room && t->lane && (uintptr_t)t->lane - (uintptr_t)s >= s->bytes)
 		*t->lane = nowhere;
-	t->lane = &nowhere;
+	t->lane = room ? &nowhere : &shut;
 	t->chunk = chunk;
+	t->shut = !room;
 }

@@ -12,6 +12,7 @@ struct track {
 	struct record *chunk;      /* the one that record lane->count goes to */
 	bool patient;              /* drops nothing in a lossy session either */
 	bool slow;                 /* every record goes by track_place(): the limit stays 0 */
+	bool shut;                 /* there is never room */
 	uint64_t looked;           /* records published when the clock was looked at last ... */
 	uint64_t looked_ns;        /* ... what it said ... */
 	uint64_t step;             /* ... and after how many more to look again */
@@ -23,8 +24,9 @@ bool track_open(struct track *t);
 /* Leaves the lane for the process's next thread. */
 void track_close(struct track *t);
 
-/* In a forked child: what is written there goes nowhere from now on. */
-void track_cut(struct track *t);
+/* In a forked child: what is written there goes nowhere from now on; room: there is always room,
+ * else never. */
+void track_cut(struct track *t, bool room);
 
 /* Looks at the clock, so that the next record has its time; the limit is set by it later. */
 void track_look(struct track *t);

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import groupby, islice
 from pathlib import Path
 
+import haktrace
 import pytest
 from command import BUILD
-from recording import SCALE, WORKLOADS, Recording, record
+from recording import SCALE, WORKLOADS, Recording, Trace, record
 
 BLOCK_BYTES = 777
+SERIES = 4096  # stepper's
+EARLY = {"fork": 40, "daemon": 6}  # moments of a call: it has begun, and is not recorded yet
 
 
 def children(recording: Recording, forks: int) -> None:
@@ -70,23 +75,44 @@ def test_forks_within_a_fork(tmp_path: Path) -> None:
         assert trace.calls_from("forkers")[-1]["old_object"] in inherited
 
 
-def test_fork_at_every_instruction(tmp_path: Path) -> None:
-    """A signal handler that interrupts a call, forks, and returns in the child as well: which goes
-    on, with the next call at the latest, and writes nothing into its parent's lane."""
+def early(children: list[Trace], moments: int) -> Iterator[list[tuple[int, int]]]:
+    """Of each of stepper's series the children of its first moments, in their order: calls and how
+    many of them are lost."""
+    found = []
+    for child in children:
+        read = haktrace.read_trace(child.path)
+        calls = read.events[read.events.kind != "inherited"]
+        moment = int(calls[calls.kind == "malloc"]["size"].iloc[-1])
+        found.append((moment, len(calls), int((read.totals or {})["lost_events"])))
+    for _, series in groupby(sorted(found), lambda child: child[0] // SERIES):
+        yield [(calls, lost) for _, calls, lost in islice(series, moments)]
+
+
+@pytest.mark.parametrize("how", ["fork", "daemon"])
+def test_fork_at_every_instruction(tmp_path: Path, how: str) -> None:
+    """A signal handler that interrupts a call, forks, and returns in the child (or in the child's
+    child) as well: which goes on, with the next call at the latest, and writes nothing into its
+    parent's lane. The call interrupted is the child's from its begin, or lost and counted."""
     preload = f"LD_PRELOAD={BUILD}/libhakrec.so:{WORKLOADS}/libbump.so"
-    recording = record(tmp_path, "env", preload, WORKLOADS / "stepper", "fork")
+    recording = record(tmp_path, "env", preload, WORKLOADS / "stepper", how)
     assert recording.done.returncode == 0, recording.done.stderr
     _, calls, _, moments, _, well = recording.done.stdout.split()
-    assert int(well) == int(moments) > 500
+    assert int(well) == int(moments) > (500 if how == "fork" else 100)
     recording.trace.assert_sound()
     assert recording.trace.info["events"] == int(calls)
     children = [trace for trace in recording.others if trace.path.name.startswith("stepper.")]
-    assert len(children) == int(moments)
+    assert len(children) >= int(moments)
     for child in children[:: 1 + 8 // SCALE]:
-        lost = child.info["lost_events"]
-        assert lost in (0, 1)
-        child.assert_sound(lost=lost)
-        assert child.info["events"] in (2, 3)
+        child.assert_sound(lost=child.info["lost_events"])
+    if how == "daemon":
+        children = [child for child in children if child.info["allocs"]]
+        assert len(children) == int(moments)
+    for series in early(children, EARLY[how]):
+        whole = [child for child in series if child == (3, 0)]
+        lost = [child for child in series if child == (2, 1)]
+        assert series == whole + lost
+        assert whole
+        assert lost
 
 
 def test_fork_that_fails(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ $(eval $(call unit,test_merge,tests/recorder_unit/test_merge.c \
 	$(call recorder_sources,session filters host track inlet merge)))
 $(eval $(call unit,test_clock,tests/recorder_unit/test_clock.c \
 	$(call recorder_sources,session filters host track clock)))
+$(eval $(call unit,test_leftover,tests/recorder_unit/test_leftover.c \
+	$(call recorder_sources,session filters host track clock pen leftover),$(BUILD)/libhaktrace.a -lzstd))
 $(eval $(call unit,test_notebook,tests/recorder_unit/test_notebook.c \
 	$(call recorder_sources,session filters host track notepad inlet notebook)))
 $(eval $(call unit,test_callsite,tests/recorder_unit/test_callsite.c \

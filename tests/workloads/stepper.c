@@ -1,10 +1,11 @@
 /*
- * stepper [threads|fork]: interrupts its own calls at each of their instructions in turn by a
- * signal handler that frees a block and allocates another. Needs an allocator that a handler may
+ * stepper [threads|fork|daemon]: interrupts its own calls at each of their instructions in turn by
+ * a signal handler that frees a block and allocates another. Needs an allocator that a handler may
  * call (reuse.c), and a processor with a flag to trap after each instruction. threads: there was
  * another thread before. fork: the handler forks instead, and returns in the child as well, which
- * then makes a call of its own. Prints the calls made, the moments at which one was interrupted,
- * and how many children ended well.
+ * then makes a call of its own whose size tells the moment. daemon: that child is its child's.
+ * Prints the calls made, the moments at which one was interrupted, and how many children ended
+ * well.
  */
 #include "say.h"
 
@@ -17,21 +18,35 @@
 #include <sys/wait.h>
 
 #define TRAP_FLAG 0x100
-#define ROUNDS    2 /* so many times all moments */
+#define ROUNDS    2    /* so many times all moments */
+#define DAEMONS   7    /* instructions from one moment to the next: each takes two forks */
+#define SERIES    4096 /* moments of one call in one round, at most */
 
 static void *volatile kept; /* the handler's */
 static unsigned moment;     /* instructions until the handler does its work */
+static unsigned stride = 1; /* from one such moment to the next */
 static bool reached;
-static bool forks, is_child;
+static bool forks, again, is_child;
 static uint64_t calls, moments, well;
+
+static bool ended_well(pid_t pid)
+{
+	int status = -1;
+
+	return pid > 0 && waitpid(pid, &status, 0) == pid && !status;
+}
 
 static void fork_here(void)
 {
 	pid_t pid = fork();
-	int status = -1;
 
 	is_child = !pid;
-	well += pid > 0 && waitpid(pid, &status, 0) == pid && !status;
+	if (is_child && again) {
+		pid = fork();
+		if (pid)
+			_exit(!ended_well(pid));
+	}
+	well += ended_well(pid);
 }
 
 static void handle(int number, siginfo_t *info, void *context)
@@ -74,8 +89,8 @@ static void *call(enum call which, void *block)
 	return block;
 }
 
-/* Calls again and again, each interrupted an instruction later. */
-static void step_through(enum call which)
+/* Calls again and again, each interrupted a stride of instructions later. */
+static void step_through(enum call which, unsigned series)
 {
 	unsigned at = 0;
 
@@ -84,10 +99,11 @@ static void step_through(enum call which)
 
 		calls += which != MALLOC;
 		reached = false;
-		moment = at++;
+		moment = at;
+		at += stride;
 		block = call(which, block);
 		if (is_child) {
-			free(malloc(777));
+			free(malloc(series * SERIES + at));
 			_exit(0);
 		}
 		if (which != FREE)
@@ -107,7 +123,9 @@ int main(int argc, char **argv)
 	struct sigaction action = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO};
 	pthread_t thread;
 
-	forks = argc > 1 && !strcmp(argv[1], "fork");
+	again = argc > 1 && !strcmp(argv[1], "daemon");
+	stride = again ? DAEMONS : 1;
+	forks = again || (argc > 1 && !strcmp(argv[1], "fork"));
 	kept = malloc(40);
 	calls = 1;
 	if (argc > 1 && !forks &&
@@ -115,9 +133,9 @@ int main(int argc, char **argv)
 		abort();
 	sigaction(SIGTRAP, &action, NULL);
 	for (unsigned i = 0; i < ROUNDS; i++) {
-		step_through(MALLOC);
-		step_through(REALLOC);
-		step_through(FREE);
+		step_through(MALLOC, 3 * i);
+		step_through(REALLOC, 3 * i + 1);
+		step_through(FREE, 3 * i + 2);
 	}
 	say("calls %ju moments %ju well %ju\n", (uintmax_t)calls, (uintmax_t)moments,
 	    (uintmax_t)well);
