@@ -47,14 +47,15 @@ static void tell(const char *path, uint64_t base, const ElfW(Phdr) * segments, u
 	}
 	if (was_told(note.first_addr) || told_count == TOLD_MAX)
 		return;
-	told[told_count++] = note.first_addr;
 	note.path_bytes = (uint32_t)strlen(path);
 	note.id_bytes = (uint32_t)id.bytes;
-	notepad_write(NOTE_MODULE,
-		      (struct notepad_part[]){{&note, offsetof(struct note_module, text)},
-					      {path, note.path_bytes},
-					      id},
-		      3);
+	/* A child forked meanwhile tells it again. */
+	if (notepad_write(NOTE_MODULE,
+			  (struct notepad_part[]){{&note, offsetof(struct note_module, text)},
+						  {path, note.path_bytes},
+						  id},
+			  3))
+		told[told_count++] = note.first_addr;
 }
 
 static int tell_one(struct dl_phdr_info *info, size_t size, void *program)

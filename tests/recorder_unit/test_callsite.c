@@ -181,6 +181,24 @@ static void test_no_copies_without_memory(void **state)
 	assert_in_range(records_told(), told + STACK_WORDS / 2, told + STACK_WORDS);
 }
 
+/* Nothing counts as told that could not be. */
+static void test_module_that_was_not_told(void **state)
+{
+	uintptr_t frame[] = {0, (uintptr_t)test_module_that_was_not_told};
+	uint64_t told = records_told();
+	const uint64_t of_a_site =
+		(sizeof(struct note_head) + sizeof(struct note_site)) / sizeof(struct record);
+
+	(void)state;
+	atomic_store(&host.session->closed, 1);
+	assert_int_equal(callsite_find(&nowhere, frame), 0);
+	assert_int_equal(records_told(), told);
+	atomic_store(&host.session->closed, 0);
+	member.off = false;
+	assert_int_not_equal(callsite_find(&nowhere, frame), 0);
+	assert_true(records_told() > told + of_a_site);
+}
+
 /* Frames of coroutines and of signal stacks: one site, wherever they lie. */
 static void test_outside_of_the_stack(void **state)
 {
@@ -211,6 +229,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_known_once_its_stack_is_copied, open_contexts,
 						close_sites),
 		cmocka_unit_test_setup_teardown(test_no_copies_without_memory, open_lossy,
+						close_sites),
+		cmocka_unit_test_setup_teardown(test_module_that_was_not_told, open_addresses,
 						close_sites),
 		cmocka_unit_test_setup_teardown(test_outside_of_the_stack, open_contexts,
 						close_sites),
