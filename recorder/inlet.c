@@ -56,11 +56,27 @@ bool inlet_turn(struct inlet *in)
 	return true;
 }
 
+/* The lane's chunks come to an end. */
+static bool ends(const struct inlet *in)
+{
+	struct inlet walk = *in;
+
+	for (uint32_t i = 0; i < in->session->chunks; i++) {
+		uint32_t next = following(&walk);
+
+		if (next == SESSION_NONE)
+			return true;
+		walk.chunk = next;
+	}
+	return false;
+}
+
 void inlet_close(struct inlet *in)
 {
 	struct session *s = in->session;
+	bool whole = ends(in);
 
-	for (uint32_t next; (next = following(in)) != SESSION_NONE; in->chunk = next)
+	for (uint32_t next; whole && (next = following(in)) != SESSION_NONE; in->chunk = next)
 		if (in->chunk != SESSION_NONE)
 			session_give_chunk(s, in->chunk);
 	if (in->chunk != SESSION_NONE)

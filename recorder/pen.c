@@ -295,14 +295,15 @@ void pen_tell(struct pen *p, enum record_kind kind, uint64_t number, uint64_t wo
 void pen_tell_between(struct pen *p, enum record_kind kind, uint64_t number)
 {
 	struct session *s = member.session;
-	uint32_t newest = atomic_load(&member.process->lanes);
+	uint32_t newest = atomic_load(&member.process->lanes), most = s->lanes;
 
-	for (uint32_t i = newest; i != SESSION_NONE; i = session_lane(s, i)->older)
+	/* The list may be broken, as all memory that is shared. */
+	for (uint32_t i = newest, n = 0; i < most && n < most; i = session_lane(s, i)->older, n++)
 		clock_raise(rank_clock(atomic_load(&session_lane(s, i)->rank)));
 	pen_tell(p, kind, number, 0);
 	clock_raise(rank_clock(pen_rank(p)));
 	/* Sequentially consistent: after the tick; pairs with track_refill(). */
-	for (uint32_t i = newest; i != SESSION_NONE; i = session_lane(s, i)->older)
+	for (uint32_t i = newest, n = 0; i < most && n < most; i = session_lane(s, i)->older, n++)
 		atomic_store(&session_lane(s, i)->limit, 0);
 }
 

@@ -114,7 +114,7 @@ __attribute__((noinline, cold)) static void deal_aside(struct process *p, struct
 	} else if (kind == RECORD_EXIT) {
 		crew_exit(&p->crew, l, p->pid, in->thread, inlet_clock(in),
 			  atomic_load(&p->shared->late), p->round);
-	} else if (kind == RECORD_FORK) {
+	} else if (kind == RECORD_FORK && record_addr(r) < p->session->processes) {
 		struct legacy *legacy = legacy_create(p, (uint32_t)record_addr(r));
 
 		if (legacy) {
@@ -313,14 +313,26 @@ void process_begin(struct process *p, struct trace_writer *writer)
 	p->ledger.error = error ? error : trace_writer_flush(writer);
 }
 
+/* How many lanes stand in the list from that one to those met before; 0 where it does not lead
+ * there: a broken program has scribbled into it. */
+static uint32_t count_lanes(const struct process *p, uint32_t lane)
+{
+	uint32_t most = p->session->lanes, count = 0;
+
+	for (; lane != p->lanes && lane < most && count < most; count++)
+		lane = session_lane(p->session, lane)->older;
+	return lane == p->lanes ? count : 0;
+}
+
 /* Lanes that the process opened since the last look. */
 static void meet_lanes(struct process *p)
 {
 	uint32_t newest = atomic_load_explicit(&p->shared->lanes, memory_order_acquire);
 	uint32_t notes = session_lane_number(p->session, p->account.notes.inlet.lane);
+	uint32_t lane = newest;
 
-	for (uint32_t lane = newest; lane != p->lanes && lane < p->session->lanes;
-	     lane = session_lane(p->session, lane)->older) {
+	for (uint32_t n = count_lanes(p, newest); n && lane < p->session->lanes;
+	     n--, lane = session_lane(p->session, lane)->older) {
 		struct inlet *in = lane == notes ? NULL : malloc(sizeof(*in));
 
 		if (!in)

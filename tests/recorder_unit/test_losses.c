@@ -317,6 +317,29 @@ static void test_fork_behind_what_waits(void **state)
 	pen_close(forks);
 }
 
+/* A program that scribbles into the list of its lanes, or of a child that cannot be: hakrec goes on
+ * with what it met before, and so does a fork. */
+static void test_lists_that_make_no_sense(void **state)
+{
+	uint32_t other = 0;
+	struct pen *late;
+
+	(void)state;
+	birth(0x1000, 1234);
+	process_look(process);
+	late = pen_open(&other, (uint64_t)getpid(), 0);
+	assert_non_null(late);
+	late->track.lane->older = atomic_load(&member.process->lanes);
+	alarm(PATIENCE_S);
+	process_look(process);
+	assert_int_equal(process->merge.count, 1);
+	pen_tell_between(pen, RECORD_FORK, host.session->processes);
+	alarm(0);
+	birth(0x2000, 2345);
+	assert_in_range(row_of(rows(0), 2345), 1, 3);
+	assert_null(legacies);
+}
+
 #define ON_PROCESS(test) cmocka_unit_test_setup_teardown(test, open_process, close_process)
 
 int main(void)
@@ -330,6 +353,7 @@ int main(void)
 		ON_PROCESS(test_what_is_urgent),
 		ON_PROCESS(test_thread_without_a_lane),
 		ON_PROCESS(test_fork_behind_what_waits),
+		ON_PROCESS(test_lists_that_make_no_sense),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

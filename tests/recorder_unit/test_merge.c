@@ -11,8 +11,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { LANES = 5, RECORDS = 20000 };
+enum { LANES = 5, RECORDS = 20000, PATIENCE_S = 20 };
 
 static struct host host;
 static struct track tracks[LANES];
@@ -222,6 +223,30 @@ static void test_broken_lane_is_left_alone(void **state)
 	assert_true(born[2]);
 }
 
+/* Links that run in a circle: none of the chunks is given back twice. */
+static void test_broken_lane_ends(void **state)
+{
+	bool taken[4 * LANES] = {false};
+	uint32_t chunk;
+
+	(void)state;
+	write_record(0, 1, 1, 0);
+	write_record(1, 2, 2, 0);
+	chunk = atomic_load(&tracks[0].lane->first);
+	atomic_store(session_link(host.session, chunk), chunk);
+	merge_look(&merge);
+	assert_int_equal(run(100), 2);
+	alarm(PATIENCE_S);
+	merge_fini(&merge);
+	alarm(0);
+	for (int i = 0; i < 2 * LANES; i++) {
+		chunk = session_take_chunk(host.session, false);
+		assert_in_range(chunk, 0, 4 * LANES - 1);
+		assert_false(taken[chunk]);
+		taken[chunk] = true;
+	}
+}
+
 #define ON_LANES(test) cmocka_unit_test_setup_teardown(test, open_lanes, close_lanes)
 
 int main(void)
@@ -234,6 +259,7 @@ int main(void)
 		ON_LANES(test_is_not_forced_before_its_time),
 		ON_LANES(test_chain_over_lanes),
 		ON_LANES(test_broken_lane_is_left_alone),
+		ON_LANES(test_broken_lane_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
