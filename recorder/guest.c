@@ -145,6 +145,17 @@ static void after_fork(void);
 static void after_fork_child(void);
 static void thread_exits(void *pen);
 
+/* What this process needs of its own. False: no memory, which was said. */
+static bool prepare(void)
+{
+	if (pen_prepare() && clock_open(member.session) && callsite_open(member.session) &&
+	    pthread_key_create(&exit_key, thread_exits) == 0 &&
+	    __register_atfork(before_fork, after_fork, after_fork_child, __dso_handle) == 0)
+		return true;
+	invitation_decline("no memory", 0);
+	return false;
+}
+
 static bool attach(void)
 {
 	uint32_t number;
@@ -157,12 +168,11 @@ static bool attach(void)
 	stack_below = stackbase_below();
 	main_thread = __builtin_thread_pointer();
 	member.session = invitation_accept();
-	if (!member.session || session_over(member.session))
+	if (!member.session)
 		return false;
-	if (!pen_prepare() || !clock_open(member.session) || !callsite_open(member.session) ||
-	    pthread_key_create(&exit_key, thread_exits) != 0 ||
-	    __register_atfork(before_fork, after_fork, after_fork_child, __dso_handle) != 0) {
-		invitation_decline("no memory", 0);
+	if (session_over(member.session) || !prepare()) {
+		invitation_return(member.session);
+		member.session = NULL;
 		return false;
 	}
 	number = session_take_process(member.session);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/shm.h>
 #include <unistd.h>
 
@@ -53,11 +54,33 @@ void invitation_hide(void)
 	*to = NULL;
 }
 
+/* Whether a limit of the address space leaves the program, beside the segment, half as much as that
+ * takes: else the program would run short where it would not unrecorded. */
+static bool leaves_room(int id)
+{
+	struct shmid_ds segment;
+	struct rlimit limit;
+	char why[128];
+
+	if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY ||
+	    shmctl(id, IPC_STAT, &segment) != 0 || limit.rlim_cur / 3 * 2 >= segment.shm_segsz)
+		return true;
+	snprintf(why, sizeof(why),
+		 "its address space is limited to %ju MiB, of which the session's memory would "
+		 "take %zu",
+		 (uintmax_t)limit.rlim_cur >> 20, segment.shm_segsz >> 20);
+	invitation_decline(why, 0);
+	return false;
+}
+
 /* Attaches the memory; name: number of a System V segment. */
 static struct session *map_session(const char *name)
 {
-	struct session *s = shmat(atoi(name), NULL, 0);
+	int id = atoi(name);
+	struct session *s = leaves_room(id) ? shmat(id, NULL, 0) : NULL;
 
+	if (!s)
+		return NULL;
 	if (s == (void *)-1) {
 		/* No such segment: hakrec is gone, nobody wants this process. */
 		if (errno != EINVAL && errno != EIDRM)
@@ -72,6 +95,11 @@ static struct session *map_session(const char *name)
 	}
 	madvise(s, s->bytes, MADV_DONTDUMP);
 	return s;
+}
+
+void invitation_return(struct session *s)
+{
+	shmdt(s);
 }
 
 struct session *invitation_accept(void)

@@ -11,6 +11,9 @@
  * declined. */
 struct session *invitation_accept(void);
 
+/* Detaches it: the program, which is not recorded after all, has the address space. */
+void invitation_return(struct session *s);
+
 /* Takes hakrec's variables out of the environment, and leaves what else was preloaded. */
 void invitation_hide(void);
 

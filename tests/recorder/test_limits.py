@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import resource
 import shutil
 from pathlib import Path
@@ -37,6 +38,22 @@ def test_limit_from_outside(tmp_path: Path, megabytes: int) -> None:
     assert recording.done.returncode == 8
     if megabytes == 512:
         recording.assert_sound()
+
+
+@pytest.mark.parametrize("megabytes", [262, 265, 280, 340, 400])
+def test_limit_that_leaves_little(tmp_path: Path, megabytes: int) -> None:
+    """What the recorder's memory would leave is not enough for the program: it has all of it, and
+    one line says why it is not recorded."""
+    storm = f"ulimit -v {megabytes << 10}; exec '{WORKLOADS}/storm' 4 1000"
+    bare = run("/bin/sh", "-c", storm)
+    recording = record(tmp_path, "/bin/sh", "-c", storm)
+    done = recording.done
+    assert (done.returncode, done.stdout) == (bare.returncode, bare.stdout) == (0, bare.stdout)
+    recording.assert_sound()
+    recorded = recording.trace.image == "storm"
+    assert recorded == (megabytes == 400)
+    said = r"hakrec: process \d+ is not recorded: its address space is limited to \d+ MiB, .*\n"
+    assert re.fullmatch("" if recorded else said, done.stderr)
 
 
 def test_few_descriptors(tmp_path: Path) -> None:
