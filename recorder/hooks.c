@@ -406,8 +406,9 @@ static void hook_sdallocx(void *ptr, size_t size, int flags)
 	if (extended.symbol)                                                                       \
 	imports_replace(#symbol, (const void *)hook_##symbol)
 
-static void extend(void)
+static void prepare(void)
 {
+	real_prepare();
 	EXTEND(mallocx);
 	if (!extended.mallocx)
 		return;
@@ -417,7 +418,7 @@ static void extend(void)
 	EXTEND(sdallocx);
 }
 
-__attribute__((constructor)) static void extend_early(void)
+__attribute__((constructor)) static void prepare_early(void)
 {
-	guest_aside(extend);
+	guest_aside(prepare);
 }

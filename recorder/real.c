@@ -329,3 +329,23 @@ void *real_next(const char *symbol)
 	errno = saved;
 	return found;
 }
+
+void real_prepare(void)
+{
+	int saved = errno;
+	void *found;
+
+	if (!real_next("_Znwm"))
+		return;
+	looking = true;
+#define FIND(id, number, symbol, shape, name)                                                      \
+	found = real.symbol == first_##symbol ? next(#symbol) : NULL;                              \
+	if (found) {                                                                               \
+		real.symbol = (RESULT_##shape(*) PARAMETERS_##shape)found;                         \
+		code_note(found);                                                                  \
+	}
+	TRACE_CALLS_CXX(FIND)
+#undef FIND
+	looking = false;
+	errno = saved;
+}

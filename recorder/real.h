@@ -1,6 +1,7 @@
 /*
  * The functions that the hooks stand before: what the program would have called without us. Each
- * is looked up when first called; a call made by the look-up itself is served by bootstrap.
+ * is looked up when first called, at the latest; a call made by the look-up itself is served by
+ * bootstrap.
  */
 #ifndef RECORDER_REAL_H
 #define RECORDER_REAL_H
@@ -21,6 +22,10 @@ extern struct real real __attribute__((visibility("hidden")));
 
 /* The function of a name that comes behind this library's; NULL: nobody has it. Not from a hook. */
 void *real_next(const char *symbol);
+
+/* Looks the C++ functions up where the program has them: later that would take from it what
+ * dlerror() is to tell it of a failure. Not from a hook. */
+void real_prepare(void);
 
 /* True when an address lies in this library. */
 bool real_is_own(uintptr_t addr);

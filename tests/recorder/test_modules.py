@@ -40,6 +40,13 @@ def test_keys_do_not_depend_on_static_tls(tmp_path: Path) -> None:
     assert {key[3] for key in mallocs if key[0] == 1} == {k[3] for k in mallocs if k[0] == 2}
 
 
+def test_library_that_is_not_there(tmp_path: Path) -> None:
+    """dlerror() tells of it, also after calls that the recorder meets for the first time."""
+    recording = record_like_bare(tmp_path, WORKLOADS / "unloadable")
+    recording.assert_sound()
+    assert recording.done.stdout.count("refused libunloadable.so: ") == 4
+
+
 def test_keys_do_not_depend_on_the_run(tmp_path: Path) -> None:
     first, second = (
         keys(record(tmp_path / str(n), WORKLOADS / "heights").trace, "heights") for n in range(2)
