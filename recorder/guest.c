@@ -330,6 +330,20 @@ static void after_fork_child(void)
 	after_fork();
 }
 
+pid_t guest_fork(pid_t (*real_fork)(void))
+{
+	pid_t pid;
+
+	before_fork();
+	pid = real_fork();
+	if (pid)
+		after_fork();
+	else
+		after_fork_child();
+	guest_forked(pid);
+	return pid;
+}
+
 /* The first call in a forked child: its pens are wiped. */
 static bool renew(void)
 {

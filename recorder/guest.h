@@ -32,6 +32,9 @@ void guest_missed(unsigned calls);
 /* What this thread's fork returned: when it failed no process came of it. */
 void guest_forked(pid_t pid);
 
+/* A fork for which the C library calls no handlers. */
+pid_t guest_fork(pid_t (*real_fork)(void));
+
 /* The process is about to end. */
 void guest_ended(void);
 

@@ -1,7 +1,7 @@
 /*
  * Interposed functions that are not recorded: after them addresses mean something else, a filter of
- * system calls is in force, a fork has failed, or the process is over, by ways that no handler and
- * no destructor sees.
+ * system calls is in force, there is a fork, or none, or the process is over, by ways that no
+ * handler and no destructor sees.
  */
 #include "guest.h"
 #include "residency.h"
@@ -35,6 +35,7 @@ static struct {
 	long (*syscall)(long, ...);
 	int (*prctl)(int, ...);
 	pid_t (*fork)(void);
+	pid_t (*fork_plainly)(void);
 	void (*exit)(int);
 } next;
 
@@ -43,6 +44,7 @@ __attribute__((constructor)) static void find_next(void)
 	next.syscall = (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
 	next.prctl = (int (*)(int, ...))dlsym(RTLD_NEXT, "prctl");
 	next.fork = (pid_t(*)(void))dlsym(RTLD_NEXT, "fork");
+	next.fork_plainly = (pid_t(*)(void))dlsym(RTLD_NEXT, "_Fork");
 	next.exit = (void (*)(int))dlsym(RTLD_NEXT, "_exit");
 }
 
@@ -87,6 +89,12 @@ HOOK pid_t fork(void)
 
 	guest_forked(pid);
 	return pid;
+}
+
+/* What signal handlers may call. The C library's own forks do not come by here. */
+HOOK pid_t _Fork(void)
+{
+	return guest_fork(NEXT(fork_plainly));
 }
 
 HOOK void _exit(int status)

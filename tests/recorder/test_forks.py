@@ -13,7 +13,7 @@ from recording import SCALE, WORKLOADS, Recording, Trace, record
 
 BLOCK_BYTES = 777
 SERIES = 4096  # stepper's
-EARLY = {"fork": 40, "daemon": 6}  # moments of a call: it has begun, and is not recorded yet
+EARLY = {"fork": 40, "_Fork": 6, "daemon": 6}  # moments of a call that has begun: no record yet
 
 
 def children(recording: Recording, forks: int) -> None:
@@ -88,7 +88,7 @@ def early(children: list[Trace], moments: int) -> Iterator[list[tuple[int, int]]
         yield [(calls, lost) for _, calls, lost in islice(series, moments)]
 
 
-@pytest.mark.parametrize("how", ["fork", "daemon"])
+@pytest.mark.parametrize("how", ["fork", "_Fork", "daemon"])
 def test_fork_at_every_instruction(tmp_path: Path, how: str) -> None:
     """A signal handler that interrupts a call, forks, and returns in the child (or in the child's
     child) as well: which goes on, with the next call at the latest, and writes nothing into its

@@ -1,11 +1,11 @@
 /*
- * stepper [threads|fork|daemon]: interrupts its own calls at each of their instructions in turn by
- * a signal handler that frees a block and allocates another. Needs an allocator that a handler may
- * call (reuse.c), and a processor with a flag to trap after each instruction. threads: there was
- * another thread before. fork: the handler forks instead, and returns in the child as well, which
- * then makes a call of its own whose size tells the moment. daemon: that child is its child's.
- * Prints the calls made, the moments at which one was interrupted, and how many children ended
- * well.
+ * stepper [threads|fork|_Fork|daemon]: interrupts its own calls at each of their instructions in
+ * turn by a signal handler that frees a block and allocates another. Needs an allocator that a
+ * handler may call (reuse.c), and a processor with a flag to trap after each instruction. threads:
+ * there was another thread before. fork: the handler forks instead, and returns in the child as
+ * well, which then makes a call of its own whose size tells the moment. _Fork: without handlers.
+ * daemon: that child is its child's. Prints the calls made, the moments at which one was
+ * interrupted, and how many children ended well.
  */
 #include "say.h"
 
@@ -27,6 +27,7 @@ static unsigned moment;     /* instructions until the handler does its work */
 static unsigned stride = 1; /* from one such moment to the next */
 static bool reached;
 static bool forks, again, is_child;
+static pid_t (*fork_once)(void) = fork;
 static uint64_t calls, moments, well;
 
 static bool ended_well(pid_t pid)
@@ -38,7 +39,7 @@ static bool ended_well(pid_t pid)
 
 static void fork_here(void)
 {
-	pid_t pid = fork();
+	pid_t pid = fork_once();
 
 	is_child = !pid;
 	if (is_child && again) {
@@ -124,8 +125,10 @@ int main(int argc, char **argv)
 	pthread_t thread;
 
 	again = argc > 1 && !strcmp(argv[1], "daemon");
-	stride = again ? DAEMONS : 1;
-	forks = again || (argc > 1 && !strcmp(argv[1], "fork"));
+	if (argc > 1 && !strcmp(argv[1], "_Fork"))
+		fork_once = _Fork;
+	stride = again || fork_once == _Fork ? DAEMONS : 1;
+	forks = again || fork_once == _Fork || (argc > 1 && !strcmp(argv[1], "fork"));
 	kept = malloc(40);
 	calls = 1;
 	if (argc > 1 && !forks &&
