@@ -25,7 +25,7 @@ void notepad_unlock(void)
 void notepad_close(void)
 {
 	open = false;
-	track_cut(track, true);
+	track_cut(track, false);
 }
 
 bool notepad_open(void)

@@ -88,12 +88,32 @@ static void test_latch_knows_its_holder(void **state)
 	notepad_unlock();
 }
 
+/* A forked child in which one goes on that was interrupted: what it tells counts as not told. */
+static void test_note_of_a_parent(void **state)
+{
+	struct notepad_part part = {text, 100};
+
+	(void)state;
+	assert_true(notepad_lock());
+	notepad_close();
+	assert_false(notepad_write(NOTE_SITE, &part, 1));
+	assert_null(notebook_next(&book));
+	notepad_unlock();
+	assert_false(notepad_lock());
+	assert_true(notepad_open());
+	notebook_close(&book);
+	notebook_open(&book, host.session, atomic_load(&member.process->notes));
+	assert_true(notepad_write(NOTE_SITE, &part, 1));
+	assert_int_equal(notebook_next(&book)->bytes, 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lengths),
 		cmocka_unit_test(test_part_of_a_note),
 		cmocka_unit_test(test_latch_knows_its_holder),
+		cmocka_unit_test(test_note_of_a_parent),
 	};
 
 	return cmocka_run_group_tests(tests, open_book, close_book);
