@@ -293,12 +293,24 @@ static void after_fork(void)
 	release_signals(&fork_mask);
 }
 
-void guest_forked(pid_t pid)
+/* The fork is over; when it failed no process came of it. */
+static void forget_fork(pid_t pid)
 {
 	if (pid < 0 && forking)
 		atomic_store(&session_process(member.session, forking - 1)->state, PROCESS_FREE);
-	/* The next one may fail before it comes to before_fork(). */
 	forking = 0;
+}
+
+pid_t guest_fork(pid_t (*real_fork)(void))
+{
+	pid_t pid;
+
+	/* It may fail before it comes to before_fork(); and the last one may have been the C
+	 * library's own, which does not come by here. */
+	forking = 0;
+	pid = real_fork();
+	forget_fork(pid);
+	return pid;
 }
 
 void guest_missed(unsigned calls)
@@ -330,17 +342,17 @@ static void after_fork_child(void)
 	after_fork();
 }
 
-pid_t guest_fork(pid_t (*real_fork)(void))
+pid_t guest_fork_plainly(pid_t (*real_fork)(void))
 {
 	pid_t pid;
 
 	before_fork();
 	pid = real_fork();
+	if (!pid)
+		after_fork_child();
+	forget_fork(pid);
 	if (pid)
 		after_fork();
-	else
-		after_fork_child();
-	guest_forked(pid);
 	return pid;
 }
 

@@ -29,11 +29,11 @@ void guest_closed(void);
 /* Calls are lost that were in progress when this child was forked: to be counted as its own. */
 void guest_missed(unsigned calls);
 
-/* What this thread's fork returned: when it failed no process came of it. */
-void guest_forked(pid_t pid);
-
-/* A fork for which the C library calls no handlers. */
+/* Forks; when that fails no process came of it. */
 pid_t guest_fork(pid_t (*real_fork)(void));
+
+/* The same, where the C library calls no handlers. */
+pid_t guest_fork_plainly(pid_t (*real_fork)(void));
 
 /* The process is about to end. */
 void guest_ended(void);

@@ -85,16 +85,13 @@ HOOK int prctl(int option, ...)
 
 HOOK pid_t fork(void)
 {
-	pid_t pid = NEXT(fork)();
-
-	guest_forked(pid);
-	return pid;
+	return guest_fork(NEXT(fork));
 }
 
 /* What signal handlers may call. The C library's own forks do not come by here. */
 HOOK pid_t _Fork(void)
 {
-	return guest_fork(NEXT(fork_plainly));
+	return guest_fork_plainly(NEXT(fork_plainly));
 }
 
 HOOK void _exit(int status)

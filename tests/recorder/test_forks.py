@@ -133,6 +133,15 @@ def test_fork_that_fails_unseen(tmp_path: Path) -> None:
     children(record(tmp_path, *command, environ=refusing, timeout=60), forks)
 
 
+def test_fork_of_the_c_library(tmp_path: Path) -> None:
+    """A fork that fails after it is not taken for it."""
+    refusing = {"LD_PRELOAD": str(WORKLOADS / "librefuse.so")}
+    recording = record(tmp_path, WORKLOADS / "forkers", "hidden", environ=refusing, timeout=60)
+    if recording.done.returncode == 77:
+        pytest.skip("no terminals here")
+    children(recording, 2)
+
+
 def test_first_calls_together(tmp_path: Path) -> None:
     """Two threads of a forked child make its first calls at once: it joins the recording once."""
     recording = record(tmp_path, WORKLOADS / "together", "200")

@@ -11,6 +11,8 @@
  * one.
  * forkers nested: what is to be done before a fork, and after it in the parent and in the child,
  * forks as well.
+ * forkers hidden: the C library forks by itself, and a fork after it may fail before the child of
+ * that frees a block.
  * forkers denied: the fork fails.
  * Prints what came of it.
  */
@@ -19,6 +21,7 @@
 #include <alloca.h>
 #include <errno.h>
 #include <pthread.h>
+#include <pty.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -194,6 +197,33 @@ static void late(int forks)
 	free(block);
 }
 
+static void hidden(void)
+{
+	void *volatile block = malloc(BLOCK_BYTES);
+	int end[2], status, terminal;
+	char byte;
+	pid_t pid;
+
+	if (pipe(end))
+		abort();
+	fork_with(malloc(BLOCK_BYTES));
+	pid = forkpty(&terminal, NULL, NULL, NULL);
+	if (pid < 0)
+		exit(77);
+	if (!pid) {
+		close(end[1]);
+		status = read(end[0], &byte, 1) != 0;
+		free(block);
+		_exit(status);
+	}
+	if (!fork())
+		_exit(0);
+	usleep(100000); /* hakrec looks meanwhile */
+	close(end[1]);
+	well += waitpid(pid, &status, 0) == pid && !status;
+	free(block);
+}
+
 static void fork_aside(void)
 {
 	static bool inside;
@@ -241,6 +271,8 @@ int main(int argc, char **argv)
 		raw();
 	else if (argc == 2 && !strcmp(argv[1], "nested"))
 		nested();
+	else if (argc == 2 && !strcmp(argv[1], "hidden"))
+		hidden();
 	else
 		denied();
 	say("%u children\n", well);
