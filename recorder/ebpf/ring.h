@@ -53,6 +53,8 @@ struct ring_alloc {
 	uint64_t align;        /* a realloc: the old address */
 };
 
+#define RING_PROCESSES 16384 /* that are followed at once, at most */
+
 #define RING_NAME_BYTES 16
 
 struct ring_thread {

@@ -92,50 +92,29 @@ struct {
 	__type(value, struct thread);
 } threads SEC(".maps");
 
+#define TABLE(key_type)                                                                            \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_HASH);                                                   \
+		__uint(map_flags, BPF_F_NO_PREALLOC);                                              \
+		__uint(max_entries, RING_PROCESSES);                                               \
+		__type(key, key_type);                                                             \
+		__type(value, uint32_t);                                                           \
+	}
+
 /* Processes that are followed, by their number. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 16384);
-	__type(key, uint32_t);
-	__type(value, uint32_t);
-} followed SEC(".maps");
+TABLE(uint32_t) followed SEC(".maps");
 
 /* Files that hakrec has looked at. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 16384);
-	__type(key, struct ring_file);
-	__type(value, uint32_t);
-} files SEC(".maps");
+TABLE(struct ring_file) files SEC(".maps");
 
 /* Processes that wait, stopped, for the ring to be emptied. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 16384);
-	__type(key, uint32_t);
-	__type(value, uint32_t);
-} stopped SEC(".maps");
+TABLE(uint32_t) stopped SEC(".maps");
 
 /* Calls that were dropped and that no message of their thread has told yet, by thread. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 16384);
-	__type(key, uint32_t);
-	__type(value, uint32_t);
-} lost SEC(".maps");
+TABLE(uint32_t) lost SEC(".maps");
 
 /* Those of threads whose end could not be told either, by process. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 16384);
-	__type(key, uint32_t);
-	__type(value, uint32_t);
-} buried SEC(".maps");
+TABLE(uint32_t) buried SEC(".maps");
 
 static __always_inline void head_fill(struct ring_head *head, uint32_t tid, uint8_t kind)
 {
