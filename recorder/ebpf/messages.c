@@ -65,16 +65,34 @@ static void take_fork(struct tracees *all, const struct ring_thread *m)
 	}
 }
 
+static void take_lost(struct tracees *all, struct tracee_thread *thread, uint64_t count)
+{
+	tracees_lost(all, thread->tracee, thread->host ? thread->host : thread, count);
+}
+
+/* What a thread dropped, of which hakrec may not know. */
+static void take_last_lost(struct tracees *all, uint32_t tid, uint32_t pid, uint64_t count)
+{
+	struct tracee_thread *thread = tids_find(&all->tids, tid);
+	struct tracee *t = tracees_find(all, pid);
+
+	if (thread && count)
+		take_lost(all, thread, count);
+	else if (t && count)
+		tracees_lost(all, t, NULL, count);
+}
+
 static void take_exec(struct tracees *all, const struct ring_exec *m)
 {
 	struct tracee *old = tracees_find(all, m->pid), *t;
 	struct tracee_thread *thread;
-	uint32_t image = old ? old->image + old->begun : 0;
+	uint32_t image = old ? old->image : 0;
 	bool first = old && old->first;
 
+	take_last_lost(all, m->old_tid, m->pid, m->lost);
 	tids_remove_process(&all->tids, m->pid);
 	if (old)
-		tracees_end(all, old, true, "exec");
+		image += tracees_end(all, old, true, "exec");
 	t = tracees_make(all, (pid_t)m->pid);
 	thread = t ? tids_add(&all->tids, m->pid, m->pid, t) : NULL;
 	if (thread) {
@@ -107,20 +125,12 @@ static void take_map(struct tracees *all, const struct ring_map *m)
 	}
 }
 
-static void take_lost(struct tracees *all, struct tracee_thread *thread, uint64_t count)
-{
-	tracees_lost(all, thread->tracee, thread->host ? thread->host : thread, count);
-}
-
 static void take_exit(struct tracees *all, const struct ring_exit *m)
 {
 	struct tracee_thread *thread = tids_find(&all->tids, m->head.tid);
 	struct tracee *t = tracees_find(all, m->pid);
 
-	if (thread && m->lost)
-		take_lost(all, thread, m->lost);
-	else if (t && m->lost)
-		tracees_lost(all, t, NULL, m->lost);
+	take_last_lost(all, m->head.tid, m->pid, m->lost);
 	if (thread && !thread->host && thread->tracee->begun && !(m->head.flags & RING_GROUP))
 		tracee_exit(thread->tracee, thread, m->name, all->clock);
 	tids_remove(&all->tids, m->head.tid);

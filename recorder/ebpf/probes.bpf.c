@@ -118,48 +118,29 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	return 0;
 }
 
-/* A thread that begins a new image gets its process's number, and keeps what it dropped. */
-static __noinline void thread_renumber(struct thread *t, uint32_t tid)
-{
-	if (t->lost) {
-		bpf_map_delete_elem(&lost, &t->tid);
-		bpf_map_update_elem(&lost, &tid, &t->lost, BPF_ANY);
-	}
-	t->tid = tid;
-}
-
-/* A new image waits, stopped before its first instruction, until hakrec has looked at it. */
+/* A new image, before its first instruction. Its thread has the process's number now. */
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec, struct task_struct *task, int old_pid)
 {
 	uint32_t pid = (uint32_t)task->tgid;
-	uint64_t stack_begin;
-	struct ring_exec *m;
 	struct thread *t;
 
 	if (closing || !bpf_map_lookup_elem(&followed, &pid))
 		return 0;
 	t = bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	m = bpf_ringbuf_reserve(&ring, sizeof(*m), 0);
-	stack_begin = BPF_CORE_READ(task, mm, start_stack);
-	if (t) {
-		thread_renumber(t, (uint32_t)task->pid);
-		t->told = t->told || m;
-		t->depth = t->barrier = 0;
-		t->in_outer = t->in_delete = t->outer_failed = t->waiting.on = false;
-		t->stack_begin = stack_begin;
-	}
-	if (!m)
+	if (!t)
 		return 0;
-	head_fill(&m->head, (uint32_t)task->pid, RING_EXEC);
-	m->head.flags = RING_STOPPED;
-	m->pid = pid;
-	m->old_tid = (uint32_t)old_pid;
-	m->stack_begin = stack_begin;
-	bpf_probe_read_kernel(m->name, sizeof(m->name), &task->comm);
-	/* In this order: hakrec's SIGCONT must not come first. */
-	bpf_send_signal(SIGSTOP);
-	bpf_ringbuf_submit(m, BPF_RB_FORCE_WAKEUP);
+	if (t->lost)
+		bpf_map_delete_elem(&lost, &t->tid);
+	t->tid = pid;
+	t->former = (uint32_t)old_pid;
+	t->told = false;
+	t->depth = t->barrier = 0;
+	t->in_outer = t->in_delete = t->outer_failed = t->waiting.on = false;
+	t->stack_begin = BPF_CORE_READ(task, mm, start_stack);
+	image_tell(task, t);
+	if (t->lost)
+		bpf_map_update_elem(&lost, &t->tid, &t->lost, BPF_ANY);
 	return 0;
 }
 

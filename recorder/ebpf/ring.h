@@ -78,6 +78,8 @@ struct ring_exec {
 	uint32_t pid;
 	uint32_t old_tid; /* the thread that called exec; it has the process's number now */
 	uint64_t stack_begin;
+	uint32_t lost;
+	uint32_t unused;
 	char name[RING_NAME_BYTES];
 };
 

@@ -61,6 +61,7 @@ struct waiting {
 struct thread {
 	uint32_t tid;
 	uint32_t parent; /* the thread that made it, 0: it was there before */
+	uint32_t former; /* its number when it called exec, of which hakrec does not know yet */
 	bool told;       /* hakrec knows of it */
 	bool forked;     /* first thread of a new process */
 	bool shared;     /* which runs in its parent's memory */
@@ -152,6 +153,30 @@ static __noinline void thread_tell(struct task_struct *task, struct thread *t)
 	t->told = true;
 }
 
+/* A new image waits, stopped, until hakrec has looked at it. */
+static __noinline void image_tell(struct task_struct *task, struct thread *t)
+{
+	struct ring_exec *m = bpf_ringbuf_reserve(&ring, sizeof(*m), 0);
+
+	if (!m)
+		return;
+	head_fill(&m->head, t->tid, RING_EXEC);
+	m->head.flags = RING_STOPPED;
+	m->pid = current_pid();
+	m->old_tid = t->former;
+	m->stack_begin = t->stack_begin;
+	m->lost = t->lost;
+	m->unused = 0;
+	bpf_probe_read_kernel(m->name, sizeof(m->name), &task->comm);
+	/* In this order: hakrec's SIGCONT must not come first. */
+	bpf_send_signal(SIGSTOP);
+	bpf_ringbuf_submit(m, BPF_RB_FORCE_WAKEUP);
+	if (t->lost)
+		bpf_map_delete_elem(&lost, &t->tid);
+	t->lost = t->former = 0;
+	t->told = true;
+}
+
 /* The current thread when its process is followed: it may have been there before, or there was no
  * room to tell of it. */
 static __noinline struct thread *thread_adopt(struct task_struct *task)
@@ -169,7 +194,10 @@ static __noinline struct thread *thread_adopt(struct task_struct *task)
 		if (pid == t->tid)
 			t->stack_begin = BPF_CORE_READ(task, mm, start_stack);
 	}
-	thread_tell(task, t);
+	if (t->former)
+		image_tell(task, t);
+	else
+		thread_tell(task, t);
 	return t;
 }
 

@@ -129,8 +129,9 @@ void tracees_lost(struct tracees *all, struct tracee *t, struct tracee_thread *t
 		tracee_lost(t, thread, count, all->clock);
 }
 
-void tracees_end(struct tracees *all, struct tracee *t, bool replaced, const char *end)
+bool tracees_end(struct tracees *all, struct tracee *t, bool replaced, const char *end)
 {
+	bool begun;
 	uint32_t buried = tracer_buried(all->tracer, (uint32_t)t->pid);
 
 	tids_remove_process(&all->tids, (uint32_t)t->pid);
@@ -142,7 +143,8 @@ void tracees_end(struct tracees *all, struct tracee *t, bool replaced, const cha
 	} else if (!t->begun && !replaced && t->first) {
 		tracees_begin(all, t);
 	}
-	if (t->begun) {
+	begun = t->begun;
+	if (begun) {
 		tracee_end(t, end);
 		if (replaced)
 			recording_move(all->recording, &t->path, t->program, t->pid, t->image + 1);
@@ -152,6 +154,7 @@ void tracees_end(struct tracees *all, struct tracee *t, bool replaced, const cha
 		if (all->all[i] == t)
 			all->all[i] = all->all[--all->count];
 	tracee_destroy(t);
+	return begun;
 }
 
 void tracees_look_after(struct tracees *all)

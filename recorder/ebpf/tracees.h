@@ -53,8 +53,9 @@ bool tracees_begin(struct tracees *all, struct tracee *t);
 void tracees_lost(struct tracees *all, struct tracee *t, struct tracee_thread *thread,
 		  uint64_t count);
 
-/* The process is gone, has become another image (replaced), or is let go (end says so). */
-void tracees_end(struct tracees *all, struct tracee *t, bool replaced, const char *end);
+/* The process is gone, has become another image (replaced), or is let go (end says so). Returns
+ * whether it leaves a trace. */
+bool tracees_end(struct tracees *all, struct tracee *t, bool replaced, const char *end);
 
 /* Ends those that are gone unseen: no room in the ring for their end, or it came before all else.
  */

@@ -250,15 +250,21 @@ def has_ended(parent: int) -> bool:
     return any(stat[0] == "Z" for stat in child_stats(parent))
 
 
+def is_renewed(parent: int) -> bool:
+    """Whether a child of a process has been executed again."""
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return any(b"again" in Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children)
+
+
 def recorded_absently(
     folder: Path,
     *program: str | Path,
     options: Sequence[str] = (),
-    to_its_end: bool = False,
+    until: Callable[[int], bool] | None = None,
     begun: Callable[[int], bool] = works,
 ) -> Recording:
-    """Records a program with a small ring, while hakrec stands still for a moment, or until the
-    program has ended."""
+    """Records a program with a small ring, while hakrec stands still for a moment, or until
+    something can be said of it as a parent."""
     output = folder / "trace.zst"
     ebpf = [HAKREC, *EBPF, "--ring-size", "1M", *options, "-o", output]
     command = [str(word) for word in [*ebpf, *program]]
@@ -268,8 +274,8 @@ def recorded_absently(
     )  # fmt: skip
     wait_for(lambda: begun(process.pid), "the program works", seconds=20)
     os.kill(process.pid, signal.SIGSTOP)
-    if to_its_end:
-        wait_for(lambda: has_ended(process.pid), "the program ends", seconds=60)
+    if until:
+        wait_for(lambda: until(process.pid), until.__name__, seconds=60)
     else:
         time.sleep(0.3)
     os.kill(process.pid, signal.SIGCONT)
@@ -301,7 +307,7 @@ def test_drops_of_untold_threads(tmp_path: Path, to_its_end: bool) -> None:
     """More threads begin and end than there is room to tell of."""
     churn = (WORKLOADS / "churn", "20000", "1")
     made = record(tmp_path / "whole", *churn, options=EBPF).trace.info["events"]
-    recording = recorded_absently(tmp_path, *churn, to_its_end=to_its_end)
+    recording = recorded_absently(tmp_path, *churn, until=has_ended if to_its_end else None)
     if to_its_end:
         assert recording.trace.info["threads"] < 10000
     assert_drops_counted(recording, made)
@@ -312,7 +318,7 @@ def test_drops_of_untold_processes(tmp_path: Path) -> None:
     children, calls = 2000, 200
     recording = recorded_absently(
         tmp_path, WORKLOADS / "brood", str(children), str(calls),
-        to_its_end=True, begun=sleeps,
+        until=has_ended, begun=sleeps,
     )  # fmt: skip
     facts = [trace.info for trace in recording.traces]
     assert len(facts) < 2 * children
@@ -322,6 +328,20 @@ def test_drops_of_untold_processes(tmp_path: Path) -> None:
     assert words
     counted = sum(fact["events"] + fact["lost_events"] for fact in facts)
     assert counted + int(words[1]) == 2 * children * calls
+
+
+@pytest.mark.parametrize("children", [0, 9000])
+def test_drops_of_a_thread_that_executes(tmp_path: Path, children: int) -> None:
+    """It gets another number: what it dropped is counted once, in the trace of its old image. With
+    so many children before there is no room to tell of the new one, until there is."""
+    program = (WORKLOADS / "renew", "100000", str(children))
+    whole = record(tmp_path / "whole", WORKLOADS / "renew", "100000", options=EBPF)
+    new, old = [trace.info["events"] for trace in whole.traces]
+    recording = recorded_absently(tmp_path, *program, until=is_renewed, begun=sleeps)
+    assert recording.done.stderr == ""
+    facts = [trace.info for trace in recording.traces]
+    assert facts[1]["lost_events"] > 0
+    assert [fact["events"] + fact["lost_events"] for fact in facts] == [new, old]
 
 
 def test_lossless(tmp_path: Path) -> None:
