@@ -195,7 +195,7 @@ static void find_program(pid_t pid, char program[PATH_MAX])
 		errx(1, "process %d: there is no such process", pid);
 	if (process != pid)
 		errx(1, "process %d: it is a thread of process %d", pid, process);
-	snprintf(link, sizeof(link), "/proc/%d/exe", pid);
+	snprintf(link, sizeof(link), "/proc/%d/exe", proc_alive(pid));
 	length = readlink(link, program, PATH_MAX - 1);
 	if (length < 0)
 		errx(1, "process %d: %s", pid,

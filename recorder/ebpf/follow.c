@@ -1,5 +1,7 @@
 #include "follow.h"
 
+#include "proc.h"
+
 #include "recorder/session.h"
 
 #include <err.h>
@@ -21,7 +23,7 @@ static void *read_files(void *context)
 {
 	const struct reading *reading = context;
 
-	codefiles_read(reading->files, reading->pid);
+	codefiles_read(reading->files, proc_alive(reading->pid));
 	return NULL;
 }
 

@@ -176,7 +176,7 @@ static void take_raise(const struct ring_raise *m)
 	struct iovec from = {(void *)(uintptr_t)&m->back, sizeof(m->back)};
 	struct iovec to = {(void *)(uintptr_t)m->slot, sizeof(m->back)};
 
-	if (process_vm_writev((pid_t)m->pid, &from, 1, &to, 1, 0) < 0)
+	if (process_vm_writev((pid_t)m->head.tid, &from, 1, &to, 1, 0) < 0)
 		warn("process %u: an exception cannot pass", m->pid);
 	kill((pid_t)m->pid, SIGCONT);
 }

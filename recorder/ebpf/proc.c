@@ -4,14 +4,43 @@
 #include "recorder/executable.h"
 #include "recorder/shellwords.h"
 
+#include <dirent.h>
 #include <elf.h>
 #include <err.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+static bool has_memory(pid_t tid)
+{
+	char link[64], byte;
+
+	snprintf(link, sizeof(link), "/proc/%d/exe", (int)tid);
+	return readlink(link, &byte, 1) > 0;
+}
+
+pid_t proc_alive(pid_t pid)
+{
+	char folder[64];
+	struct dirent *entry;
+	pid_t alive = pid;
+	DIR *threads;
+
+	if (has_memory(pid))
+		return pid;
+	snprintf(folder, sizeof(folder), "/proc/%d/task", (int)pid);
+	threads = opendir(folder);
+	while (threads && alive == pid && (entry = readdir(threads)))
+		if (has_memory(atoi(entry->d_name)))
+			alive = atoi(entry->d_name);
+	if (threads)
+		closedir(threads);
+	return alive;
+}
 
 /* The whole of a small file of /proc; NULL when it cannot be read. */
 static char *read_proc(pid_t pid, const char *name, size_t *bytes)
@@ -76,7 +105,8 @@ void proc_read(struct proc *proc, pid_t pid)
 	char folder[64], executed[PATH_MAX], path[PATH_MAX];
 	size_t bytes;
 	char *status = read_proc(pid, "stat", &bytes);
-	char *command = read_proc(pid, "cmdline", &bytes);
+	pid_t alive = proc_alive(pid);
+	char *command = read_proc(alive, "cmdline", &bytes);
 	int parent;
 
 	*proc = (struct proc){0};
@@ -84,8 +114,8 @@ void proc_read(struct proc *proc, pid_t pid)
 	    sscanf(strrchr(status, ')'), ") %*c %d", &parent) == 1)
 		proc->parent_pid = parent;
 	free(status);
-	snprintf(folder, sizeof(folder), "/proc/%d", (int)pid);
-	read_executed(pid, executed);
+	snprintf(folder, sizeof(folder), "/proc/%d", (int)alive);
+	read_executed(alive, executed);
 	if (executable_path(folder, executed, path))
 		proc->program = strdup(path);
 	if (!command)

@@ -13,6 +13,12 @@ struct proc {
 
 void proc_read(struct proc *proc, pid_t pid);
 
+/*
+ * A thread of the process under whose number /proc shows its memory: the first one, unless that has
+ * ended before the others.
+ */
+pid_t proc_alive(pid_t pid);
+
 /* The process that a thread is of, which may be its own number; 0: there is no such thread. */
 pid_t proc_process(pid_t tid);
 

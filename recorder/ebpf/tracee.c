@@ -175,7 +175,7 @@ __attribute__((noinline, cold)) static uint32_t site_define(struct tracee *t, st
 	struct site known = {.addr = origin->addr, .height = origin->height};
 	int64_t number;
 
-	if (!module && modules_refresh(&t->modules, t->pid) == 0)
+	if (!module && modules_refresh(&t->modules, proc_alive(t->pid)) == 0)
 		module = modules_find(&t->modules, origin->addr);
 	if (module && *module->path) {
 		number = modules_number(module, t->ledger.writer);

@@ -63,7 +63,7 @@ struct tracee *tracees_fork(struct tracees *all, const struct tracee *parent, pi
 struct codefile *tracees_map(struct tracees *all, struct tracee *t, uint64_t first, uint64_t last,
 			     uint64_t offset)
 {
-	struct codefile *file = codefiles_mapped(&all->files, t->pid, first, last);
+	struct codefile *file = codefiles_mapped(&all->files, proc_alive(t->pid), first, last);
 
 	if (!file)
 		return NULL;
@@ -94,7 +94,7 @@ int tracees_map_all(struct tracees *all, struct tracee *t)
 {
 	struct look look = {all, t};
 
-	return codefiles_scan(t->pid, visit_mapping, &look);
+	return codefiles_scan(proc_alive(t->pid), visit_mapping, &look);
 }
 
 /* ---- traces ---- */

@@ -219,6 +219,32 @@ def test_no_such_process(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_first_thread_has_ended(tmp_path: Path) -> None:
+    """A process lives as long as one of its threads does."""
+    leave = [str(WORKLOADS / "progress"), str(tmp_path / "counts"), str(2**63), "leave"]
+    process = subprocess.Popen(leave, env=clean_environ())
+    try:
+        stat = Path(f"/proc/{process.pid}/stat")
+        wait_for(lambda: stat.read_text().rpartition(")")[2].split()[0] == "Z", "it ends")
+        wait_for(lambda: returned(tmp_path) > 1000, "the others work")
+        output = tmp_path / "attached.zst"
+        done = attach(process.pid, output, "--duration", "1")
+        assert (done.returncode, done.stderr) == (0, "")
+    finally:
+        process.kill()
+        process.wait()
+    trace = Trace(output)
+    facts = trace.info
+    assert facts["program"] == leave[0]
+    assert facts["command"] == " ".join(leave)
+    assert facts["threads"] == 4
+    assert facts["lost_events"] == 0
+    assert facts["events"] > 1000
+    rows = trace.calls_from("progress")
+    assert len(rows) == facts["events"]
+    assert all(row["height"] for row in rows)
+
+
 def test_thread_is_no_process(tmp_path: Path, progress: subprocess.Popen[bytes]) -> None:
     """Its number is refused: nothing would be recorded under it."""
     thread = max(int(path.name) for path in Path(f"/proc/{progress.pid}/task").iterdir())

@@ -1,8 +1,8 @@
 /*
- * progress FILE [CALLS [abort|exit|kill|segv]]: four threads allocate and free; each counts, in the
- * shared mapping of FILE, its calls that returned (one 64-bit word per thread, at the thread's
- * index). A thread that reached CALLS ends the process in the way named; without CALLS they go on
- * until somebody kills them.
+ * progress FILE [CALLS [abort|exit|kill|segv|leave]]: four threads allocate and free; each counts,
+ * in the shared mapping of FILE, its calls that returned (one 64-bit word per thread, at the
+ * thread's index). A thread that reached CALLS ends the process in the way named; without CALLS
+ * they go on until somebody kills them. leave: the first thread has ended by then.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -78,6 +78,8 @@ int main(int argc, char **argv)
 	for (i = 0; i < THREADS; i++)
 		if (pthread_create(&thread, NULL, work, (void *)i))
 			return 1;
+	if (!strcmp(end, "leave"))
+		pthread_exit(NULL);
 	for (;;)
 		pause();
 }
