@@ -70,13 +70,9 @@ static void choose_programs(struct tracer *t)
 	struct bpf_program *session = t->skeleton->progs.call_session;
 	struct bpf_program *entry = t->skeleton->progs.call_entry;
 	struct bpf_program *returns = t->skeleton->progs.call_return;
-	enum uprobes_method method = uprobes_method();
-	enum bpf_attach_type type;
+	enum uprobes_method method = t->programs.method;
+	enum bpf_attach_type type = (enum bpf_attach_type)uprobes_attach_type(method);
 
-	if (method < t->options.method)
-		method = t->options.method;
-	type = (enum bpf_attach_type)uprobes_attach_type(method);
-	t->programs.method = method;
 	bpf_program__set_autoload(session, method == UPROBES_SESSION);
 	bpf_program__set_autoload(entry, method != UPROBES_SESSION);
 	bpf_program__set_autoload(returns, method != UPROBES_SESSION);
@@ -139,8 +135,9 @@ static int on_sample(void *context, void *data, size_t bytes)
 
 static void *herald_probes(void *context)
 {
-	(void)context;
-	uprobes_herald(uprobes_method());
+	const struct tracer *t = context;
+
+	uprobes_herald(t->programs.method);
 	return NULL;
 }
 
@@ -160,7 +157,10 @@ int tracer_open(struct tracer **tracer, const struct tracer_options *options)
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
-	t->heralded = options->soon && !pthread_create(&t->herald, NULL, herald_probes, NULL);
+	t->programs.method = uprobes_method();
+	if (t->programs.method < options->method)
+		t->programs.method = options->method;
+	t->heralded = options->soon && !pthread_create(&t->herald, NULL, herald_probes, t);
 	error = load(t);
 	if (error)
 		return error;
