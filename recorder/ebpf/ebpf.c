@@ -96,15 +96,20 @@ static bool finish(struct follow *f, const struct options *options)
 {
 	const struct tracees *all = &f->messages.tracees;
 	struct recording *recording = all->recording;
-	bool failed = recording->message || !recording->count;
+	uint32_t unfollowed = tracer_unfollowed(all->tracer);
+	bool failed = recording->message || !recording->count || unfollowed;
 
 	ticker_hide(&recording->ticker);
 	if (options->json)
 		report_json(stderr, recording);
 	else if (!options->quiet)
 		report_lines(stderr, recording);
-	if (!report_failure(stderr, recording) && failed && !all->unfound)
+	if (!report_failure(stderr, recording) && !recording->count && !all->unfound)
 		warnx("nothing was recorded");
+	if (unfollowed)
+		warnx("processes that could not be followed and were not recorded, nor their "
+		      "children: %u; the most at once are %d",
+		      unfollowed, RING_PROCESSES);
 	follow_close(f);
 	recording_fini(recording);
 	return failed;

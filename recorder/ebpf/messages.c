@@ -13,23 +13,7 @@
 #define COARSE_NS     (1u << 17) /* a power of two */
 #define TAKEN_AT_ONCE 65536
 
-static void take_thread(struct tracees *all, const struct ring_thread *m)
-{
-	struct tracee *t = tracees_find(all, m->pid);
-	struct tracee_thread *thread;
-
-	if (!t)
-		return;
-	thread = tids_add(&all->tids, m->head.tid, m->pid, t);
-	if (!thread)
-		return;
-	thread->stack_begin = thread->told_begin = m->stack_begin;
-	if (!m->stack_begin && !m->parent && m->thread_pointer)
-		thread->stack_begin = threadstack_begin((pid_t)m->pid, m->thread_pointer);
-	memcpy(thread->name, m->name, sizeof(thread->name) - 1);
-}
-
-/* A process of whose parent there was no room to tell. */
+/* A process of whose beginning, or parent, there was no room to tell. */
 static struct tracee *take_orphan(struct tracees *all, pid_t pid)
 {
 	struct tracee *t = tracees_make(all, pid);
@@ -41,6 +25,46 @@ static struct tracee *take_orphan(struct tracees *all, pid_t pid)
 	return t;
 }
 
+/* One more thread of a process, which may run in the memory of another's. */
+static void take_thread(struct tracees *all, const struct ring_thread *m)
+{
+	struct tracee_thread *maker = tids_find(&all->tids, m->parent), *thread;
+	struct tracee_thread *host = maker && maker->pid == m->pid ? maker->host : NULL;
+	struct tracee *t = host ? host->tracee : tracees_find(all, m->pid);
+
+	if (!t) {
+		t = take_orphan(all, (pid_t)m->pid);
+		if (t)
+			t->orphan = true;
+	}
+	thread = t ? tids_add(&all->tids, m->head.tid, m->pid, t) : NULL;
+	if (!thread)
+		return;
+	thread->stack_begin = thread->told_begin = m->stack_begin;
+	if (!m->stack_begin && !m->parent && m->thread_pointer)
+		thread->stack_begin = threadstack_begin((pid_t)m->head.tid, m->thread_pointer);
+	memcpy(thread->name, m->name, sizeof(thread->name) - 1);
+	if (host) {
+		thread->host = host;
+		host->guests++;
+	}
+}
+
+/* A process begins with its first thread, unless others were told of before. */
+static struct tracee *take_process(struct tracees *all, pid_t pid, const struct tracee *parent)
+{
+	struct tracee *t = tracees_find(all, (uint32_t)pid);
+
+	if (t && t->orphan) {
+		t->orphan = false;
+		return t;
+	}
+	/* Of the end of the one that had this number before there was no room to tell. */
+	if (t)
+		tracees_end(all, t, false, NULL);
+	return parent ? tracees_fork(all, parent, pid) : take_orphan(all, pid);
+}
+
 static void take_fork(struct tracees *all, const struct ring_thread *m)
 {
 	struct tracee_thread *parent = tids_find(&all->tids, m->parent);
@@ -50,10 +74,8 @@ static void take_fork(struct tracees *all, const struct ring_thread *m)
 
 	if (parent && parent->host)
 		parent = parent->host;
-	if (!parent)
-		t = take_orphan(all, (pid_t)m->pid);
-	else
-		t = shared ? parent->tracee : tracees_fork(all, parent->tracee, (pid_t)m->pid);
+	t = shared ? parent->tracee
+		   : take_process(all, (pid_t)m->pid, parent ? parent->tracee : NULL);
 	child = t ? tids_add(&all->tids, m->head.tid, m->pid, t) : NULL;
 	if (!child)
 		return;

@@ -64,7 +64,12 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	if (child_pid != pid) {
 		if (!follow)
 			return 0;
-		bpf_map_update_elem(&followed, &child_pid, &child_pid, BPF_ANY);
+		/* Of one that had this number before, and of which hakrec never heard. */
+		bpf_map_delete_elem(&buried, &child_pid);
+		if (bpf_map_update_elem(&followed, &child_pid, &child_pid, BPF_ANY)) {
+			__sync_fetch_and_add(&unfollowed, 1);
+			return 0;
+		}
 	}
 	t = bpf_task_storage_get(&threads, child, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (t)

@@ -11,6 +11,7 @@
 #include "ring.h"
 
 #define FRAMES  4 /* a call, one of a signal handler that interrupts it, ...: a power of two */
+#define SIGCONT 18
 #define SIGSTOP 19
 
 /* Kept free for messages about threads, processes and mappings, so that these are never lost. */
@@ -25,6 +26,7 @@ const volatile bool lossless = false;
 
 uint64_t lost_calls = 0; /* all threads */
 uint32_t stops = 0;      /* processes that were stopped because the ring was filling up */
+uint32_t unfollowed = 0; /* processes that could not be followed */
 bool closing = false;
 uint32_t wanted[(1 << RING_WANTED_BITS) / 32]; /* places whose next call's stack is to be told */
 
@@ -187,8 +189,10 @@ static __noinline struct thread *thread_adopt(struct task_struct *task)
 	if (!bpf_map_lookup_elem(&followed, &pid))
 		return NULL;
 	t = bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!t)
+	if (!t) {
+		__sync_fetch_and_add(&lost_calls, 1);
 		return NULL;
+	}
 	if (!t->tid) {
 		t->tid = current_tid();
 		if (pid == t->tid)
@@ -233,7 +237,8 @@ static __noinline void process_stop(void)
 
 	/* In this order: hakrec's SIGCONT must not come first. */
 	bpf_send_signal(SIGSTOP);
-	bpf_map_update_elem(&stopped, &pid, &one, BPF_ANY);
+	if (bpf_map_update_elem(&stopped, &pid, &one, BPF_ANY))
+		bpf_send_signal(SIGCONT); /* else nobody would */
 	__sync_fetch_and_add(&stops, 1);
 }
 

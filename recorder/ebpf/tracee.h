@@ -19,6 +19,7 @@ struct tracee {
 	int pidfd;      /* -1: none */
 	bool gone;      /* seen dead: one more look at the ring, then it ends */
 	bool first;     /* the process that hakrec started or was told to attach to */
+	bool orphan;    /* its first thread has not been told of yet */
 	uint32_t image; /* how many images this process had before */
 	char *program;  /* path of the executable */
 	char *command;  /* arguments, separated by blanks */

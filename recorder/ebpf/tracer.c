@@ -273,6 +273,11 @@ uint64_t tracer_lost(const struct tracer *t)
 	return t->skeleton->bss->lost_calls;
 }
 
+uint32_t tracer_unfollowed(const struct tracer *t)
+{
+	return t->skeleton->bss->unfollowed;
+}
+
 bool tracer_lost_next(struct tracer *t, uint32_t *tid, uint32_t *count)
 {
 	const struct bpf_map *map = t->skeleton->maps.lost;

@@ -57,6 +57,9 @@ uint32_t *tracer_wanted(struct tracer *t);
 /* Calls dropped so far for want of room. */
 uint64_t tracer_lost(const struct tracer *t);
 
+/* Processes that could not be followed: more than RING_PROCESSES at once. */
+uint32_t tracer_unfollowed(const struct tracer *t);
+
 /* Takes one thread's calls that were dropped and that no message has told. False: there are none.
  */
 bool tracer_lost_next(struct tracer *t, uint32_t *tid, uint32_t *count);

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -16,7 +18,7 @@ import pytest
 from command import run
 from program import clean_environ
 from programs import PRIME_LIBC_CALLS
-from recording import HAKREC, WORKLOADS, Recording, Trace, record, stacks, wait_for
+from recording import HAKREC, WORKLOADS, Recording, Trace, children, record, stacks, wait_for
 
 pytestmark = pytest.mark.usefixtures("ebpf")
 
@@ -25,6 +27,7 @@ PRELOAD = ("--quiet", "--backend", "preload")
 TEAM_CALLS = 296
 PRIME_CALLS = 200_003
 PRIME_ALL = PRIME_CALLS + PRIME_LIBC_CALLS
+BPFTOOL = shutil.which("bpftool", path="/usr/sbin:/usr/bin") or "bpftool"
 
 
 def call(row: dict[str, Any]) -> tuple[object, ...]:
@@ -239,10 +242,23 @@ def works(parent: int) -> bool:
     return any(int(stat[11]) + int(stat[12]) >= 3 for stat in child_stats(parent))
 
 
+def has_worked(parent: int) -> bool:
+    """Whether a child of a process has used more than the time in which it fills a small ring."""
+    return has_ended(parent) or any(
+        int(stat[11]) + int(stat[12]) >= 20 for stat in child_stats(parent)
+    )
+
+
 def sleeps(parent: int) -> bool:
     """Whether a child of a process is in clock_nanosleep(), which hakrec never is."""
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
     return any(Path(f"/proc/{pid}/syscall").read_text().startswith("230 ") for pid in children)
+
+
+def reads(parent: int) -> bool:
+    """Whether a child of a process reads from its standard input."""
+    calls = [Path(f"/proc/{pid}/syscall").read_text() for pid in children(parent)]
+    return any(call.startswith("0 0x0 ") for call in calls)
 
 
 def has_ended(parent: int) -> bool:
@@ -252,8 +268,16 @@ def has_ended(parent: int) -> bool:
 
 def is_renewed(parent: int) -> bool:
     """Whether a child of a process has been executed again."""
-    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    return any(b"again" in Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children)
+    return any(b"again" in Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children(parent))
+
+
+def has_threads_below(parent: int) -> bool:
+    """Whether a child of a child of a process has more than one thread."""
+    below = [Path(f"/proc/{pid}/task") for child in children(parent) for pid in children(child)]
+    try:
+        return any(len(list(threads.iterdir())) > 1 for threads in below)
+    except FileNotFoundError:  # it has just ended
+        return False
 
 
 def recorded_absently(
@@ -298,7 +322,8 @@ def assert_drops_counted(recording: Recording, made: int) -> None:
 
 
 def test_every_drop_is_counted(tmp_path: Path) -> None:
-    recording = recorded_absently(tmp_path, WORKLOADS / "prime", str(PRIME_CALLS))
+    prime = (WORKLOADS / "prime", str(PRIME_CALLS))
+    recording = recorded_absently(tmp_path, *prime, until=has_worked)
     assert_drops_counted(recording, PRIME_ALL)
 
 
@@ -307,7 +332,7 @@ def test_drops_of_untold_threads(tmp_path: Path, to_its_end: bool) -> None:
     """More threads begin and end than there is room to tell of."""
     churn = (WORKLOADS / "churn", "20000", "1")
     made = record(tmp_path / "whole", *churn, options=EBPF).trace.info["events"]
-    recording = recorded_absently(tmp_path, *churn, until=has_ended if to_its_end else None)
+    recording = recorded_absently(tmp_path, *churn, until=has_ended if to_its_end else has_worked)
     if to_its_end:
         assert recording.trace.info["threads"] < 10000
     assert_drops_counted(recording, made)
@@ -330,18 +355,60 @@ def test_drops_of_untold_processes(tmp_path: Path) -> None:
     assert counted + int(words[1]) == 2 * children * calls
 
 
-@pytest.mark.parametrize("children", [0, 9000])
+@pytest.mark.parametrize("children", [0, 10000])
 def test_drops_of_a_thread_that_executes(tmp_path: Path, children: int) -> None:
     """It gets another number: what it dropped is counted once, in the trace of its old image. With
     so many children before there is no room to tell of the new one, until there is."""
-    program = (WORKLOADS / "renew", "100000", str(children))
-    whole = record(tmp_path / "whole", WORKLOADS / "renew", "100000", options=EBPF)
+    whole = record(tmp_path / "whole", WORKLOADS / "crowd", "0", "100000", "exec", options=EBPF)
     new, old = [trace.info["events"] for trace in whole.traces]
-    recording = recorded_absently(tmp_path, *program, until=is_renewed, begun=sleeps)
+    recording = recorded_absently(
+        tmp_path, WORKLOADS / "crowd", str(children), "100000", "exec",
+        until=is_renewed, begun=sleeps,
+    )  # fmt: skip
     assert recording.done.stderr == ""
     facts = [trace.info for trace in recording.traces]
     assert facts[1]["lost_events"] > 0
     assert [fact["events"] + fact["lost_events"] for fact in facts] == [new, old]
+
+
+def test_thread_of_an_untold_process(tmp_path: Path) -> None:
+    """There was no room to tell of the process; there is when its second thread makes calls."""
+    calls = 1000
+    recording = recorded_absently(
+        tmp_path, WORKLOADS / "crowd", "10000", str(calls), "fork",
+        until=has_threads_below, begun=sleeps,
+    )  # fmt: skip
+    assert recording.done.stderr == ""
+    facts = [trace.info for trace in recording.traces]
+    assert [fact["events"] for fact in facts[1:]] == [calls]
+    assert facts[1]["lost_events"] < calls
+
+
+def fill_followed() -> None:
+    """Fills the newest table of processes that are followed with numbers that no process has."""
+    maps = json.loads(run(BPFTOOL, "-j", "map", "list").stdout)
+    number = max(entry["id"] for entry in maps if entry.get("name") == "followed")
+    keys = (key.to_bytes(4, "little").hex(" ") for key in range(2**30, 2**30 + 16384))
+    lines = "".join(f"map update id {number} key hex {key} value 0 0 0 0\n" for key in keys)
+    run(BPFTOOL, "batch", "file", "-", input=lines)
+
+
+def test_too_many_processes(tmp_path: Path) -> None:
+    """A child that cannot be followed any more: that is said, and disturbs nobody."""
+    script = f"read line; {WORKLOADS}/hello; exit 7"
+    process = subprocess.Popen(
+        [HAKREC, *EBPF, "-o", "trace.zst", "/bin/sh", "-c", script], cwd=tmp_path, text=True,
+        env=clean_environ(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    wait_for(lambda: reads(process.pid), "the program reads")
+    fill_followed()
+    stdout, stderr = process.communicate("line\n", timeout=60)
+    assert (process.returncode, stdout) == (1, "hello\n")
+    assert stderr == (
+        "hakrec: processes that could not be followed and were not recorded, nor their children: "
+        "1; the most at once are 16384\n"
+    )
+    assert [trace.name for trace in tmp_path.glob("*.zst")] == ["trace.zst"]
 
 
 def test_lossless(tmp_path: Path) -> None:

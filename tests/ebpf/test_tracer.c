@@ -7,6 +7,7 @@
 #include "traces/trace.h"
 
 #include <errno.h>
+#include <linux/sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -14,6 +15,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -174,12 +176,108 @@ static void test_perf_links(void **state)
 	follow_child(UPROBES_PERF);
 }
 
+/* ---- processes of which there is no room to tell ---- */
+
+enum { CROWD = 12000, MANY_CALLS = 50 };
+
+static void call(int rounds)
+{
+	for (int i = 0; i < rounds; i++) {
+		void *volatile block = malloc(7001);
+
+		free(block);
+	}
+}
+
+/* A child with a given number, or any (0), makes calls and ends; returns its number. */
+static pid_t live_as(pid_t number, int rounds)
+{
+	struct clone_args arguments = {
+		.exit_signal = SIGCHLD,
+		.set_tid = number ? (uintptr_t)&number : 0,
+		.set_tid_size = number != 0,
+	};
+	pid_t pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
+
+	if (pid < 0)
+		abort();
+	if (!pid) {
+		call(rounds);
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+	return pid;
+}
+
+/* Fills the ring, has two numbers drop calls untold, and uses one of them again when told to. */
+static void crowd(int go, int answer)
+{
+	pid_t numbers[2];
+	char byte;
+
+	for (int i = 0; i < CROWD; i++)
+		numbers[i % 2] = live_as(0, 0);
+	live_as(numbers[0], MANY_CALLS);
+	live_as(numbers[1], MANY_CALLS);
+	if (write(answer, numbers, sizeof(numbers)) != sizeof(numbers) || read(go, &byte, 1) != 1)
+		abort();
+	live_as(numbers[0], 0);
+}
+
+static int ignore(void *context, const struct ring_head *m, size_t bytes)
+{
+	(void)context, (void)m, (void)bytes;
+	return 0;
+}
+
+/* What a process dropped is never put down to another one that has its number later. */
+static void test_numbers_used_again(void **state)
+{
+	const struct tracer_options options = {.ring_bytes = TRACER_RING_MIN, .follow = true};
+	struct codefiles files = {0};
+	struct probing probing = {.files = &files};
+	int go[2], answer[2];
+	pid_t pid, numbers[2];
+
+	(void)state;
+	if (geteuid() != 0 || access("/sys/kernel/btf/vmlinux", R_OK) != 0)
+		skip();
+	assert_int_equal(pipe(go) | pipe(answer), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		char byte;
+
+		if (read(go[0], &byte, 1) == 1)
+			crowd(go[0], answer[1]);
+		_exit(0);
+	}
+	close(go[0]);
+	close(answer[1]);
+	assert_int_equal(tracer_open(&probing.tracer, &options), 0);
+	assert_int_equal(codefiles_scan(getpid(), probe, &probing), 0);
+	assert_int_equal(tracer_follow(probing.tracer, (uint32_t)pid), 0);
+	assert_int_equal(write(go[1], "", 1), 1);
+	assert_int_equal(read(answer[0], numbers, sizeof(numbers)), sizeof(numbers));
+	assert_int_equal(write(go[1], "", 1), 1);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	tracer_stop(probing.tracer);
+	assert_int_equal(tracer_read(probing.tracer, 0, ignore, NULL), 0);
+	assert_int_equal(tracer_buried(probing.tracer, (uint32_t)numbers[1]), 2 * MANY_CALLS);
+	assert_int_equal(tracer_buried(probing.tracer, (uint32_t)numbers[0]), 0);
+	tracer_close(probing.tracer);
+	codefiles_fini(&files);
+	close(go[1]);
+	close(answer[0]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_session_links),
 		cmocka_unit_test(test_multi_links),
 		cmocka_unit_test(test_perf_links),
+		cmocka_unit_test(test_numbers_used_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
