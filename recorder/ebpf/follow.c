@@ -117,7 +117,8 @@ static void show(struct tracees *all, uint64_t now)
 	ticker_show(ticker, &figures, now);
 }
 
-/* Dropped calls of processes that there was no room to tell of have no trace to be counted in. */
+/* There was no room to tell of a process, or the one whose memory it runs in has ended: then it has
+ * no trace in which its calls could be counted. */
 static void confess(const struct follow *f)
 {
 	const struct tracees *all = &f->messages.tracees;
@@ -125,7 +126,7 @@ static void confess(const struct follow *f)
 	uint64_t counted = recording_figures(all->recording).lost;
 
 	if (dropped > counted)
-		warnx("%llu more calls were lost, of processes that there was no room to tell of",
+		warnx("%llu more calls were lost, of processes that have no trace",
 		      (unsigned long long)(dropped - counted));
 }
 

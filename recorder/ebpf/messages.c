@@ -112,7 +112,7 @@ static void take_exec(struct tracees *all, const struct ring_exec *m)
 	bool first = old && old->first;
 
 	take_last_lost(all, m->old_tid, m->pid, m->lost);
-	tids_remove_process(&all->tids, m->pid);
+	tids_remove_process(&all->tids, m->pid, NULL);
 	if (old)
 		image += tracees_end(all, old, true, "exec");
 	t = tracees_make(all, (pid_t)m->pid);

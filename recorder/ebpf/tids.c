@@ -44,11 +44,11 @@ void tids_remove(struct tids *t, uint32_t tid)
 		}
 }
 
-void tids_remove_process(struct tids *t, uint32_t pid)
+void tids_remove_process(struct tids *t, uint32_t pid, const struct tracee *tracee)
 {
 	for (unsigned i = 0; i < TIDS_BUCKETS; i++)
 		for (struct tracee_thread **at = &t->buckets[i]; *at;)
-			if ((*at)->pid == pid)
+			if ((*at)->pid == pid || (*at)->tracee == tracee)
 				take_out(t, at);
 			else
 				at = &(*at)->next;

@@ -15,8 +15,9 @@ struct tids {
 struct tracee_thread *tids_add(struct tids *t, uint32_t tid, uint32_t pid, struct tracee *tracee);
 void tids_remove(struct tids *t, uint32_t tid);
 
-/* Forgets the threads of a process. */
-void tids_remove_process(struct tids *t, uint32_t pid);
+/* Forgets the threads of a process, and those of others that run in the memory of one (NULL: of
+ * none). */
+void tids_remove_process(struct tids *t, uint32_t pid, const struct tracee *tracee);
 
 /* Slow path of tids_find(). */
 struct tracee_thread *tids_search(struct tids *t, uint32_t tid);

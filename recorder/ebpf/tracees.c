@@ -134,7 +134,7 @@ bool tracees_end(struct tracees *all, struct tracee *t, bool replaced, const cha
 	bool begun;
 	uint32_t buried = tracer_buried(all->tracer, (uint32_t)t->pid);
 
-	tids_remove_process(&all->tids, (uint32_t)t->pid);
+	tids_remove_process(&all->tids, (uint32_t)t->pid, t);
 	if (buried)
 		tracees_lost(all, t, NULL, buried);
 	if (!t->begun && !replaced && *t->program && !t->functions) {

@@ -384,6 +384,16 @@ def test_thread_of_an_untold_process(tmp_path: Path) -> None:
     assert facts[1]["lost_events"] < calls
 
 
+def test_child_in_a_dead_parents_memory(tmp_path: Path) -> None:
+    """Its calls were its parent's as long as that lived: now there is no trace for them."""
+    script = f"{WORKLOADS}/widow 20000; sleep 1; exit 5"
+    recording = record(tmp_path, "/bin/sh", "-c", script, options=EBPF)
+    assert (recording.done.returncode, recording.done.stdout) == (5, "calls 20000\n")
+    assert re.sub("^Killed\n", "", recording.done.stderr) == (
+        "hakrec: 20000 more calls were lost, of processes that have no trace\n"
+    )
+
+
 def fill_followed() -> None:
     """Fills the newest table of processes that are followed with numbers that no process has."""
     maps = json.loads(run(BPFTOOL, "-j", "map", "list").stdout)
