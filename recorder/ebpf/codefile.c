@@ -29,21 +29,35 @@ void codefiles_fini(struct codefiles *files)
 	*files = (struct codefiles){0};
 }
 
-/* Reads what the file has; one that is no ELF file or makes no sense stays without entrances. */
-static void codefile_read(struct codefile *file)
+void codefiles_fail(struct codefiles *files, int error)
+{
+	if (!files->error && (error == -EMFILE || error == -ENFILE || error == -ENOMEM))
+		files->error = error;
+}
+
+/*
+ * Reads what the file has; one that is no ELF file or makes no sense stays without entrances.
+ * Returns 0 or a negative errno.
+ */
+static int codefile_read(struct codefile *file)
 {
 	char path[64];
+	int error;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", file->fd);
-	if (elffile_open(&file->elf, path))
-		return;
-	if (symbols_open(&file->symbols, file->fd)) {
+	error = elffile_open(&file->elf, path);
+	if (error)
+		return error;
+	error = symbols_open(&file->symbols, file->fd);
+	if (error) {
 		elffile_close(&file->elf);
-		return;
+		return error;
 	}
 	file->is_elf = true;
-	if (entrances_find(&file->entrances, &file->symbols))
+	error = entrances_find(&file->entrances, &file->symbols);
+	if (error)
 		file->entrances = (struct entrances){0};
+	return error;
 }
 
 static void note_aliases(struct codefiles *files, const struct entrances *entrances)
@@ -82,7 +96,7 @@ static struct codefile *add(struct codefiles *files, int fd, const struct stat *
 		free(file);
 		return NULL;
 	}
-	codefile_read(file);
+	codefiles_fail(files, codefile_read(file));
 	note_aliases(files, &file->entrances);
 	files->all[files->count++] = file;
 	return file;
@@ -99,8 +113,10 @@ struct codefile *codefiles_mapped(struct codefiles *files, pid_t pid, uint64_t b
 	snprintf(link, sizeof(link), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, (int)pid, begin,
 		 end);
 	fd = open(link, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	if (fd < 0) {
+		codefiles_fail(files, -errno);
 		return NULL;
+	}
 	length = readlink(link, path, sizeof(path) - 1);
 	path[length > 0 ? length : 0] = 0;
 	if (fstat(fd, &status) != 0) {
@@ -114,8 +130,10 @@ struct codefile *codefiles_mapped(struct codefiles *files, pid_t pid, uint64_t b
 			return files->all[i];
 		}
 	file = add(files, fd, &status, path);
-	if (!file)
+	if (!file) {
+		codefiles_fail(files, -ENOMEM);
 		close(fd);
+	}
 	return file;
 }
 

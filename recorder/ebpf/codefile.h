@@ -26,9 +26,13 @@ struct codefiles {
 	struct codefile **all;
 	size_t count, room;
 	uint64_t aliases[64]; /* for each kind: kinds that share an address with it somewhere */
+	int error; /* the first that kept a file from being looked at, and is not the file's own */
 };
 
 void codefiles_fini(struct codefiles *files);
+
+/* Notes an error; one that lies in the file or in a process that has ended is none. */
+void codefiles_fail(struct codefiles *files, int error);
 
 /* The file that is mapped at [begin, end) in a process. NULL: it is gone or cannot be read. */
 struct codefile *codefiles_mapped(struct codefiles *files, pid_t pid, uint64_t begin, uint64_t end);

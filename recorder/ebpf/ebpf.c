@@ -97,7 +97,8 @@ static bool finish(struct follow *f, const struct options *options)
 	const struct tracees *all = &f->messages.tracees;
 	struct recording *recording = all->recording;
 	uint32_t unfollowed = tracer_unfollowed(all->tracer);
-	bool failed = recording->message || !recording->count || unfollowed;
+	bool blind = all->files.error || all->probe_failed;
+	bool failed = recording->message || !recording->count || unfollowed || blind;
 
 	ticker_hide(&recording->ticker);
 	if (options->json)
@@ -106,6 +107,9 @@ static bool finish(struct follow *f, const struct options *options)
 		report_lines(stderr, recording);
 	if (!report_failure(stderr, recording) && !recording->count && !all->unfound)
 		warnx("nothing was recorded");
+	if (all->files.error)
+		warnx("code could not be looked at, and calls of it are missing: %s",
+		      strerror(-all->files.error));
 	if (unfollowed)
 		warnx("processes that could not be followed and were not recorded, nor their "
 		      "children: %u; the most at once are %d",

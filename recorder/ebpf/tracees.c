@@ -93,8 +93,10 @@ static int visit_mapping(void *context, uint64_t first, uint64_t last, uint64_t 
 int tracees_map_all(struct tracees *all, struct tracee *t)
 {
 	struct look look = {all, t};
+	int error = codefiles_scan(proc_alive(t->pid), visit_mapping, &look);
 
-	return codefiles_scan(proc_alive(t->pid), visit_mapping, &look);
+	codefiles_fail(&all->files, error);
+	return error;
 }
 
 /* ---- traces ---- */
@@ -137,7 +139,7 @@ bool tracees_end(struct tracees *all, struct tracee *t, bool replaced, const cha
 	tids_remove_process(&all->tids, (uint32_t)t->pid, t);
 	if (buried)
 		tracees_lost(all, t, NULL, buried);
-	if (!t->begun && !replaced && *t->program && !t->functions) {
+	if (!t->begun && !replaced && *t->program && !t->functions && !all->files.error) {
 		all->unfound++;
 		proc_explain(t->program);
 	} else if (!t->begun && !replaced && t->first) {

@@ -394,6 +394,32 @@ def test_child_in_a_dead_parents_memory(tmp_path: Path) -> None:
     )
 
 
+def limited_hakrec(folder: Path, descriptors: int) -> Path:
+    """hakrec with so many descriptors."""
+    path = folder / f"hakrec-{descriptors}"
+    path.write_text(f'#!/bin/sh\nulimit -n {descriptors}\nexec {HAKREC} "$@"\n')
+    path.chmod(0o755)
+    return path
+
+
+def test_few_descriptors(tmp_path: Path) -> None:
+    """With as few as there may be all is recorded, or hakrec says why it is not."""
+    whole = record(tmp_path / "whole", WORKLOADS / "operators", options=EBPF)
+    said = set()
+    for descriptors in range(24, 44):
+        recording = record(tmp_path / str(descriptors), WORKLOADS / "operators", options=EBPF,
+                           hakrec=limited_hakrec(tmp_path, descriptors))  # fmt: skip
+        if recording.done.returncode == whole.done.returncode:
+            assert recording.done.stderr == ""
+            assert recording.trace.info["events"] == whole.trace.info["events"]
+        else:
+            assert recording.done.returncode == 1
+            said |= set(recording.done.stderr.splitlines())
+    assert recording.done.returncode == whole.done.returncode
+    assert all(line.endswith(": Too many open files") for line in said), said
+    assert any("code could not be looked at" in line for line in said)
+
+
 def fill_followed() -> None:
     """Fills the newest table of processes that are followed with numbers that no process has."""
     maps = json.loads(run(BPFTOOL, "-j", "map", "list").stdout)
