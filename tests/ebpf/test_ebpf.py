@@ -210,6 +210,15 @@ def test_sites_by_address(tmp_path: Path) -> None:
     assert recording.trace.info["sites"] < 20
 
 
+def test_library_mapped_after_the_first_thread(tmp_path: Path) -> None:
+    """It has ended, and its memory is not to be seen under its number any more."""
+    library = WORKLOADS / "libbump.so"
+    recording = record(tmp_path, WORKLOADS / "leave", library, "1000", options=EBPF)
+    assert recording.done.returncode == 0
+    recording.assert_sound()
+    assert len(recording.trace.calls_from("leave")) == 1000
+
+
 # ---- children ----
 
 
