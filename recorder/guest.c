@@ -1,12 +1,13 @@
 #include "guest.h"
 
 #include "callsite.h"
-#include "executable.h"
+#include "fork.h"
 #include "invitation.h"
 #include "latch.h"
 #include "leftover.h"
 #include "loaded.h"
 #include "notepad.h"
+#include "preface.h"
 #include "real.h"
 #include "residency.h"
 #include "traces/stackbase.h"
@@ -15,8 +16,6 @@
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
-#include <string.h>
-#include <sys/auxv.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -30,15 +29,11 @@ __thread struct pen *guest_pen __attribute__((tls_model("initial-exec"))) = &no_
 /* Not above what the thread does: its calls now are this library's own. */
 static __thread bool working __attribute__((tls_model("initial-exec")));
 static __thread uint32_t thread_number __attribute__((tls_model("initial-exec"))); /* plus one */
-/* While the thread forks: see before_fork(). */
-static __thread uint32_t forking __attribute__((tls_model("initial-exec")));
-static __thread uint32_t fork_sites __attribute__((tls_model("initial-exec")));
 static __thread sigset_t fork_mask __attribute__((tls_model("initial-exec")));
 static __thread uint64_t exit_clock __attribute__((tls_model("initial-exec")));
 static __thread unsigned char exit_rounds __attribute__((tls_model("initial-exec")));
 
 static pthread_key_t exit_key;
-static uint32_t child = SESSION_NONE;   /* this process's number, when it was forked */
 static size_t stack_below;              /* see stackbase.h */
 static void *main_thread;               /* thread pointer of the one that runs on the main stack */
 static struct session_lane *first_lane; /* of the process's first thread */
@@ -64,45 +59,6 @@ static void release_signals(const sigset_t *mask)
 }
 
 /* ---- joining the session ---- */
-
-/* Length of the arguments, which lie one behind the other, each ended by NUL. */
-static size_t command_bytes(const char *const *arguments, size_t count)
-{
-	const char *end = arguments[0];
-
-	for (size_t i = 0; i < count && arguments[i] == end; i++)
-		end += strlen(end) + 1;
-	return (size_t)(end - arguments[0]);
-}
-
-static void tell_image(bool forked)
-{
-	const uintptr_t *words = stackbase_main();
-	const char *const *arguments = (const char *const *)(words + 1);
-	char program[PATH_MAX];
-	struct note_image note = {.pid = getpid(), .parent_pid = getppid()};
-	struct notepad_part parts[3] = {{&note, offsetof(struct note_image, text)}};
-
-	if (!forked) {
-		const char *executed = (const char *)getauxval(AT_EXECFN);
-
-		parts[1].data = program;
-		parts[1].bytes = executable_path("/proc/self", executed, program);
-		note.program_bytes = (uint32_t)parts[1].bytes;
-	}
-	if (!forked && words[0]) {
-		parts[2] = (struct notepad_part){arguments[0], command_bytes(arguments, words[0])};
-		note.command_bytes = (uint32_t)parts[2].bytes;
-	}
-	if (!notepad_lock())
-		return;
-	notepad_write(NOTE_IMAGE, parts, 3);
-	if (!forked) {
-		executable_resolved("/proc/self", program);
-		loaded_tell_all(program);
-	}
-	notepad_unlock();
-}
 
 /* hakrec says so at its end. */
 static bool go_unrecorded(void)
@@ -133,7 +89,7 @@ static bool present(uint32_t number, uint32_t parent, bool forked)
 			session_give_process(member.session, number);
 		return go_unrecorded();
 	}
-	tell_image(forked);
+	preface_write(forked);
 	atomic_store(&p->state, PROCESS_LIVE);
 	session_arrive(member.session, number);
 	return true;
@@ -250,26 +206,6 @@ static void thread_exits(void *pen)
 
 /* ---- forks ---- */
 
-/* Reserves a number for the process that this thread forks: forking, less one. */
-static void announce_fork(struct pen *p)
-{
-	struct session *s = member.session;
-	uint32_t number = session_take_process(s);
-	struct session_process *process;
-
-	if (number == SESSION_NONE)
-		return;
-	process = session_process(s, number);
-	process->parent = member.number;
-	atomic_store(&process->pid, 0);
-	atomic_store(&process->announced, 1);
-	atomic_store(&process->state, PROCESS_RESERVED);
-	forking = number + 1;
-	p->base = __builtin_frame_address(0);
-	pen_tell_between(p, RECORD_FORK, number);
-	p->base = PEN_READY;
-}
-
 static void before_fork(void)
 {
 	struct pen *p;
@@ -280,37 +216,12 @@ static void before_fork(void)
 	if (!pen_ready(p))
 		p = find_pen(__builtin_frame_address(0));
 	leftover_note(guest_pen, p);
-	forking = 0;
-	/* No lock is held over the fork: the C library takes some of its own, under which other
-	 * threads make calls. */
-	fork_sites = callsite_told();
-	if (p && !(member.session->mode & SESSION_ALONE))
-		announce_fork(p);
+	fork_announce(p);
 }
 
 static void after_fork(void)
 {
 	release_signals(&fork_mask);
-}
-
-/* The fork is over; when it failed no process came of it. */
-static void forget_fork(pid_t pid)
-{
-	if (pid < 0 && forking)
-		atomic_store(&session_process(member.session, forking - 1)->state, PROCESS_FREE);
-	forking = 0;
-}
-
-pid_t guest_fork(pid_t (*real_fork)(void))
-{
-	pid_t pid;
-
-	/* It may fail before it comes to before_fork(); and the last one may have been the C
-	 * library's own, which does not come by here. */
-	forking = 0;
-	pid = real_fork();
-	forget_fork(pid);
-	return pid;
 }
 
 void guest_missed(unsigned calls)
@@ -330,13 +241,7 @@ static void after_fork_child(void)
 	first_latch = (struct latch){0};
 	notepad_close();
 	guest_pen = &no_pen;
-	child = forking - 1;
-	if (!member.session || member.off)
-		child = SESSION_NONE;
-	else if (member.session->mode & SESSION_ALONE)
-		member.off = true;
-	else if (child != SESSION_NONE)
-		atomic_store(&session_process(member.session, child)->pid, getpid());
+	fork_arrive();
 	/* Calls in progress are none of the child's, but it has what comes of them. */
 	guest_missed(calls);
 	after_fork();
@@ -350,7 +255,7 @@ pid_t guest_fork_plainly(pid_t (*real_fork)(void))
 	pid = real_fork();
 	if (!pid)
 		after_fork_child();
-	forget_fork(pid);
+	fork_forget(pid);
 	if (pid)
 		after_fork();
 	return pid;
@@ -360,23 +265,22 @@ pid_t guest_fork_plainly(pid_t (*real_fork)(void))
 static bool renew(void)
 {
 	uint32_t parent = member.number;
-	uint32_t number = child;
+	struct fork_child mine = fork_take();
 
-	child = SESSION_NONE;
 	pen_forget();
-	callsite_inherit(fork_sites);
+	callsite_inherit(mine.sites);
 	residency_inherit();
 	guest_pen = &no_pen;
 	thread_number = 0;
 	if (member.session->mode & SESSION_ALONE || session_over(member.session))
 		return false;
-	if (number == SESSION_NONE) {
-		number = session_take_process(member.session);
-		if (number == SESSION_NONE)
+	if (mine.number == SESSION_NONE) {
+		mine.number = session_take_process(member.session);
+		if (mine.number == SESSION_NONE)
 			return go_unrecorded();
-		atomic_store(&session_process(member.session, number)->announced, 0);
+		atomic_store(&session_process(member.session, mine.number)->announced, 0);
 	}
-	return present(number, parent, true);
+	return present(mine.number, parent, true);
 }
 
 /* ---- ends ---- */

@@ -29,10 +29,7 @@ void guest_closed(void);
 /* Calls are lost that were in progress when this child was forked: to be counted as its own. */
 void guest_missed(unsigned calls);
 
-/* Forks; when that fails no process came of it. */
-pid_t guest_fork(pid_t (*real_fork)(void));
-
-/* The same, where the C library calls no handlers. */
+/* Forks where the C library calls no handlers. */
 pid_t guest_fork_plainly(pid_t (*real_fork)(void));
 
 /* The process is about to end. */

@@ -3,6 +3,7 @@
  * system calls is in force, there is a fork, or none, or the process is over, by ways that no
  * handler and no destructor sees.
  */
+#include "fork.h"
 #include "guest.h"
 #include "residency.h"
 
@@ -85,7 +86,7 @@ HOOK int prctl(int option, ...)
 
 HOOK pid_t fork(void)
 {
-	return guest_fork(NEXT(fork));
+	return fork_by(NEXT(fork));
 }
 
 /* What signal handlers may call. The C library's own forks do not come by here. */
