@@ -206,7 +206,8 @@ static void thread_exits(void *pen)
 
 /* ---- forks ---- */
 
-static void before_fork(void)
+/* base: the frame of who is called by the program or the C library. */
+static void begin_fork(const uintptr_t *base)
 {
 	struct pen *p;
 
@@ -214,9 +215,14 @@ static void before_fork(void)
 	hold_signals(&fork_mask);
 	p = guest_pen;
 	if (!pen_ready(p))
-		p = find_pen(__builtin_frame_address(0));
+		p = find_pen(base);
 	leftover_note(guest_pen, p);
 	fork_announce(p);
+}
+
+static void before_fork(void)
+{
+	begin_fork(__builtin_frame_address(0));
 }
 
 static void after_fork(void)
@@ -247,11 +253,11 @@ static void after_fork_child(void)
 	after_fork();
 }
 
-pid_t guest_fork_plainly(pid_t (*real_fork)(void))
+pid_t guest_fork_plainly(pid_t (*real_fork)(void), const uintptr_t *base)
 {
 	pid_t pid;
 
-	before_fork();
+	begin_fork(base);
 	pid = real_fork();
 	if (!pid)
 		after_fork_child();

@@ -29,8 +29,8 @@ void guest_closed(void);
 /* Calls are lost that were in progress when this child was forked: to be counted as its own. */
 void guest_missed(unsigned calls);
 
-/* Forks where the C library calls no handlers. */
-pid_t guest_fork_plainly(pid_t (*real_fork)(void));
+/* Forks where the C library calls no handlers. base: the frame pointer of its hook. */
+pid_t guest_fork_plainly(pid_t (*real_fork)(void), const uintptr_t *base);
 
 /* The process is about to end. */
 void guest_ended(void);

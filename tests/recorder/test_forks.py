@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 from collections.abc import Iterator
 from itertools import groupby, islice
 from pathlib import Path
@@ -9,7 +12,9 @@ from pathlib import Path
 import haktrace
 import pytest
 from command import BUILD
-from recording import SCALE, WORKLOADS, Recording, Trace, record
+from program import clean_environ
+from recording import HAKREC, SCALE, WORKLOADS, Recording, Trace, record, wait_for
+from recording import children as processes_below
 
 BLOCK_BYTES = 777
 SERIES = 4096  # stepper's
@@ -149,3 +154,32 @@ def test_first_calls_together(tmp_path: Path) -> None:
     children = recording.others
     assert len(children) == 200
     assert {(child.info["events"], child.info["threads"]) for child in children} == {(4, 2)}
+
+
+def has_ended(parent: int) -> bool:
+    """Whether a child of a process has ended, of which the parent has not been told."""
+    stats = [Path(f"/proc/{pid}/stat").read_text() for pid in processes_below(parent)]
+    return any(stat.rpartition(")")[2].split()[0] == "Z" for stat in stats)
+
+
+def test_forks_while_hakrec_stands_still(tmp_path: Path) -> None:
+    """Handlers that interrupt calls fork, and all is over before hakrec hears of it: each child has
+    what its parent had at the fork."""
+    trace = tmp_path / "trace.zst"
+    preload = f"LD_PRELOAD={BUILD}/libhakrec.so:{WORKLOADS}/libbump.so"
+    stepper = ["env", preload, str(WORKLOADS / "stepper"), "_Fork"]
+    command = [str(HAKREC), "--quiet", "-o", str(trace), *stepper]
+    with subprocess.Popen(
+        command, env=clean_environ(), stdout=subprocess.PIPE, text=True
+    ) as hakrec:
+        wait_for(lambda: any(tmp_path.glob("stepper.*")), "a child's trace", seconds=20)
+        os.kill(hakrec.pid, signal.SIGSTOP)
+        wait_for(lambda: has_ended(hakrec.pid), "the program's end", seconds=60)
+        os.kill(hakrec.pid, signal.SIGCONT)
+        assert hakrec.stdout
+        moments = int(hakrec.stdout.read().split()[3])
+    assert hakrec.returncode == 0
+    traces = [Trace(path) for path in tmp_path.glob("stepper.*")]
+    assert len(traces) == moments
+    for child in traces[:: 1 + 8 // SCALE]:
+        child.assert_sound(lost=child.info["lost_events"])
