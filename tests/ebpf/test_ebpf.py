@@ -285,7 +285,7 @@ def has_threads_below(parent: int) -> bool:
     below = [Path(f"/proc/{pid}/task") for child in children(parent) for pid in children(child)]
     try:
         return any(len(list(threads.iterdir())) > 1 for threads in below)
-    except FileNotFoundError:  # it has just ended
+    except (FileNotFoundError, ProcessLookupError):  # it has just ended
         return False
 
 
