@@ -189,12 +189,13 @@ void account_meet(struct account *a)
 		take_note(a, NULL, head);
 }
 
-void account_read(struct account *a, struct ledger *l)
+bool account_read(struct account *a, struct ledger *l, uint64_t most)
 {
 	const struct note_head *head;
 
-	while ((head = notebook_next(&a->notes)))
+	for (; most && (head = notebook_next(&a->notes)); most--)
 		take_note(a, l, head);
+	return most;
 }
 
 /* When all is dealt with it is known which of them are left indeed. */

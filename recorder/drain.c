@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,6 +22,14 @@
 #define FLUSH_NS  1000000000 /* a reader of the growing file lags no more */
 #define IDLE_NAPS 4          /* without a new record, before sleeping until called */
 #define BATCHES   64         /* of records that the shared memory has room for */
+
+/* How long, and of how many batches, records may be left to the idler. */
+#define PATIENCE_NS      60000000
+#define PATIENCE_BATCHES 8
+#define EARLY_RECORDS    8192     /* that it takes in a turn: a tenth of a millisecond's work */
+#define STUCK_NS         20000000 /* that it has no processor amidst its work; */
+#define WARY_LEAST       50       /* ... rounds without it after that */
+#define WARY_MOST        12800
 
 /* ---- one process's end ---- */
 
@@ -179,7 +188,7 @@ static bool must_wait(const struct drain *d, uint32_t number, size_t waiting)
 static struct legacy *guess_legacy(struct process *parent, uint32_t child)
 {
 	if (parent->begun)
-		account_read(&parent->account, &parent->ledger);
+		account_read(&parent->account, &parent->ledger, UINT64_MAX);
 	return legacy_create(parent, child);
 }
 
@@ -364,32 +373,57 @@ static void look(struct drain *d)
 }
 
 /*
- * Whether to take what waits. Taken in large batches it costs less: hakrec then finds its tables in
- * the caches, where the program's data was, mostly because the records before have put them there.
+ * Whether more waits than should. Taken in large batches it costs less: hakrec then finds its
+ * tables in the caches, where the program's data was, mostly because the records before have put
+ * them there.
  */
-static bool due(const struct drain *d)
+static bool behind(const struct drain *d)
 {
-	const struct session *s = d->session;
-	uint64_t room = (uint64_t)s->chunks_wanted * CHUNK_RECORDS;
+	uint64_t batch = (uint64_t)d->session->chunks_wanted * CHUNK_RECORDS / BATCHES;
+	uint64_t age = d->tick - d->drained;
 
-	return d->waiting >= room / BATCHES || d->wanted || d->idle >= IDLE_NAPS ||
-	       d->tick - d->drained >= LATEST_NS;
+	if (d->idler.wanted)
+		return d->waiting >= PATIENCE_BATCHES * batch || age >= PATIENCE_NS;
+	return d->waiting >= batch || age >= LATEST_NS;
 }
 
-/* Takes what was published before a tick. */
+/* Takes of one process what was published before a tick. Returns as process_drain(). */
+static uint64_t take_from(struct drain *d, struct process *p, uint64_t tick, uint64_t most)
+{
+	uint64_t taken = process_drain(p, rank_last(tick), most);
+
+	session_feed(d->session);
+	if (p->ledger.error)
+		stop(d, p);
+	return taken;
+}
+
 static void take(struct drain *d, uint64_t tick)
 {
+	for (size_t i = 0; i < d->count; i++)
+		if (d->processes[i]->begun)
+			take_from(d, d->processes[i], tick, UINT64_MAX);
 	d->drained = d->tick;
-	for (size_t i = 0; i < d->count; i++) {
-		struct process *p = d->processes[i];
+}
+
+/* The idler's work: some of it. False: there is more. */
+static bool take_early(void *context)
+{
+	struct drain *d = context;
+	uint64_t tick = d->tick, left = EARLY_RECORDS;
+
+	raise_tick(d);
+	for (size_t i = 0; i < d->count && left; i++) {
+		struct process *p = d->processes[++d->turn % d->count];
 
 		if (!p->begun)
 			continue;
-		process_drain(p, rank_last(tick));
-		session_feed(d->session);
-		if (p->ledger.error)
-			stop(d, p);
+		process_look(p);
+		left -= take_from(d, p, tick, left);
 	}
+	if (left)
+		d->drained = d->tick;
+	return left;
 }
 
 static void run_round(struct drain *d)
@@ -401,7 +435,7 @@ static void run_round(struct drain *d)
 		d->stop = "104 days";
 	meet_arrivals(d);
 	look(d);
-	if (due(d))
+	if (behind(d) || d->wanted || d->idle >= IDLE_NAPS)
 		take(d, tick);
 }
 
@@ -440,6 +474,23 @@ static void rest(struct drain *d, uint32_t bell)
 	atomic_store(&s->asleep, 0);
 }
 
+/* Stops the idler. Where it was left without a processor amidst its work, and the drain waiting, it
+ * is a while until it is tried again, and each time a longer one. */
+static void pause_idler(struct drain *d)
+{
+	uint64_t begin = session_now(d->session);
+
+	idler_pause(&d->idler);
+	if (session_now(d->session) - begin > STUCK_NS) {
+		d->wary = d->wariness;
+		d->wariness = d->wariness < WARY_MOST ? d->wariness * 2 : WARY_MOST;
+	} else if (d->wary) {
+		d->wary--;
+	} else if (d->wariness > WARY_LEAST) {
+		d->wariness--;
+	}
+}
+
 static bool all_over(const struct drain *d)
 {
 	return atomic_load(&d->first_ended) && !d->count && !d->n_strangers && !d->legacies &&
@@ -463,6 +514,9 @@ static void show(struct drain *d)
 
 void drain_run(struct drain *d)
 {
+	d->wariness = WARY_LEAST;
+	if (idler_start(&d->idler, take_early, d))
+		d->wary = UINT_MAX; /* for longer than any program runs */
 	while (!all_over(d) && !atomic_load(&d->session->closed)) {
 		uint32_t bell = atomic_load(&d->session->bell);
 
@@ -474,8 +528,11 @@ void drain_run(struct drain *d)
 		if (all_over(d))
 			break;
 		show(d);
+		idler_resume(&d->idler, !d->wary && d->count && d->idle < IDLE_NAPS);
 		rest(d, bell);
+		pause_idler(d);
 	}
+	idler_stop(&d->idler);
 	atomic_store(&d->session->closed, 1);
 	session_feed(d->session);
 	while (d->count)

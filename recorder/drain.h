@@ -5,6 +5,7 @@
 #ifndef RECORDER_DRAIN_H
 #define RECORDER_DRAIN_H
 
+#include "idler.h"
 #include "process.h"
 #include "recording.h"
 
@@ -25,6 +26,10 @@ struct drain {
 	uint64_t waiting;         /* those of them not dealt with */
 	bool wanted;              /* something waits for that: a thread, a child, a process */
 	unsigned idle;            /* looks since that saw no more */
+	unsigned wary;            /* rounds to come in which the idler is not wanted, ... */
+	unsigned wariness;        /* ... and how many there are to be the next time */
+	size_t turn;              /* whose the idler's turn is */
+	struct idler idler;       /* takes records while a processor has nothing else to do */
 	struct process **processes;
 	size_t count, room;
 	struct unwinder *unwinder;

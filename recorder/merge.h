@@ -32,7 +32,7 @@ struct merge {
 	enum merge_stop (*deal)(void *context, struct inlet *in, uint64_t rank, uint64_t most,
 				bool force);
 	void *context;
-	uint64_t dealt;
+	uint64_t dealt, most; /* in this run: records, and how many there may be */
 };
 
 /* Returns 0 or -ENOMEM; the lane is the merge's from then on. */
@@ -42,7 +42,8 @@ void merge_fini(struct merge *m);
 /* Sees what was published. */
 void merge_look(struct merge *m);
 
-/* Deals with what was seen, up to a rank, in order. Returns the number of records. */
-uint64_t merge_run(struct merge *m, uint64_t rank);
+/* Deals with what was seen, up to a rank, in order, and at most so many records: another look and
+ * run do the rest. Returns the number of records. */
+uint64_t merge_run(struct merge *m, uint64_t rank, uint64_t most);
 
 #endif

@@ -7,8 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BACKLOG  131072 /* records in a round: more than are waited for */
-#define GRAIN_NS 10000  /* of coarse times, which are good to some 100 us at best */
+#define BACKLOG      131072 /* records in a round: more than are waited for */
+#define NOTE_RECORDS 1024   /* take as long as a note, some of which hold a stack */
+#define GRAIN_NS     10000  /* of coarse times, which are good to some 100 us at best */
 
 /* ---- what a fork passes on ---- */
 
@@ -290,6 +291,7 @@ struct process *process_create(struct session *s, uint32_t number, struct legacy
 	p->pid = atomic_load(&p->shared->pid);
 	p->pidfd = -1;
 	p->lanes = SESSION_NONE;
+	p->round = 1;
 	p->merge.deal = deal;
 	p->merge.context = p;
 	if (legacy) {
@@ -368,23 +370,27 @@ bool process_wants(const struct process *p)
 	return atomic_load_explicit(&p->shared->threads, memory_order_relaxed) != p->crew.count;
 }
 
-void process_drain(struct process *p, uint64_t rank)
+uint64_t process_drain(struct process *p, uint64_t rank, uint64_t most)
 {
 	uint64_t dealt;
 
 	if (p->ledger.error)
-		return;
-	p->round++;
+		return 0;
 	meet_lanes(p);
 	merge_look(&p->merge);
 	/* After the look: whatever a record refers to was told before. */
-	account_read(&p->account, &p->ledger);
-	dealt = merge_run(&p->merge, rank);
+	if (!account_read(&p->account, &p->ledger, most / NOTE_RECORDS))
+		return most;
+	dealt = merge_run(&p->merge, rank, most);
 	trace_writer_hurry(p->ledger.writer, dealt >= BACKLOG);
+	if (dealt == most)
+		return most;
 	if (p->crew.count)
 		take_unheard(p);
 	if (p->crew.exiting)
 		crew_settle(&p->crew, &p->ledger, p->pid, p->round);
+	p->round++;
+	return dealt;
 }
 
 void process_flush(struct process *p)
@@ -396,8 +402,8 @@ void process_flush(struct process *p)
 void process_settle(struct process *p)
 {
 	/* The second look settles what the first one saw. */
-	process_drain(p, UINT64_MAX);
-	process_drain(p, UINT64_MAX);
+	process_drain(p, UINT64_MAX, UINT64_MAX);
+	process_drain(p, UINT64_MAX, UINT64_MAX);
 	if (p->ledger.error)
 		return;
 	settle_lost(p);

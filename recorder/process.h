@@ -54,8 +54,9 @@ void process_look(struct process *p);
 /* A thread has begun that was not met: its name can be read while it lives. */
 bool process_wants(const struct process *p);
 
-/* Deals with what was published, up to a rank. */
-void process_drain(struct process *p, uint64_t rank);
+/* Deals with what was published, up to a rank, and at most about so many records. Returns how many
+ * of those it took, or what took as long: so many: there may be more. */
+uint64_t process_drain(struct process *p, uint64_t rank, uint64_t most);
 
 /* Lets a reader of the trace see all that was dealt with. */
 void process_flush(struct process *p);

@@ -111,7 +111,7 @@ static void write_record(int lane, uint64_t number, uint64_t steps, uint64_t res
 /* Deals with what was seen, up to a clock of so many steps. */
 static uint64_t run(uint64_t steps)
 {
-	return merge_run(&merge, rank_last(steps * CLOCK_STEP));
+	return merge_run(&merge, rank_last(steps * CLOCK_STEP), UINT64_MAX);
 }
 
 static void test_order_of_ranks(void **state)
@@ -131,7 +131,7 @@ static void test_order_of_ranks(void **state)
 		}
 	}
 	merge_look(&merge);
-	merge_run(&merge, UINT64_MAX);
+	merge_run(&merge, UINT64_MAX, UINT64_MAX);
 	assert_int_equal(dealt, RECORDS);
 	assert_int_equal(forced, 0);
 }
@@ -212,6 +212,26 @@ static void test_chain_over_lanes(void **state)
 	assert_int_equal(forced, 0);
 }
 
+/* A bounded run leaves the rest to the next, in order. */
+static void test_bounded(void **state)
+{
+	(void)state;
+	for (uint64_t i = 0; i < 100; i++)
+		write_record((int)(i % LANES), i, 10 + i, 0);
+	/* It rests on what comes never. */
+	write_record(0, 100, 1000, 102);
+	for (uint64_t i = 1; i <= 14; i++) {
+		merge_look(&merge);
+		assert_int_equal(merge_run(&merge, UINT64_MAX, 7), 7);
+		assert_int_equal(dealt, 7 * i);
+	}
+	merge_look(&merge);
+	/* When two are left, the last one is forced, as no other record can come before it. */
+	assert_int_equal(merge_run(&merge, UINT64_MAX, 2), 2);
+	assert_int_equal(merge_run(&merge, UINT64_MAX, 1), 1);
+	assert_int_equal(forced, 1);
+}
+
 static void test_broken_lane_is_left_alone(void **state)
 {
 	(void)state;
@@ -258,6 +278,7 @@ int main(void)
 		ON_LANES(test_order_while_one_is_forced),
 		ON_LANES(test_is_not_forced_before_its_time),
 		ON_LANES(test_chain_over_lanes),
+		ON_LANES(test_bounded),
 		ON_LANES(test_broken_lane_is_left_alone),
 		ON_LANES(test_broken_lane_ends),
 	};

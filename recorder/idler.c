@@ -1,0 +1,107 @@
+#include "idler.h"
+
+#include <sched.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SLICE_NS  100000 /* the least there is: soon it is the thread's turn again */
+#define PAUSE_NS  20000  /* between two pieces of work, where there is more to do */
+#define NAP_NS    500000 /* ... and where not */
+#define LATE_NS   1000000
+#define CALM_NAPS 20 /* not late, one after the other, before it works */
+
+/* What sched_setattr(2) takes, whose declaration by the kernel does not go with the library's. */
+struct attributes {
+	uint32_t size, policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t runtime, deadline, period;
+};
+
+/* False: the kernel refuses. */
+static bool yield_to_all(void)
+{
+	struct attributes attr = {.size = sizeof(attr), .runtime = SLICE_NS};
+
+	syscall(SYS_sched_setattr, 0, &attr, 0);
+	return sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){0}) == 0;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* False: it took longer, as others had all processors. */
+static bool nap(uint64_t ns)
+{
+	const struct timespec length = {0, (long)ns};
+	uint64_t end = now_ns() + ns;
+
+	nanosleep(&length, NULL);
+	return now_ns() < end + LATE_NS;
+}
+
+static void *run(void *context)
+{
+	struct idler *i = context;
+	unsigned calm = 0;
+
+	if (!yield_to_all())
+		return NULL;
+	pthread_mutex_lock(&i->mutex);
+	while (!i->over) {
+		bool more;
+
+		if (!i->wanted) {
+			pthread_cond_wait(&i->called, &i->mutex);
+			continue;
+		}
+		more = calm >= CALM_NAPS && !i->work(i->context);
+		pthread_mutex_unlock(&i->mutex);
+		calm = nap(more ? PAUSE_NS : NAP_NS) ? calm + 1 : 0;
+		pthread_mutex_lock(&i->mutex);
+	}
+	pthread_mutex_unlock(&i->mutex);
+	return NULL;
+}
+
+int idler_start(struct idler *i, bool (*work)(void *context), void *context)
+{
+	pthread_t thread;
+	int error;
+
+	*i = (struct idler){.work = work, .context = context};
+	pthread_mutex_init(&i->mutex, NULL);
+	pthread_cond_init(&i->called, NULL);
+	idler_pause(i);
+	error = pthread_create(&thread, NULL, run, i);
+	if (!error)
+		pthread_detach(thread);
+	return -error;
+}
+
+void idler_pause(struct idler *i)
+{
+	pthread_mutex_lock(&i->mutex);
+}
+
+void idler_resume(struct idler *i, bool wanted)
+{
+	if (wanted && !i->wanted)
+		pthread_cond_signal(&i->called);
+	i->wanted = wanted;
+	pthread_mutex_unlock(&i->mutex);
+}
+
+void idler_stop(struct idler *i)
+{
+	i->over = true;
+	idler_resume(i, true);
+}

@@ -1,0 +1,32 @@
+/*
+ * A thread that does a little work again and again while a processor has nothing else to do
+ * (SCHED_IDLE): it gives way to whoever wakes. It never works at the same time as its owner.
+ *
+ * It may be left waiting for a processor at any point, and its owner with it. What it did while
+ * others waited for that processor the kernel makes it wait for 300 times as long: hence little.
+ */
+#ifndef RECORDER_IDLER_H
+#define RECORDER_IDLER_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+struct idler {
+	pthread_mutex_t mutex; /* held by whoever works */
+	pthread_cond_t called;
+	bool wanted, over;
+	bool (*work)(void *context); /* returns false when there is more to do at once */
+	void *context;
+};
+
+/* Starts the thread; its owner, the caller, works. Returns 0 or a negative errno: there is none. */
+int idler_start(struct idler *i, bool (*work)(void *context), void *context);
+
+/* The thread may work, if that is wanted, until idler_pause() returns. */
+void idler_resume(struct idler *i, bool wanted);
+void idler_pause(struct idler *i);
+
+/* The thread works no more; its owner does. It ends by itself: i must stay. */
+void idler_stop(struct idler *i);
+
+#endif
