@@ -1,7 +1,7 @@
 include recorder/ebpf/build.mk
 
 # libhakrec.so goes into the recorded program, hakrec is the program around it.
-LIBHAKREC_SOURCES := $(addprefix recorder/,session.c bootstrap.c extent.c real.c track.c notepad.c clock.c pen.c \
+LIBHAKREC_SOURCES := $(addprefix recorder/,session.c bootstrap.c extent.c real.c track.c notepad.c clock.c bias.c pen.c \
 	leftover.c callsite.c fork.c executable.c loaded.c preface.c filters.c residency.c invitation.c guest.c imports.c \
 	turns.c hooks.c)
 HAKREC_SOURCES := $(addprefix recorder/,session.c filters.c host.c inlet.c notebook.c objects.c ledger.c crew.c \

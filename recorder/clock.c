@@ -46,7 +46,7 @@ static uint64_t exact_time(void)
 			  32);
 }
 
-uint64_t clock_take(uint64_t addr, uint64_t rank)
+uint64_t clock_next(uint64_t rank)
 {
 	uint64_t clock = tick() + CLOCK_STEP;
 
@@ -55,6 +55,5 @@ uint64_t clock_take(uint64_t addr, uint64_t rank)
 
 		clock = now > clock ? now : clock;
 	}
-	rank = rank_raise(rank, rank_make(clock, 0));
-	return clock_alone() ? rank : clock_pass(addr, rank);
+	return rank_raise(rank, rank_make(clock, 0));
 }

@@ -8,11 +8,7 @@
 
 #include "member.h"
 
-#include <sys/single_threaded.h>
-
 #define CLOCK_SLOT_BITS 18
-
-#pragma weak __libc_single_threaded /* another C library has none, and is never recorded */
 
 struct clock {
 	_Atomic uint64_t *slots;
@@ -29,25 +25,15 @@ bool clock_open(const struct session *s);
 void clock_raise(uint64_t clock);
 
 /*
- * The rank of a record about addr of that lane, at least rank; its clock is above the tick. The
- * fast path does without the tick: hakrec sends every lane that writes onto the slow path after it
- * has raised the tick.
+ * The rank of a lane's next record, at least rank: its clock is above the tick. The fast path does
+ * without the tick: hakrec sends every lane that writes onto the slow path after it has raised it.
  */
-uint64_t clock_take(uint64_t addr, uint64_t rank);
+uint64_t clock_next(uint64_t rank);
 
 /* The tick has not come to that rank. */
 static inline bool clock_ahead(uint64_t rank)
 {
 	return rank_clock(rank) > atomic_load_explicit(&member.session->tick, memory_order_relaxed);
-}
-
-/*
- * True while the program has one thread: its lane alone is the order, and whatever thread comes
- * later starts above it (guest.c).
- */
-static inline bool clock_alone(void)
-{
-	return __libc_single_threaded;
 }
 
 /* Blocks within 64 bytes share a slot: few cache lines hold those of the blocks in use, and mostly

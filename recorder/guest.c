@@ -1,5 +1,6 @@
 #include "guest.h"
 
+#include "bias.h"
 #include "callsite.h"
 #include "fork.h"
 #include "invitation.h"
@@ -30,13 +31,13 @@ __thread struct pen *guest_pen __attribute__((tls_model("initial-exec"))) = &no_
 static __thread bool working __attribute__((tls_model("initial-exec")));
 static __thread uint32_t thread_number __attribute__((tls_model("initial-exec"))); /* plus one */
 static __thread sigset_t fork_mask __attribute__((tls_model("initial-exec")));
+/* A thread that has exited and makes another call goes on above its own records. */
 static __thread uint64_t exit_clock __attribute__((tls_model("initial-exec")));
 static __thread unsigned char exit_rounds __attribute__((tls_model("initial-exec")));
 
 static pthread_key_t exit_key;
-static size_t stack_below;              /* see stackbase.h */
-static void *main_thread;               /* thread pointer of the one that runs on the main stack */
-static struct session_lane *first_lane; /* of the process's first thread */
+static size_t stack_below; /* see stackbase.h */
+static void *main_thread;  /* thread pointer of the one that runs on the main stack */
 static bool attached_once;
 static struct latch first_latch; /* of a process's first call */
 
@@ -77,11 +78,12 @@ static bool present(uint32_t number, uint32_t parent, bool forked)
 	atomic_store(&p->lanes, SESSION_NONE);
 	atomic_store(&p->threads, 0);
 	atomic_store(&p->late, 0);
+	atomic_store(&p->lone, 0);
 	atomic_store(&p->unheard, 0);
 	atomic_store(&p->spare.top, 0);
 	atomic_store(&p->pid, getpid());
 	p->parent = parent;
-	first_lane = NULL;
+	bias_reset();
 	if (!notepad_open()) {
 		atomic_store(&p->state, PROCESS_FREE);
 		/* Else hakrec knows of it, and does. */
@@ -143,18 +145,6 @@ static bool attach(void)
 
 /* ---- threads ---- */
 
-/*
- * What a thread's first record must be above. While there was one thread its records passed by the
- * clock's slots: whoever comes later starts above it. A thread that has exited goes on above its
- * own records.
- */
-static uint64_t first_clock(void)
-{
-	uint64_t first = first_lane ? rank_clock(atomic_load(&first_lane->rank)) : 0;
-
-	return first > exit_clock ? first : exit_clock;
-}
-
 static struct pen *begin_thread(void)
 {
 	bool late = guest_pen == &gone_pen;
@@ -162,11 +152,9 @@ static struct pen *begin_thread(void)
 
 	if (late)
 		atomic_fetch_add(&member.process->late, 1);
-	p = pen_open(&thread_number, (uint64_t)syscall(SYS_gettid), first_clock());
+	p = pen_open(&thread_number, (uint64_t)syscall(SYS_gettid), exit_clock);
 	if (!p)
 		return NULL;
-	if (!first_lane)
-		first_lane = p->track.lane;
 	if (member.session->mode & SESSION_CONTEXT)
 		p->view = callsite_look_from(__builtin_thread_pointer() == main_thread
 						     ? (uintptr_t)stackbase_main()

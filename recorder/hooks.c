@@ -104,7 +104,7 @@ NOINLINE static void *birth_among_threads(struct pen *p, void *ptr, unsigned kin
 INLINE void *record_birth(struct pen *p, void *ptr, unsigned kind, size_t size, size_t align,
 			  const uintptr_t *base)
 {
-	if (__builtin_expect(!clock_alone(), 0))
+	if (__builtin_expect(!pen_alone(p), 0))
 		return birth_among_threads(p, ptr, kind, size, align);
 	if (!birth_try(p, ptr, kind, size, align, base))
 		return birth_slowly(p, ptr, kind, size, align);
@@ -157,15 +157,15 @@ INLINE void record_death(struct pen *p, void *ptr, unsigned kind)
 {
 	if (__builtin_expect(residency_maybe(ptr), 0))
 		tell_pages(p, ptr);
-	if ((!clock_alone() && __builtin_expect(!pen_pass(p, (uintptr_t)ptr), 0)) ||
+	if ((!pen_alone(p) && __builtin_expect(!pen_pass(p, (uintptr_t)ptr), 0)) ||
 	    !death_try(p, ptr, kind, p->base))
 		death_slowly(p, ptr, kind);
 }
 
-/* A small block, given back while there is one thread, in one record. */
+/* A small block, given back while none but this thread writes, in one record. */
 INLINE bool record_death_try(struct pen *p, void *ptr, unsigned kind, const uintptr_t *base)
 {
-	return __builtin_expect(!residency_maybe(ptr), 1) && __builtin_expect(clock_alone(), 1) &&
+	return __builtin_expect(!residency_maybe(ptr), 1) && __builtin_expect(pen_alone(p), 1) &&
 	       death_try(p, ptr, kind, base);
 }
 
@@ -176,7 +176,7 @@ INLINE size_t record_old(struct pen *p, void *ptr)
 
 	if (__builtin_expect(residency_maybe(ptr), 0))
 		large = tell_pages(p, ptr);
-	if (__builtin_expect((!clock_alone() && !pen_pass(p, (uintptr_t)ptr)) ||
+	if (__builtin_expect((!pen_alone(p) && !pen_pass(p, (uintptr_t)ptr)) ||
 				     !pen_try(p, record_head(RECORD_OLD, (uintptr_t)ptr), 0),
 			     0))
 		pen_write_old(p, ptr);

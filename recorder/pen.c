@@ -115,7 +115,10 @@ struct pen *pen_open(uint32_t *number, uint64_t tid, uint64_t clock)
 
 	if (!p)
 		return NULL;
-	*p = (struct pen){.tid = tid, .track.slow = clock_state.exact};
+	*p = (struct pen){.tid = tid,
+			  .track.slow = clock_state.exact,
+			  .biased = BIAS_UNHEEDED,
+			  .heeded = BIAS_UNHEEDED};
 	if (!track_open(&p->track)) {
 		pen_give(p);
 		return NULL;
@@ -247,6 +250,8 @@ struct record *pen_jump(struct pen *p, uint64_t rank)
 	place->word[1] = rank_clock(rank);
 	track_publish(&p->track);
 	atomic_store_explicit(&p->track.lane->rank, rank, memory_order_relaxed);
+	/* Sequentially consistent: pairs with bias_heed(). */
+	atomic_thread_fence(memory_order_seq_cst);
 	return place_by(p);
 }
 
@@ -255,25 +260,51 @@ struct record *pen_turn(struct pen *p)
 	return turn(p, true);
 }
 
+/* The next record's rank, about addr, and the bias's word that is heeded with it. */
+static uint64_t take_rank(struct pen *p, uint64_t addr, uint64_t *word)
+{
+	uint64_t rank = clock_next(pen_rank(p));
+
+	*word = bias_now();
+	if (*word != p->biased && *word != p->heeded)
+		*word = bias_heed(p->track.lane, &rank);
+	return *word & BIAS_HELD ? rank : clock_pass(addr, rank);
+}
+
+/* Raises the lane to the rank of its next record, about addr. Returns that one's place, or NULL. */
+static struct record *place_ranked(struct pen *p, struct record *place, uint64_t addr)
+{
+	uint64_t word, rank = take_rank(p, addr, &word);
+
+	while (rank != pen_rank(p)) {
+		place = pen_jump(p, rank);
+		if (!place)
+			return NULL;
+		/* A handler that came, or a tick shown, meanwhile has had its poke undone. */
+		if (clock_ahead(rank) && word == bias_now())
+			break;
+		rank = take_rank(p, addr, &word);
+	}
+	if (word & BIAS_HELD)
+		p->biased = word;
+	else
+		p->heeded = word;
+	return place;
+}
+
 bool pen_write(struct pen *p, uint64_t addr, uint64_t word0, uint64_t word1)
 {
 	struct record *place;
-	uint64_t rank;
 
-	if (clock_alone() && !clock_state.exact && pen_try(p, word0, word1))
+	if (pen_alone(p) && !clock_state.exact && pen_try(p, word0, word1))
 		return true;
 	place = pen_place(p);
 	if (!place)
 		return false;
-	rank = clock_take(addr, pen_rank(p));
-	while (rank != pen_rank(p)) {
-		place = pen_jump(p, rank);
-		if (!place)
-			return false;
-		/* A handler that came, or a tick shown, meanwhile has had its poke undone. */
-		if (!clock_ahead(rank))
-			rank = clock_take(addr, pen_rank(p));
-	}
+	bias_claim(p->track.lane);
+	place = place_ranked(p, place, addr);
+	if (!place)
+		return false;
 	place->word[0] = word0;
 	place->word[1] = word1;
 	track_publish(&p->track);

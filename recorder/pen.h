@@ -5,6 +5,7 @@
 #ifndef RECORDER_PEN_H
 #define RECORDER_PEN_H
 
+#include "bias.h"
 #include "callsite.h"
 #include "clock.h"
 #include "record.h"
@@ -24,6 +25,8 @@ struct pen_birth {
 struct pen {
 	const uintptr_t *base; /* of the hook in progress: its frame pointer; PEN_READY: of none */
 	struct track track;    /* track.lane NULL: wiped, or not in use */
+	uint64_t biased; /* the bias's word under which this lane's records pass by no slot; */
+	uint64_t heeded; /* ... under which they do; else the lane has not heeded it */
 	struct callsite_view view;
 	uint64_t tid;
 	uint32_t thread;  /* number of the thread in its process */
@@ -138,11 +141,19 @@ static inline bool pen_try(struct pen *p, uint64_t word0, uint64_t word1)
 	return true;
 }
 
+/* This lane has the bias. */
+static inline bool pen_alone(const struct pen *p)
+{
+	return p->biased == bias_now();
+}
+
 /* Passes the next record's rank to the slot of addr. False: another rank has to be taken. */
 static inline bool pen_pass(const struct pen *p, uint64_t addr)
 {
 	uint64_t rank = pen_rank(p);
 
+	if (__builtin_expect(p->heeded != bias_now(), 0))
+		return false;
 	/* A rank that was passed on and then not used does no harm. */
 	return clock_pass(addr, rank) == rank;
 }

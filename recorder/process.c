@@ -7,9 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BACKLOG      131072 /* records in a round: more than are waited for */
-#define NOTE_RECORDS 1024   /* take as long as a note, some of which hold a stack */
-#define GRAIN_NS     10000  /* of coarse times, which are good to some 100 us at best */
+#define BACKLOG      131072   /* records in a round: more than are waited for */
+#define LONE_NS      20000000 /* that a lane alone has written before it is told */
+#define NOTE_RECORDS 1024     /* take as long as a note, some of which hold a stack */
+#define GRAIN_NS     10000    /* of coarse times, which are good to some 100 us at best */
 
 /* ---- what a fork passes on ---- */
 
@@ -290,7 +291,7 @@ struct process *process_create(struct session *s, uint32_t number, struct legacy
 	p->number = number;
 	p->pid = atomic_load(&p->shared->pid);
 	p->pidfd = -1;
-	p->lanes = SESSION_NONE;
+	p->lanes = p->lone = SESSION_NONE;
 	p->round = 1;
 	p->merge.deal = deal;
 	p->merge.context = p;
@@ -346,8 +347,33 @@ static void meet_lanes(struct process *p)
 	p->lanes = newest;
 }
 
+/*
+ * Tells the process which lane alone has written for a while, so that it may have the bias
+ * (bias.h). lane: the last one that has, of so many, since the last look.
+ */
+static void tell_lone(struct process *p, size_t writing, uint32_t lane)
+{
+	uint64_t tick = atomic_load_explicit(&p->session->tick, memory_order_relaxed);
+	uint32_t lone = 0;
+
+	if (!writing)
+		return;
+	if (writing > 1)
+		lane = SESSION_NONE;
+	if (lane != p->lone)
+		p->lone_since = tick;
+	p->lone = lane;
+	if (lane != SESSION_NONE && tick > p->lone_since + LONE_NS)
+		lone = lane + 1;
+	if (lone != atomic_load_explicit(&p->shared->lone, memory_order_relaxed))
+		atomic_store(&p->shared->lone, lone);
+}
+
 void process_look(struct process *p)
 {
+	const struct inlet *last = NULL;
+	size_t writing = 0;
+
 	p->published = p->waiting = 0;
 	meet_lanes(p);
 	for (size_t i = 0; i < p->merge.count; i++) {
@@ -359,10 +385,13 @@ void process_look(struct process *p)
 		if (count == in->shown)
 			continue;
 		in->shown = count;
+		last = in;
+		writing++;
 		/* Those that wrote since the last time go onto their slow path, where they see the
 		 * tick. Sequentially consistent: after the tick; pairs with track_refill(). */
 		atomic_store(&in->lane->limit, 0);
 	}
+	tell_lone(p, writing, last ? session_lane_number(p->session, last->lane) : SESSION_NONE);
 }
 
 bool process_wants(const struct process *p)

@@ -28,9 +28,11 @@ struct process {
 	uint32_t image; /* how many images this process id had before */
 	uint32_t lanes; /* newest lane met */
 	uint64_t round;
-	uint64_t published; /* records ever, as of the last look */
-	uint64_t waiting;   /* those of them not dealt with then */
-	uint64_t unheard;   /* calls of threads that had no lane, told in the trace */
+	uint64_t published;  /* records ever, as of the last look */
+	uint64_t waiting;    /* those of them not dealt with then */
+	uint32_t lone;       /* the lane that alone has written lately; SESSION_NONE: several */
+	uint64_t lone_since; /* clock */
+	uint64_t unheard;    /* calls of threads that had no lane, told in the trace */
 	struct account account;
 	struct merge merge;
 	struct ledger ledger;

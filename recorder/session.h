@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 #define SESSION_MAGIC   0x316365726b6168ull
-#define SESSION_VERSION 5
+#define SESSION_VERSION 6
 #define SESSION_ENV     "HAKREC_SESSION" /* in the environment: number of the memory's segment */
 #define SESSION_NONE    UINT32_MAX
 #define CHUNK_RECORDS   256u
@@ -58,6 +58,7 @@ struct session_process {
 	_Atomic uint32_t lanes;     /* newest of its lanes, linked by session_lane.older */
 	_Atomic uint32_t notes;     /* number of the lane of its notes */
 	_Atomic uint32_t threads;   /* numbers given out to threads */
+	_Atomic uint32_t lone;      /* lane, plus one, that alone has written for a while; or 0 */
 	_Atomic uint32_t late;      /* calls made by threads whose exit record was written */
 	_Atomic uint64_t unheard;   /* calls made by threads that had no lane */
 	struct session_stack spare; /* lanes that no thread uses, linked by session_lane.next */

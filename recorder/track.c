@@ -120,7 +120,7 @@ bool track_refill(struct track *t)
 		return false;
 	}
 	/* Sequentially consistent: hakrec raises the tick or falls asleep and then lowers the
-	 * limit; if that was lost here, what came before it is seen below, and by clock_take(). */
+	 * limit; if that was lost here, what came before it is seen below, and by clock_next(). */
 	atomic_store(&lane->limit, limit_of(t));
 	if (atomic_load(&s->asleep))
 		session_ring(s);

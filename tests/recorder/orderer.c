@@ -1,13 +1,14 @@
 /*
- * orderer [--deaf] -o REPORT LIBRARY PROGRAM [ARG…]: what the recorded clocks alone say of the
- * order.
+ * orderer [--deaf] [--slow] -o REPORT LIBRARY PROGRAM [ARG…]: what the recorded clocks alone say of
+ * the order.
  *
  * Stands in for hakrec: owns the session, lets the program fill it, keeps every record, and when
  * all is over merges each process's lanes by rank and nothing else: no record waits
  * for another. An order that puts a block's free before its birth, or its birth before the free of
  * the block that was there, is a violation. --deaf ignores what lanes heard of each other's clocks,
- * as if there were none to hear: then violations must appear. Writes one JSON line a process to
- * REPORT and exits with the program's status.
+ * as if there were none to hear: then violations must appear. --slow ticks as hakrec at its
+ * slowest, else it is faster than hakrec ever is. Writes one JSON line a process to REPORT and
+ * exits with the program's status.
  */
 #include "addresses.h"
 #include "recorder/session.h"
@@ -25,7 +26,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PROCESSES = 256, LANES = 4096, CHUNKS = 256 * 1024, TICK_US = 100 };
+enum { PROCESSES = 256, LANES = 4096, CHUNKS = 256 * 1024 };
+enum { TICK_US = 100, SLOW_TICK_US = 20000, OFFER_US = 5000 };
 
 struct tally {
 	uint64_t calls;
@@ -76,13 +78,32 @@ static struct session *session_make(int *id)
 	return s;
 }
 
+/* Lets any lane of each process have the bias, and sends all onto their slow path, to claim it. */
+static void offer_bias(struct session *s)
+{
+	static uint32_t next;
+	uint32_t lanes = atomic_load(&s->lanes_made), processes = atomic_load(&s->processes_made);
+
+	for (uint32_t i = 0; i < processes && lanes; i++)
+		atomic_store(&session_process(s, i)->lone, next++ % lanes + 1);
+	for (uint32_t i = 0; i < lanes; i++)
+		atomic_store(&session_lane(s, i)->limit, 0);
+}
+
+static bool slow;
+
 static void *keep_ticking(void *argument)
 {
+	unsigned us = slow ? SLOW_TICK_US : TICK_US;
 	struct session *s = argument;
 
-	for (;;) {
+	for (unsigned slept = 0;; slept += us) {
 		atomic_store(&s->tick, session_now(s));
-		usleep(TICK_US);
+		if (slept >= OFFER_US) {
+			offer_bias(s);
+			slept = 0;
+		}
+		usleep(us);
 	}
 	return NULL;
 }
@@ -178,15 +199,18 @@ static void report(FILE *out, const struct session *s, bool deaf)
 
 int main(int argc, char **argv)
 {
-	bool deaf = argc > 1 && !strcmp(argv[1], "--deaf");
-	char **words = argv + 1 + deaf;
+	char **words = argv + 1;
+	bool deaf = argc > 1 && !strcmp(*words, "--deaf");
 	struct session *session;
 	pthread_t ticker;
 	FILE *out;
 	int status, id;
 
-	if (argc - deaf < 5 || strcmp(words[0], "-o"))
-		errx(2, "usage: orderer [--deaf] -o REPORT LIBRARY PROGRAM [ARG...]");
+	words += deaf;
+	slow = *words && !strcmp(*words, "--slow");
+	words += slow;
+	if (argv + argc - words < 4 || strcmp(words[0], "-o"))
+		errx(2, "usage: orderer [--deaf] [--slow] -o REPORT LIBRARY PROGRAM [ARG...]");
 	out = fopen(words[1], "we");
 	if (!out)
 		err(1, "%s", words[1]);

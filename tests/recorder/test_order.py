@@ -1,7 +1,8 @@
 """The order: by the recorded clocks alone it is right, and without them it is not.
 
 `orderer` stands in for hakrec: it keeps what the preloaded library wrote and merges it by clock,
-lane and index, with none of the waiting that hakrec does on top.
+lane and index, with none of the waiting that hakrec does on top. It offers every lane in turn the
+bias that hakrec only offers one that alone writes.
 """
 
 from __future__ import annotations
@@ -60,12 +61,26 @@ def test_without_clocks_the_check_fails(real_recordings: RealRecordings) -> None
     assert violations(report) > 1000
 
 
+def test_bias_goes_from_thread_to_thread(tmp_path: Path) -> None:
+    """Each of three threads is for a while the one that writes, and now and then it is not."""
+    lines = tmp_path / "order.jsonl"
+    done = run(ORDERER, "-o", lines, LIBRARY, WORKLOADS / "baton", str(20 * SCALE))
+    assert done.returncode == 0, done.stderr
+    _, calls = done.stdout.split()
+    report = [json.loads(line) for line in lines.read_text().splitlines()]
+    # Three more for the threads that the C library makes.
+    assert [process["calls"] for process in report] == [int(calls) + 3]
+    assert violations(report) == 0
+
+
 @pytest.mark.parametrize("how", [[], ["threads"]], ids=["alone", "threads"])
 def test_handler_at_every_instruction(tmp_path: Path, how: list[str]) -> None:
     """A signal handler that frees and allocates, between whatever two steps of a call it comes."""
     lines = tmp_path / "order.jsonl"
     preload = f"{LIBRARY}:{WORKLOADS}/libreuse.so"
-    done = run(ORDERER, "-o", lines, preload, WORKLOADS / "stepper", *how, env=clean_environ())
+    # Its calls take long, and would run after the tick else.
+    stepper = [WORKLOADS / "stepper", *how]
+    done = run(ORDERER, "--slow", "-o", lines, preload, *stepper, env=clean_environ())
     assert done.returncode == 0, done.stderr
     _, calls, _, moments, *_ = done.stdout.split()
     report = [json.loads(line) for line in lines.read_text().splitlines()]

@@ -8,8 +8,10 @@ $(eval $(call unit,test_merge,tests/recorder_unit/test_merge.c \
 	$(call recorder_sources,session filters host track inlet merge)))
 $(eval $(call unit,test_clock,tests/recorder_unit/test_clock.c \
 	$(call recorder_sources,session filters host track clock)))
+$(eval $(call unit,test_bias,tests/recorder_unit/test_bias.c \
+	$(call recorder_sources,session filters host track clock bias pen),$(BUILD)/libhaktrace.a -lzstd))
 $(eval $(call unit,test_leftover,tests/recorder_unit/test_leftover.c \
-	$(call recorder_sources,session filters host track clock pen leftover),$(BUILD)/libhaktrace.a -lzstd))
+	$(call recorder_sources,session filters host track clock bias pen leftover),$(BUILD)/libhaktrace.a -lzstd))
 $(eval $(call unit,test_notebook,tests/recorder_unit/test_notebook.c \
 	$(call recorder_sources,session filters host track notepad inlet notebook)))
 $(eval $(call unit,test_callsite,tests/recorder_unit/test_callsite.c \
@@ -19,7 +21,7 @@ $(eval $(call unit,test_ledger,tests/recorder_unit/test_ledger.c \
 $(eval $(call unit,test_recording,tests/recorder_unit/test_recording.c \
 	$(call recorder_sources,outputs ledger objects ticker recording),$(BUILD)/libhaktrace.a -lzstd))
 $(eval $(call unit,test_losses,tests/recorder_unit/test_losses.c $(call recorder_sources,session filters host \
-	track notepad clock pen inlet notebook objects ledger crew elffile modules sites walked streak unwinder \
+	track notepad clock bias pen inlet notebook objects ledger crew elffile modules sites walked streak unwinder \
 	merge shellwords account process),$(BUILD)/libhaktrace.a -lzstd -ldw -lelf))
 $(eval $(call unit,test_unwinder,tests/recorder_unit/test_unwinder.c \
 	$(call recorder_sources,elffile modules unwinder),$(BUILD)/libhaktrace.a -lzstd -ldw -lelf))
