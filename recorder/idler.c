@@ -10,7 +10,7 @@
 #define PAUSE_NS  20000  /* between two pieces of work, where there is more to do */
 #define NAP_NS    500000 /* ... and where not */
 #define LATE_NS   1000000
-#define CALM_NAPS 20 /* not late, one after the other, before it works */
+#define CALM_NAPS 5 /* not late, one after the other, before it works */
 
 /* What sched_setattr(2) takes, whose declaration by the kernel does not go with the library's. */
 struct attributes {
