@@ -189,13 +189,13 @@ void account_meet(struct account *a)
 		take_note(a, NULL, head);
 }
 
-bool account_read(struct account *a, struct ledger *l, uint64_t most)
+bool account_read(struct account *a, struct ledger *l)
 {
-	const struct note_head *head;
+	const struct note_head *head = notebook_next(&a->notes);
 
-	for (; most && (head = notebook_next(&a->notes)); most--)
+	if (head)
 		take_note(a, l, head);
-	return most;
+	return head;
 }
 
 /* When all is dealt with it is known which of them are left indeed. */

@@ -39,9 +39,9 @@ void account_close(struct account *account);
 /* Reads notes up to the one about the image, if it is there. */
 void account_meet(struct account *account);
 
-/* Reads the notes there are, at most so many, and writes into the ledger's trace what belongs
- * there. False: there may be more. */
-bool account_read(struct account *account, struct ledger *ledger, uint64_t most);
+/* Reads the next note, and writes into the ledger's trace what belongs there. False: there is none.
+ */
+bool account_read(struct account *account, struct ledger *ledger);
 
 /* At the end: writes how often stacks were met, and the blocks that are left indeed. */
 void account_end(struct account *account, struct ledger *ledger);

@@ -26,7 +26,8 @@
 /* How long, and of how many batches, records may be left to the idler. */
 #define PATIENCE_NS      60000000
 #define PATIENCE_BATCHES 8
-#define EARLY_RECORDS    8192     /* that it takes in a turn: a tenth of a millisecond's work */
+#define SKIM_NS          100000   /* that it works at a time; */
+#define SKIM_LANES       64       /* ... it has to look at them all each time */
 #define STUCK_NS         20000000 /* that it has no processor amidst its work; */
 #define WARY_LEAST       50       /* ... rounds without it after that */
 #define WARY_MOST        12800
@@ -187,8 +188,8 @@ static bool must_wait(const struct drain *d, uint32_t number, size_t waiting)
 /* What a child takes along whose fork was not announced: what its parent has told by now. */
 static struct legacy *guess_legacy(struct process *parent, uint32_t child)
 {
-	if (parent->begun)
-		account_read(&parent->account, &parent->ledger, UINT64_MAX);
+	while (parent->begun && account_read(&parent->account, &parent->ledger))
+		;
 	return legacy_create(parent, child);
 }
 
@@ -358,6 +359,7 @@ static void look(struct drain *d)
 	uint64_t published = 0;
 
 	d->waiting = 0;
+	d->lanes = 0;
 	d->wanted = d->n_strangers || atomic_load(&d->session->starving);
 	for (size_t i = 0; i < d->count; i++) {
 		struct process *p = d->processes[i];
@@ -366,6 +368,7 @@ static void look(struct drain *d)
 			process_look(p);
 		published += p->published;
 		d->waiting += p->waiting;
+		d->lanes += p->merge.count;
 		d->wanted |= process_wants(p);
 	}
 	d->idle = published == d->published ? d->idle + 1 : 0;
@@ -387,43 +390,45 @@ static bool behind(const struct drain *d)
 	return d->waiting >= batch || age >= LATEST_NS;
 }
 
-/* Takes of one process what was published before a tick. Returns as process_drain(). */
-static uint64_t take_from(struct drain *d, struct process *p, uint64_t tick, uint64_t most)
-{
-	uint64_t taken = process_drain(p, rank_last(tick), most);
-
-	session_feed(d->session);
-	if (p->ledger.error)
-		stop(d, p);
-	return taken;
-}
-
+/* Takes what was published before a tick. */
 static void take(struct drain *d, uint64_t tick)
 {
-	for (size_t i = 0; i < d->count; i++)
-		if (d->processes[i]->begun)
-			take_from(d, d->processes[i], tick, UINT64_MAX);
 	d->drained = d->tick;
+	d->hard = false;
+	for (size_t i = 0; i < d->count; i++) {
+		struct process *p = d->processes[i];
+
+		if (!p->begun)
+			continue;
+		process_drain(p, rank_last(tick));
+		session_feed(d->session);
+		if (p->ledger.error)
+			stop(d, p);
+	}
 }
 
-/* The idler's work: some of it. False: there is more. */
-static bool take_early(void *context)
+/* The idler's work: some of that. False: there is more. */
+static bool skim(void *context)
 {
 	struct drain *d = context;
-	uint64_t tick = d->tick, left = EARLY_RECORDS;
+	uint64_t tick = d->tick, end;
 
 	raise_tick(d);
-	for (size_t i = 0; i < d->count && left; i++) {
+	end = d->tick + SKIM_NS;
+	for (size_t i = 0; i < d->count; i++) {
 		struct process *p = d->processes[++d->turn % d->count];
 
 		if (!p->begun)
 			continue;
 		process_look(p);
-		left -= take_from(d, p, tick, left);
+		d->hard |= !process_skim(p, rank_last(tick), end);
+		session_feed(d->session);
+		if (p->ledger.error)
+			stop(d, p);
+		if (session_now(d->session) >= end)
+			return d->hard;
 	}
-	if (left)
-		d->drained = d->tick;
-	return left;
+	return true;
 }
 
 static void run_round(struct drain *d)
@@ -435,7 +440,7 @@ static void run_round(struct drain *d)
 		d->stop = "104 days";
 	meet_arrivals(d);
 	look(d);
-	if (behind(d) || d->wanted || d->idle >= IDLE_NAPS)
+	if (behind(d) || d->wanted || d->hard || d->idle >= IDLE_NAPS)
 		take(d, tick);
 }
 
@@ -472,6 +477,11 @@ static void rest(struct drain *d, uint32_t bell)
 	atomic_store(&s->asleep, 1);
 	doze(&s->bell, bell, set_alarms(d) ? SLEEP_NS : NAP_NS);
 	atomic_store(&s->asleep, 0);
+}
+
+static bool can_skim(const struct drain *d)
+{
+	return !d->wary && d->lanes && d->lanes <= SKIM_LANES && d->idle < IDLE_NAPS;
 }
 
 /* Stops the idler. Where it was left without a processor amidst its work, and the drain waiting, it
@@ -515,7 +525,7 @@ static void show(struct drain *d)
 void drain_run(struct drain *d)
 {
 	d->wariness = WARY_LEAST;
-	if (idler_start(&d->idler, take_early, d))
+	if (idler_start(&d->idler, skim, d))
 		d->wary = UINT_MAX; /* for longer than any program runs */
 	while (!all_over(d) && !atomic_load(&d->session->closed)) {
 		uint32_t bell = atomic_load(&d->session->bell);
@@ -528,7 +538,7 @@ void drain_run(struct drain *d)
 		if (all_over(d))
 			break;
 		show(d);
-		idler_resume(&d->idler, !d->wary && d->count && d->idle < IDLE_NAPS);
+		idler_resume(&d->idler, can_skim(d));
 		rest(d, bell);
 		pause_idler(d);
 	}

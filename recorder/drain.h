@@ -28,6 +28,8 @@ struct drain {
 	unsigned idle;            /* looks since that saw no more */
 	unsigned wary;            /* rounds to come in which the idler is not wanted, ... */
 	unsigned wariness;        /* ... and how many there are to be the next time */
+	size_t lanes;             /* of all processes */
+	bool hard;                /* the idler left to the drain what takes long */
 	size_t turn;              /* whose the idler's turn is */
 	struct idler idler;       /* takes records while a processor has nothing else to do */
 	struct process **processes;

@@ -2,6 +2,7 @@
 
 #include <sched.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,7 +25,8 @@ struct attributes {
 /* False: the kernel refuses. */
 static bool yield_to_all(void)
 {
-	struct attributes attr = {.size = sizeof(attr), .runtime = SLICE_NS};
+	struct attributes attr = {
+		.size = sizeof(attr), .nice = getpriority(PRIO_PROCESS, 0), .runtime = SLICE_NS};
 
 	syscall(SYS_sched_setattr, 0, &attr, 0);
 	return sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){0}) == 0;
@@ -52,10 +54,10 @@ static void *run(void *context)
 {
 	struct idler *i = context;
 	unsigned calm = 0;
+	bool refused = !yield_to_all();
 
-	if (!yield_to_all())
-		return NULL;
 	pthread_mutex_lock(&i->mutex);
+	i->over |= refused;
 	while (!i->over) {
 		bool more;
 
@@ -96,12 +98,13 @@ void idler_resume(struct idler *i, bool wanted)
 {
 	if (wanted && !i->wanted)
 		pthread_cond_signal(&i->called);
-	i->wanted = wanted;
+	i->wanted = wanted && !i->over;
 	pthread_mutex_unlock(&i->mutex);
 }
 
 void idler_stop(struct idler *i)
 {
 	i->over = true;
-	idler_resume(i, true);
+	pthread_cond_signal(&i->called);
+	idler_resume(i, false);
 }

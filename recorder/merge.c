@@ -152,7 +152,7 @@ uint64_t merge_run(struct merge *m, uint64_t rank, uint64_t most)
 		if (inlet_ready(m->lanes[i]))
 			push(m, m->lanes[i]);
 	run_heap(m, rank);
-	while (m->dealt < most && (lane = take_settled(m))) {
+	while (m->dealt < m->most && (lane = take_settled(m))) {
 		if (m->deal(m->context, lane, rank, 1, true) == MERGE_ENOUGH)
 			push(m, lane);
 		retry_waiting(m);

@@ -39,6 +39,12 @@ struct merge {
 int merge_add(struct merge *m, struct inlet *lane);
 void merge_fini(struct merge *m);
 
+/* Called while dealing: the run ends. */
+static inline void merge_stop_here(struct merge *m)
+{
+	m->most = m->dealt;
+}
+
 /* Sees what was published. */
 void merge_look(struct merge *m);
 

@@ -9,7 +9,7 @@
 
 #define BACKLOG      131072   /* records in a round: more than are waited for */
 #define LONE_NS      20000000 /* that a lane alone has written before it is told */
-#define NOTE_RECORDS 1024     /* take as long as a note, some of which hold a stack */
+#define SKIM_RECORDS 256      /* from one look at the clock to the next */
 #define GRAIN_NS     10000    /* of coarse times, which are good to some 100 us at best */
 
 /* ---- what a fork passes on ---- */
@@ -256,14 +256,31 @@ static uint64_t deal_streak(struct process *p, struct inlet *in, uint64_t most)
 	return streak_take(&streak, &p->ledger, &p->account.sites);
 }
 
+/* Whether skimming has come to its end. */
+static bool skimmed(struct process *p, const struct inlet *in)
+{
+	if (!p->skim_until)
+		return false;
+	p->hard = deeds[record_kind(in->head)] == DEED_ASIDE;
+	if (p->hard || p->merge.dealt < p->skim_look)
+		return p->hard;
+	p->skim_look = p->merge.dealt + SKIM_RECORDS;
+	return session_now(p->session) >= p->skim_until;
+}
+
 static enum merge_stop deal(void *context, struct inlet *in, uint64_t rank, uint64_t most,
 			    bool force)
 {
 	struct process *p = context;
 
 	while (most && in->rank <= rank) {
-		uint64_t dealt = force ? 0 : deal_streak(p, in, most);
+		uint64_t dealt;
 
+		if (skimmed(p, in)) {
+			merge_stop_here(&p->merge);
+			break;
+		}
+		dealt = force ? 0 : deal_streak(p, in, most);
 		if (!dealt) {
 			if (!deal_head(p, in, force))
 				return MERGE_WAIT;
@@ -292,7 +309,6 @@ struct process *process_create(struct session *s, uint32_t number, struct legacy
 	p->pid = atomic_load(&p->shared->pid);
 	p->pidfd = -1;
 	p->lanes = p->lone = SESSION_NONE;
-	p->round = 1;
 	p->merge.deal = deal;
 	p->merge.context = p;
 	if (legacy) {
@@ -399,27 +415,41 @@ bool process_wants(const struct process *p)
 	return atomic_load_explicit(&p->shared->threads, memory_order_relaxed) != p->crew.count;
 }
 
-uint64_t process_drain(struct process *p, uint64_t rank, uint64_t most)
+void process_drain(struct process *p, uint64_t rank)
 {
 	uint64_t dealt;
 
 	if (p->ledger.error)
-		return 0;
+		return;
+	p->round++;
 	meet_lanes(p);
 	merge_look(&p->merge);
 	/* After the look: whatever a record refers to was told before. */
-	if (!account_read(&p->account, &p->ledger, most / NOTE_RECORDS))
-		return most;
-	dealt = merge_run(&p->merge, rank, most);
+	while (account_read(&p->account, &p->ledger))
+		;
+	dealt = merge_run(&p->merge, rank, UINT64_MAX);
 	trace_writer_hurry(p->ledger.writer, dealt >= BACKLOG);
-	if (dealt == most)
-		return most;
 	if (p->crew.count)
 		take_unheard(p);
 	if (p->crew.exiting)
 		crew_settle(&p->crew, &p->ledger, p->pid, p->round);
-	p->round++;
-	return dealt;
+}
+
+bool process_skim(struct process *p, uint64_t rank, uint64_t until_ns)
+{
+	if (p->ledger.error)
+		return true;
+	meet_lanes(p);
+	merge_look(&p->merge);
+	while (account_read(&p->account, &p->ledger))
+		if (session_now(p->session) >= until_ns)
+			return true;
+	p->skim_until = until_ns;
+	p->skim_look = SKIM_RECORDS;
+	p->hard = false;
+	merge_run(&p->merge, rank, UINT64_MAX);
+	p->skim_until = 0;
+	return !p->hard;
 }
 
 void process_flush(struct process *p)
@@ -431,8 +461,8 @@ void process_flush(struct process *p)
 void process_settle(struct process *p)
 {
 	/* The second look settles what the first one saw. */
-	process_drain(p, UINT64_MAX, UINT64_MAX);
-	process_drain(p, UINT64_MAX, UINT64_MAX);
+	process_drain(p, UINT64_MAX);
+	process_drain(p, UINT64_MAX);
 	if (p->ledger.error)
 		return;
 	settle_lost(p);

@@ -28,6 +28,9 @@ struct process {
 	uint32_t image; /* how many images this process id had before */
 	uint32_t lanes; /* newest lane met */
 	uint64_t round;
+	uint64_t skim_until; /* 0: all is to be dealt with */
+	uint64_t skim_look;  /* records dealt with when the clock is to be looked at */
+	bool hard;           /* skimming came upon what it leaves to others */
 	uint64_t published;  /* records ever, as of the last look */
 	uint64_t waiting;    /* those of them not dealt with then */
 	uint32_t lone;       /* the lane that alone has written lately; SESSION_NONE: several */
@@ -56,9 +59,14 @@ void process_look(struct process *p);
 /* A thread has begun that was not met: its name can be read while it lives. */
 bool process_wants(const struct process *p);
 
-/* Deals with what was published, up to a rank, and at most about so many records. Returns how many
- * of those it took, or what took as long: so many: there may be more. */
-uint64_t process_drain(struct process *p, uint64_t rank, uint64_t most);
+/* Deals with what was published, up to a rank. */
+void process_drain(struct process *p, uint64_t rank);
+
+/*
+ * Deals with some of it, no longer than until a time (nanoseconds of the session) and the end of a
+ * block of the trace. False: what comes next takes longer, and is left to process_drain().
+ */
+bool process_skim(struct process *p, uint64_t rank, uint64_t until_ns);
 
 /* Lets a reader of the trace see all that was dealt with. */
 void process_flush(struct process *p);

@@ -112,6 +112,10 @@ static void test_is_claimed_when_offered(void **state)
 	assert_int_equal(bias_now(), second);
 	heed(1, 200, &word);
 	assert_int_equal(heed(0, 40, &word), 201);
+	/* What was offered before another ended it is not offered any more. */
+	claim(0);
+	assert_false(bias_now() & BIAS_HELD);
+	offer(0);
 	claim(0);
 	assert_int_equal(heed(0, 40, &third), 201);
 	/* A word never comes again. */

@@ -1,6 +1,6 @@
 /*
  * A lossy session without memory: what is kept is right, whichever record was the first that found
- * no room. Pens and hakrec's side of them, in one process.
+ * no room. Pens and hakrec's side of them, in one process; and what it leaves for later.
  */
 #include "unit.h"
 
@@ -319,6 +319,32 @@ static void test_fork_behind_what_waits(void **state)
 
 /* A program that scribbles into the list of its lanes, or of a child that cannot be: hakrec goes on
  * with what it met before, and so does a fork. */
+/* What takes long is left alone, and the rest as well when it is time. */
+static void test_skimming(void **state)
+{
+	const uint64_t *events = &process->ledger.counts.events;
+
+	(void)state;
+	/* The thread's beginning. */
+	assert_false(process_skim(process, UINT64_MAX, UINT64_MAX));
+	process_drain(process, UINT64_MAX);
+	for (uint64_t i = 0; i < 1000; i++)
+		birth(0x1000 + 16 * i, 8);
+	assert_true(process_skim(process, UINT64_MAX, 1));
+	assert_in_range(*events, 100, 600);
+	assert_true(process_skim(process, UINT64_MAX, UINT64_MAX));
+	assert_int_equal(*events, 1000);
+	pen_tell_between(pen, RECORD_FORK, 7);
+	birth(0x90000, 8);
+	assert_false(process_skim(process, UINT64_MAX, UINT64_MAX));
+	assert_int_equal(*events, 1000);
+	assert_null(legacies);
+	process_drain(process, UINT64_MAX);
+	assert_int_equal(*events, 1001);
+	assert_non_null(legacies);
+	process_end(process, NULL);
+}
+
 static void test_lists_that_make_no_sense(void **state)
 {
 	uint32_t other = 0;
@@ -353,6 +379,7 @@ int main(void)
 		ON_PROCESS(test_what_is_urgent),
 		ON_PROCESS(test_thread_without_a_lane),
 		ON_PROCESS(test_fork_behind_what_waits),
+		ON_PROCESS(test_skimming),
 		ON_PROCESS(test_lists_that_make_no_sense),
 	};
 
