@@ -415,12 +415,15 @@ static bool skim(void *context)
 
 	raise_tick(d);
 	end = d->tick + SKIM_NS;
+	/* All are shown the tick before any is dealt with up to it, by whichever thread. */
+	for (size_t i = 0; i < d->count; i++)
+		if (d->processes[i]->begun)
+			process_look(d->processes[i]);
 	for (size_t i = 0; i < d->count; i++) {
 		struct process *p = d->processes[++d->turn % d->count];
 
 		if (!p->begun)
 			continue;
-		process_look(p);
 		d->hard |= !process_skim(p, rank_last(tick), end);
 		session_feed(d->session);
 		if (p->ledger.error)
