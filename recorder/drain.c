@@ -26,11 +26,16 @@
 /* How long, and of how many batches, records may be left to the idler. */
 #define PATIENCE_NS      60000000
 #define PATIENCE_BATCHES 8
-#define SKIM_NS          100000   /* that it works at a time; */
-#define SKIM_LANES       64       /* ... it has to look at them all each time */
-#define STUCK_NS         20000000 /* that it has no processor amidst its work; */
-#define WARY_LEAST       50       /* ... rounds without it after that */
-#define WARY_MOST        12800
+#define SKIM_NS          100000 /* that it works at a time; */
+/* ... and what then: there was more, there was not, or so little that it is not worth the look. */
+#define SKIM_MORE_NS 20000
+#define SKIM_NEXT_NS 500000
+#define SKIM_FEW_NS  4000000
+#define SKIM_LEAST   1024     /* records */
+#define SKIM_LANES   64       /* that it looks at each time */
+#define STUCK_NS     20000000 /* that it has no processor amidst its work; */
+#define WARY_LEAST   50       /* ... rounds without it after that */
+#define WARY_MOST    12800
 
 /* ---- one process's end ---- */
 
@@ -407,11 +412,11 @@ static void take(struct drain *d, uint64_t tick)
 	}
 }
 
-/* The idler's work: some of that. False: there is more. */
-static bool skim(void *context)
+/* The idler's work: some of that. Returns for how many ns it is done. */
+static uint64_t skim(void *context)
 {
 	struct drain *d = context;
-	uint64_t tick = d->tick, end;
+	uint64_t tick = d->tick, end, taken = 0;
 
 	raise_tick(d);
 	end = d->tick + SKIM_NS;
@@ -419,19 +424,20 @@ static bool skim(void *context)
 	for (size_t i = 0; i < d->count; i++)
 		if (d->processes[i]->begun)
 			process_look(d->processes[i]);
-	for (size_t i = 0; i < d->count; i++) {
+	for (size_t i = 0; i < d->count && session_now(d->session) < end; i++) {
 		struct process *p = d->processes[++d->turn % d->count];
 
 		if (!p->begun)
 			continue;
 		d->hard |= !process_skim(p, rank_last(tick), end);
+		taken += p->merge.dealt;
 		session_feed(d->session);
 		if (p->ledger.error)
 			stop(d, p);
-		if (session_now(d->session) >= end)
-			return d->hard;
 	}
-	return true;
+	if (!d->hard && session_now(d->session) >= end)
+		return SKIM_MORE_NS;
+	return d->hard || taken < SKIM_LEAST ? SKIM_FEW_NS : SKIM_NEXT_NS;
 }
 
 static void run_round(struct drain *d)

@@ -1,15 +1,13 @@
 #include "idler.h"
 
 #include <sched.h>
-#include <stdint.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #define SLICE_NS  100000 /* the least there is: soon it is the thread's turn again */
-#define PAUSE_NS  20000  /* between two pieces of work, where there is more to do */
-#define NAP_NS    500000 /* ... and where not */
+#define NAP_NS    500000 /* while it is not calm */
 #define LATE_NS   1000000
 #define CALM_NAPS 5 /* not late, one after the other, before it works */
 
@@ -59,22 +57,23 @@ static void *run(void *context)
 	pthread_mutex_lock(&i->mutex);
 	i->over |= refused;
 	while (!i->over) {
-		bool more;
+		uint64_t ns = NAP_NS;
 
 		if (!i->wanted) {
 			pthread_cond_wait(&i->called, &i->mutex);
 			continue;
 		}
-		more = calm >= CALM_NAPS && !i->work(i->context);
+		if (calm >= CALM_NAPS)
+			ns = i->work(i->context);
 		pthread_mutex_unlock(&i->mutex);
-		calm = nap(more ? PAUSE_NS : NAP_NS) ? calm + 1 : 0;
+		calm = nap(ns) ? calm + 1 : 0;
 		pthread_mutex_lock(&i->mutex);
 	}
 	pthread_mutex_unlock(&i->mutex);
 	return NULL;
 }
 
-int idler_start(struct idler *i, bool (*work)(void *context), void *context)
+int idler_start(struct idler *i, uint64_t (*work)(void *context), void *context)
 {
 	pthread_t thread;
 	int error;

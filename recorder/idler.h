@@ -10,17 +10,18 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct idler {
 	pthread_mutex_t mutex; /* held by whoever works */
 	pthread_cond_t called;
 	bool wanted, over;
-	bool (*work)(void *context); /* returns false when there is more to do at once */
+	uint64_t (*work)(void *context); /* returns after how many ns there may be more to do */
 	void *context;
 };
 
 /* Starts the thread; its owner, the caller, works. Returns 0 or a negative errno: there is none. */
-int idler_start(struct idler *i, bool (*work)(void *context), void *context);
+int idler_start(struct idler *i, uint64_t (*work)(void *context), void *context);
 
 /* The thread may work, if that is wanted, until idler_pause() returns. */
 void idler_resume(struct idler *i, bool wanted);

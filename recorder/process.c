@@ -437,6 +437,7 @@ void process_drain(struct process *p, uint64_t rank)
 
 bool process_skim(struct process *p, uint64_t rank, uint64_t until_ns)
 {
+	p->merge.dealt = 0;
 	if (p->ledger.error)
 		return true;
 	meet_lanes(p);

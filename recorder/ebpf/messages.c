@@ -28,10 +28,14 @@ static struct tracee *take_orphan(struct tracees *all, pid_t pid)
 /* One more thread of a process, which may run in the memory of another's. */
 static void take_thread(struct tracees *all, const struct ring_thread *m)
 {
-	struct tracee_thread *maker = tids_find(&all->tids, m->parent), *thread;
-	struct tracee_thread *host = maker && maker->pid == m->pid ? maker->host : NULL;
-	struct tracee *t = host ? host->tracee : tracees_find(all, m->pid);
+	struct tracee_thread *maker, *host, *thread;
+	struct tracee *t;
 
+	/* One of that number has ended untold, who may have been the host. */
+	tids_remove(&all->tids, m->head.tid);
+	maker = tids_find(&all->tids, m->parent);
+	host = maker && maker->pid == m->pid ? maker->host : NULL;
+	t = host ? host->tracee : tracees_find(all, m->pid);
 	if (!t) {
 		t = take_orphan(all, (pid_t)m->pid);
 		if (t)
@@ -67,11 +71,13 @@ static struct tracee *take_process(struct tracees *all, pid_t pid, const struct 
 
 static void take_fork(struct tracees *all, const struct ring_thread *m)
 {
-	struct tracee_thread *parent = tids_find(&all->tids, m->parent);
-	bool shared = parent && m->head.flags & RING_SHARED;
-	struct tracee_thread *child;
+	struct tracee_thread *parent, *child;
 	struct tracee *t;
+	bool shared;
 
+	tids_remove(&all->tids, m->head.tid);
+	parent = tids_find(&all->tids, m->parent);
+	shared = parent && m->head.flags & RING_SHARED;
 	if (parent && parent->host)
 		parent = parent->host;
 	t = shared ? parent->tracee

@@ -19,7 +19,7 @@ static _Atomic unsigned turns;
 static _Atomic int policy;
 static unsigned plain; /* written by whoever works */
 
-static bool work(void *context)
+static uint64_t work(void *context)
 {
 	assert_ptr_equal(context, &plain);
 	policy = sched_getscheduler(0);
@@ -29,7 +29,7 @@ static bool work(void *context)
 		atomic_signal_fence(memory_order_seq_cst);
 		plain = before + 1;
 	}
-	return ++turns % 2;
+	return ++turns % 2 * 100000;
 }
 
 /* False: no processor had nothing else to do. */
