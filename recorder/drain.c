@@ -317,11 +317,18 @@ static void drop_legacies(struct drain *d)
 
 static void look_after(struct drain *d)
 {
-	for (size_t i = 0; i < d->count;) {
+	for (size_t i = 0; i < d->count; i++) {
 		struct process *p = d->processes[i];
 
 		/* The first one's status comes with its end from outside. */
-		if (gone(p) && (!p->first || atomic_load(&d->first_ended))) {
+		p->gone = gone(p) && (!p->first || atomic_load(&d->first_ended));
+	}
+	/* Children that presented themselves before that take along what their parents have. */
+	meet_arrivals(d);
+	for (size_t i = 0; i < d->count;) {
+		struct process *p = d->processes[i];
+
+		if (p->gone) {
 			end_process(d, i, false);
 			continue;
 		}

@@ -44,6 +44,7 @@ struct process {
 	struct legacy **forks; /* where to put what children take along */
 	uint64_t flushed;      /* clock at which the trace's last block was ended in time */
 	bool begun;            /* its trace is open */
+	bool gone;             /* it was seen to have ended */
 	char *message;         /* why its trace failed; NULL: it did not */
 };
 
