@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -31,11 +30,8 @@
 #define SKIM_MORE_NS 20000
 #define SKIM_NEXT_NS 500000
 #define SKIM_FEW_NS  4000000
-#define SKIM_LEAST   1024     /* records */
-#define SKIM_LANES   64       /* that it looks at each time */
-#define STUCK_NS     20000000 /* that it has no processor amidst its work; */
-#define WARY_LEAST   50       /* ... rounds without it after that */
-#define WARY_MOST    12800
+#define SKIM_LEAST   1024 /* records */
+#define SKIM_LANES   64   /* that it looks at each time */
 
 /* ---- one process's end ---- */
 
@@ -497,24 +493,7 @@ static void rest(struct drain *d, uint32_t bell)
 
 static bool can_skim(const struct drain *d)
 {
-	return !d->wary && d->lanes && d->lanes <= SKIM_LANES && d->idle < IDLE_NAPS;
-}
-
-/* Stops the idler. Where it was left without a processor amidst its work, and the drain waiting, it
- * is a while until it is tried again, and each time a longer one. */
-static void pause_idler(struct drain *d)
-{
-	uint64_t begin = session_now(d->session);
-
-	idler_pause(&d->idler);
-	if (session_now(d->session) - begin > STUCK_NS) {
-		d->wary = d->wariness;
-		d->wariness = d->wariness < WARY_MOST ? d->wariness * 2 : WARY_MOST;
-	} else if (d->wary) {
-		d->wary--;
-	} else if (d->wariness > WARY_LEAST) {
-		d->wariness--;
-	}
+	return d->lanes && d->lanes <= SKIM_LANES && d->idle < IDLE_NAPS;
 }
 
 static bool all_over(const struct drain *d)
@@ -540,9 +519,7 @@ static void show(struct drain *d)
 
 void drain_run(struct drain *d)
 {
-	d->wariness = WARY_LEAST;
-	if (idler_start(&d->idler, skim, d))
-		d->wary = UINT_MAX; /* for longer than any program runs */
+	idler_start(&d->idler, skim, d);
 	while (!all_over(d) && !atomic_load(&d->session->closed)) {
 		uint32_t bell = atomic_load(&d->session->bell);
 
@@ -556,7 +533,7 @@ void drain_run(struct drain *d)
 		show(d);
 		idler_resume(&d->idler, can_skim(d));
 		rest(d, bell);
-		pause_idler(d);
+		idler_pause(&d->idler);
 	}
 	idler_stop(&d->idler);
 	atomic_store(&d->session->closed, 1);

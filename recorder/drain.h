@@ -26,8 +26,6 @@ struct drain {
 	uint64_t waiting;         /* those of them not dealt with */
 	bool wanted;              /* something waits for that: a thread, a child, a process */
 	unsigned idle;            /* looks since that saw no more */
-	unsigned wary;            /* rounds to come in which the idler is not wanted, ... */
-	unsigned wariness;        /* ... and how many there are to be the next time */
 	size_t lanes;             /* of all processes */
 	bool hard;                /* the idler left to the drain what takes long */
 	size_t turn;              /* whose the idler's turn is */

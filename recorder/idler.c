@@ -11,6 +11,10 @@
 #define LATE_NS   1000000
 #define CALM_NAPS 5 /* not late, one after the other, before it works */
 
+#define STUCK_NS   20000000 /* for which its owner waits for it */
+#define WARY_LEAST 50       /* pauses without it after that */
+#define WARY_MOST  12800
+
 /* What sched_setattr(2) takes, whose declaration by the kernel does not go with the library's. */
 struct attributes {
 	uint32_t size, policy;
@@ -73,31 +77,42 @@ static void *run(void *context)
 	return NULL;
 }
 
-int idler_start(struct idler *i, uint64_t (*work)(void *context), void *context)
+void idler_start(struct idler *i, uint64_t (*work)(void *context), void *context)
 {
 	pthread_t thread;
-	int error;
 
-	*i = (struct idler){.work = work, .context = context};
+	*i = (struct idler){.work = work, .context = context, .wariness = WARY_LEAST};
 	pthread_mutex_init(&i->mutex, NULL);
 	pthread_cond_init(&i->called, NULL);
-	idler_pause(i);
-	error = pthread_create(&thread, NULL, run, i);
-	if (!error)
+	pthread_mutex_lock(&i->mutex);
+	if (pthread_create(&thread, NULL, run, i) == 0)
 		pthread_detach(thread);
-	return -error;
+	else
+		i->over = true;
 }
 
 void idler_pause(struct idler *i)
 {
+	uint64_t begin = now_ns();
+
 	pthread_mutex_lock(&i->mutex);
+	if (now_ns() - begin > STUCK_NS) {
+		i->wary = i->wariness;
+		i->wariness = i->wariness < WARY_MOST ? i->wariness * 2 : WARY_MOST;
+	} else if (i->wary) {
+		i->wary--;
+	} else if (i->wariness > WARY_LEAST) {
+		i->wariness--;
+	}
 }
 
 void idler_resume(struct idler *i, bool wanted)
 {
-	if (wanted && !i->wanted)
+	bool before = i->wanted;
+
+	i->wanted = wanted && !i->over && !i->wary;
+	if (i->wanted && !before)
 		pthread_cond_signal(&i->called);
-	i->wanted = wanted && !i->over;
 	pthread_mutex_unlock(&i->mutex);
 }
 

@@ -16,14 +16,18 @@ struct idler {
 	pthread_mutex_t mutex; /* held by whoever works */
 	pthread_cond_t called;
 	bool wanted, over;
+	unsigned wary;                   /* pauses to come until it works again, ... */
+	unsigned wariness;               /* ... and how many there are to be the next time */
 	uint64_t (*work)(void *context); /* returns after how many ns there may be more to do */
 	void *context;
 };
 
-/* Starts the thread; its owner, the caller, works. Returns 0 or a negative errno: there is none. */
-int idler_start(struct idler *i, uint64_t (*work)(void *context), void *context);
+/* Starts the thread, if it can be had; its owner, the caller, works. */
+void idler_start(struct idler *i, uint64_t (*work)(void *context), void *context);
 
-/* The thread may work, if that is wanted, until idler_pause() returns. */
+/* The thread may work, if that is wanted, until idler_pause() returns. When it was left without a
+ * processor amidst its work, and its owner waiting, it is a while until it works again, and each
+ * time a longer one. */
 void idler_resume(struct idler *i, bool wanted);
 void idler_pause(struct idler *i);
 

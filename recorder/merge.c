@@ -101,8 +101,7 @@ static void run_top(struct merge *m, uint64_t rank)
 	struct inlet *lane = m->heap[0];
 	uint64_t dealt = m->dealt;
 	/* While others wait, what they wait for may be any record. */
-	uint64_t most = m->waits ? 1 : m->most - m->dealt;
-	enum merge_stop stop = m->deal(m->context, lane, rank, most, false);
+	enum merge_stop stop = m->deal(m->context, lane, rank, m->waits ? 1 : UINT64_MAX, false);
 
 	if (stop == MERGE_ENOUGH)
 		sink(m);
@@ -134,25 +133,25 @@ static struct inlet *take_settled(struct merge *m)
 
 static void run_heap(struct merge *m, uint64_t rank)
 {
-	while (m->heaped && m->heap[0]->rank <= rank && m->dealt < m->most) {
+	while (m->heaped && m->heap[0]->rank <= rank && !m->stopped) {
 		uint64_t until = second_rank(m);
 
 		run_top(m, until < rank ? until : rank);
 	}
 }
 
-uint64_t merge_run(struct merge *m, uint64_t rank, uint64_t most)
+uint64_t merge_run(struct merge *m, uint64_t rank)
 {
 	struct inlet *lane;
 
 	m->heaped = m->waits = 0;
 	m->dealt = 0;
-	m->most = most;
+	m->stopped = false;
 	for (size_t i = 0; i < m->count; i++)
 		if (inlet_ready(m->lanes[i]))
 			push(m, m->lanes[i]);
 	run_heap(m, rank);
-	while (m->dealt < m->most && (lane = take_settled(m))) {
+	while (!m->stopped && (lane = take_settled(m))) {
 		if (m->deal(m->context, lane, rank, 1, true) == MERGE_ENOUGH)
 			push(m, lane);
 		retry_waiting(m);

@@ -32,24 +32,19 @@ struct merge {
 	enum merge_stop (*deal)(void *context, struct inlet *in, uint64_t rank, uint64_t most,
 				bool force);
 	void *context;
-	uint64_t dealt, most; /* in this run: records, and how many there may be */
+	uint64_t dealt; /* in this run */
+	bool stopped;   /* ... which ends, by what deal was asked for */
 };
 
 /* Returns 0 or -ENOMEM; the lane is the merge's from then on. */
 int merge_add(struct merge *m, struct inlet *lane);
 void merge_fini(struct merge *m);
 
-/* Called while dealing: the run ends. */
-static inline void merge_stop_here(struct merge *m)
-{
-	m->most = m->dealt;
-}
-
 /* Sees what was published. */
 void merge_look(struct merge *m);
 
-/* Deals with what was seen, up to a rank, in order, and at most so many records: another look and
- * run do the rest. Returns the number of records. */
-uint64_t merge_run(struct merge *m, uint64_t rank, uint64_t most);
+/* Deals with what was seen, up to a rank, in order; when deal sets stopped, another look and run do
+ * the rest. Returns the number of records. */
+uint64_t merge_run(struct merge *m, uint64_t rank);
 
 #endif

@@ -276,10 +276,9 @@ static enum merge_stop deal(void *context, struct inlet *in, uint64_t rank, uint
 	while (most && in->rank <= rank) {
 		uint64_t dealt;
 
-		if (skimmed(p, in)) {
-			merge_stop_here(&p->merge);
+		p->merge.stopped = skimmed(p, in);
+		if (p->merge.stopped)
 			break;
-		}
 		dealt = force ? 0 : deal_streak(p, in, most);
 		if (!dealt) {
 			if (!deal_head(p, in, force))
@@ -427,7 +426,7 @@ void process_drain(struct process *p, uint64_t rank)
 	/* After the look: whatever a record refers to was told before. */
 	while (account_read(&p->account, &p->ledger))
 		;
-	dealt = merge_run(&p->merge, rank, UINT64_MAX);
+	dealt = merge_run(&p->merge, rank);
 	trace_writer_hurry(p->ledger.writer, dealt >= BACKLOG);
 	if (p->crew.count)
 		take_unheard(p);
@@ -448,7 +447,7 @@ bool process_skim(struct process *p, uint64_t rank, uint64_t until_ns)
 	p->skim_until = until_ns;
 	p->skim_look = SKIM_RECORDS;
 	p->hard = false;
-	merge_run(&p->merge, rank, UINT64_MAX);
+	merge_run(&p->merge, rank);
 	p->skim_until = 0;
 	return !p->hard;
 }

@@ -14,15 +14,20 @@
 #define PATIENCE 20000 /* milliseconds */
 
 /* An idler's thread ends some time after it was stopped. */
-static struct idler idlers[2], *idler = idlers;
+static struct idler idlers[3], *idler = idlers;
 static _Atomic unsigned turns;
 static _Atomic int policy;
 static unsigned plain; /* written by whoever works */
+static _Atomic unsigned hold_us;
+static _Atomic bool holding;
 
 static uint64_t work(void *context)
 {
 	assert_ptr_equal(context, &plain);
 	policy = sched_getscheduler(0);
+	holding = hold_us;
+	usleep(hold_us);
+	holding = false;
 	for (unsigned i = 0; i < 1000; i++) {
 		unsigned before = plain;
 
@@ -47,7 +52,8 @@ static int start(void **state)
 {
 	(void)state;
 	turns = plain = 0;
-	return idler_start(idler, work, &plain);
+	idler_start(idler, work, &plain);
+	return 0;
 }
 
 static int stop(void **state)
@@ -77,6 +83,37 @@ static void test_works_when_wanted(void **state)
 	assert_int_equal(policy, SCHED_IDLE);
 }
 
+/* Whom it kept waiting does without it for a while. */
+static void test_rests_when_it_was_stuck(void **state)
+{
+	(void)state;
+	idler_resume(idler, true);
+	if (!wait_for_turns(1)) {
+		idler_pause(idler);
+		skip();
+	}
+	idler_pause(idler);
+	hold_us = 200000;
+	idler_resume(idler, true);
+	while (!atomic_load(&holding))
+		usleep(100);
+	idler_pause(idler);
+	hold_us = 0;
+	assert_int_equal(idler->wary, 50);
+	for (unsigned left = 50; left; left--) {
+		unsigned seen = turns;
+
+		idler_resume(idler, true);
+		usleep(1000);
+		idler_pause(idler);
+		assert_int_equal(turns, seen);
+		assert_int_equal(idler->wary, left - 1);
+	}
+	idler_resume(idler, true);
+	assert_true(idler->wanted);
+	idler_pause(idler);
+}
+
 static void test_rests_when_not_wanted(void **state)
 {
 	(void)state;
@@ -90,6 +127,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_works_when_wanted, start, stop),
+		cmocka_unit_test_setup_teardown(test_rests_when_it_was_stuck, start, stop),
 		cmocka_unit_test_setup_teardown(test_rests_when_not_wanted, start, stop),
 	};
 

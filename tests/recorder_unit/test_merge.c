@@ -23,6 +23,7 @@ static struct merge merge;
 static uint64_t last_rank, dealt, forced;
 static bool born[RECORDS];
 static bool check_order;
+static uint64_t stop_after; /* so many in a run; 0: never */
 
 /* size: the record that this one rests on, plus one; 0: none. */
 static enum merge_stop deal(void *context, struct inlet *in, uint64_t rank, uint64_t most,
@@ -32,6 +33,9 @@ static enum merge_stop deal(void *context, struct inlet *in, uint64_t rank, uint
 	for (; most; most--) {
 		uint64_t rests_on = record_size(in->head);
 
+		merge.stopped = stop_after && merge.dealt == stop_after;
+		if (merge.stopped)
+			break;
 		if (rests_on && !born[rests_on - 1]) {
 			if (!force)
 				return MERGE_WAIT;
@@ -67,6 +71,7 @@ static int open_lanes(void **state)
 	memset(born, 0, sizeof(born));
 	last_rank = dealt = forced = 0;
 	check_order = true;
+	stop_after = 0;
 	for (int i = 0; i < LANES; i++) {
 		struct inlet *in = malloc(sizeof(*in));
 
@@ -111,7 +116,7 @@ static void write_record(int lane, uint64_t number, uint64_t steps, uint64_t res
 /* Deals with what was seen, up to a clock of so many steps. */
 static uint64_t run(uint64_t steps)
 {
-	return merge_run(&merge, rank_last(steps * CLOCK_STEP), UINT64_MAX);
+	return merge_run(&merge, rank_last(steps * CLOCK_STEP));
 }
 
 static void test_order_of_ranks(void **state)
@@ -131,7 +136,7 @@ static void test_order_of_ranks(void **state)
 		}
 	}
 	merge_look(&merge);
-	merge_run(&merge, UINT64_MAX, UINT64_MAX);
+	merge_run(&merge, UINT64_MAX);
 	assert_int_equal(dealt, RECORDS);
 	assert_int_equal(forced, 0);
 }
@@ -212,23 +217,26 @@ static void test_chain_over_lanes(void **state)
 	assert_int_equal(forced, 0);
 }
 
-/* A bounded run leaves the rest to the next, in order. */
-static void test_bounded(void **state)
+/* A run that is stopped leaves the rest to the next, in order. */
+static void test_stopped(void **state)
 {
 	(void)state;
 	for (uint64_t i = 0; i < 100; i++)
 		write_record((int)(i % LANES), i, 10 + i, 0);
 	/* It rests on what comes never. */
 	write_record(0, 100, 1000, 102);
+	stop_after = 7;
 	for (uint64_t i = 1; i <= 14; i++) {
 		merge_look(&merge);
-		assert_int_equal(merge_run(&merge, UINT64_MAX, 7), 7);
+		assert_int_equal(merge_run(&merge, UINT64_MAX), 7);
 		assert_int_equal(dealt, 7 * i);
 	}
+	stop_after = 2;
 	merge_look(&merge);
-	/* When two are left, the last one is forced, as no other record can come before it. */
-	assert_int_equal(merge_run(&merge, UINT64_MAX, 2), 2);
-	assert_int_equal(merge_run(&merge, UINT64_MAX, 1), 1);
+	assert_int_equal(merge_run(&merge, UINT64_MAX), 2);
+	assert_int_equal(forced, 0);
+	stop_after = 0;
+	assert_int_equal(merge_run(&merge, UINT64_MAX), 1);
 	assert_int_equal(forced, 1);
 }
 
@@ -278,7 +286,7 @@ int main(void)
 		ON_LANES(test_order_while_one_is_forced),
 		ON_LANES(test_is_not_forced_before_its_time),
 		ON_LANES(test_chain_over_lanes),
-		ON_LANES(test_bounded),
+		ON_LANES(test_stopped),
 		ON_LANES(test_broken_lane_is_left_alone),
 		ON_LANES(test_broken_lane_ends),
 	};
