@@ -390,7 +390,7 @@ static void look(struct drain *d)
  */
 static bool behind(const struct drain *d)
 {
-	uint64_t batch = (uint64_t)d->session->chunks_wanted * CHUNK_RECORDS / BATCHES;
+	uint64_t batch = session_room(d->session) / BATCHES;
 	uint64_t age = d->tick - d->drained;
 
 	if (d->idler.wanted)

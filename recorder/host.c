@@ -15,8 +15,9 @@
 
 #define PROCESSES     4096u
 #define LANES         32768u
-#define CHUNKS        65536u
-#define CHUNKS_WANTED 8192u
+#define CHUNKS        40960u
+#define LONG_CHUNKS   384u
+#define CHUNKS_WANTED 2048u
 #define CHUNKS_LEAST  512u
 #define CALIBRATE_NS  20000000
 
@@ -31,6 +32,7 @@ static void limit_chunks(struct session *s)
 	most = limit.rlim_cur / 16 / CHUNK_BYTES;
 	if (most >= s->chunks)
 		return;
+	s->long_chunks = 0;
 	s->chunks = most > CHUNKS_LEAST ? (uint32_t)most : CHUNKS_LEAST;
 	s->lanes = s->chunks / 2;
 	s->processes = s->chunks / 4;
@@ -52,6 +54,7 @@ static struct session layout(uint32_t mode)
 		.processes = PROCESSES,
 		.lanes = LANES,
 		.chunks = CHUNKS,
+		.long_chunks = LONG_CHUNKS,
 		.chunks_wanted = CHUNKS_WANTED,
 		.arrivals = {0},
 	};
@@ -61,8 +64,10 @@ static struct session layout(uint32_t mode)
 	s.lanes_at = s.processes_at +
 		     whole_pages(s.processes * (uint64_t)sizeof(struct session_process));
 	s.links_at = s.lanes_at + whole_pages(s.lanes * (uint64_t)sizeof(struct session_lane));
-	s.chunks_at = s.links_at + whole_pages(s.chunks * (uint64_t)sizeof(uint32_t));
-	s.bytes = s.chunks_at + s.chunks * (uint64_t)CHUNK_BYTES;
+	s.chunks_at =
+		s.links_at + whole_pages((s.chunks + s.long_chunks) * (uint64_t)sizeof(uint32_t));
+	s.bytes = s.chunks_at + s.chunks * (uint64_t)CHUNK_BYTES +
+		  s.long_chunks * (uint64_t)LONG_BYTES;
 	return s;
 }
 

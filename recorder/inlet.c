@@ -22,7 +22,7 @@ static uint32_t following(const struct inlet *in)
 	/* Acquire: pairs with the producer's store when it extended the lane. */
 	uint32_t next = atomic_load_explicit(link, memory_order_acquire);
 
-	return next < in->session->chunks ? next : SESSION_NONE;
+	return next < in->session->chunks + in->session->long_chunks ? next : SESSION_NONE;
 }
 
 /* Asks for the beginning of the chunk behind, which the producer's processor wrote last. */
@@ -33,7 +33,7 @@ static void look_ahead(const struct inlet *in)
 
 	if (next == SESSION_NONE)
 		return;
-	records = session_chunk(in->session, next);
+	records = session_chunk_base(in->session, next, in->until) + in->until % LONG_RECORDS;
 	for (unsigned i = 0; i < INLET_AHEAD; i += 64 / sizeof(*records))
 		__builtin_prefetch(records + i);
 }
@@ -49,7 +49,8 @@ bool inlet_turn(struct inlet *in)
 	if (in->chunk != SESSION_NONE)
 		session_give_chunk(in->session, in->chunk);
 	in->chunk = next;
-	in->until += CHUNK_RECORDS;
+	in->base = session_chunk_base(in->session, next, in->until);
+	in->until = session_chunk_end(in->session, next, in->until);
 	look_ahead(in);
 	if (in->until / CHUNK_RECORDS % FEED_CHUNKS == 0)
 		session_feed(in->session);
@@ -61,7 +62,7 @@ static bool ends(const struct inlet *in)
 {
 	struct inlet walk = *in;
 
-	for (uint32_t i = 0; i < in->session->chunks; i++) {
+	for (uint32_t i = 0; i < in->session->chunks + in->session->long_chunks; i++) {
 		uint32_t next = following(&walk);
 
 		if (next == SESSION_NONE)

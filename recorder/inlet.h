@@ -20,6 +20,7 @@ struct inlet {
 	uint64_t until;            /* first record beyond chunk */
 	uint64_t shown;            /* records published when the lane was last shown the tick */
 	uint32_t chunk;            /* where the next record lies, SESSION_NONE: nothing yet */
+	const struct record *base; /* of that: session_chunk_base() */
 	bool broken;               /* the lane makes no sense: nothing more is read */
 
 	/* What records before said of the next one or of all that follow. */
@@ -57,7 +58,7 @@ static inline const struct record *inlet_record(struct inlet *in)
 {
 	if (__builtin_expect(in->at >= in->until, 0) && !inlet_turn(in))
 		return NULL;
-	return session_chunk(in->session, in->chunk) + in->at % CHUNK_RECORDS;
+	return in->base + in->at % LONG_RECORDS;
 }
 
 /* The clock of the next record: nanoseconds of the session. */

@@ -100,7 +100,7 @@ static inline struct record *pen_place(struct pen *p)
 
 	if (__builtin_expect(count >= atomic_load_explicit(&lane->limit, memory_order_relaxed), 0))
 		return pen_turn(p);
-	return p->track.chunk + count % CHUNK_RECORDS;
+	return p->track.chunk + count % LONG_RECORDS;
 }
 
 /* Writes a record about addr, whatever it takes. False: it was dropped. */
@@ -127,7 +127,7 @@ static inline bool pen_try(struct pen *p, uint64_t word0, uint64_t word1)
 {
 	struct session_lane *lane = p->track.lane;
 	uint64_t count = atomic_load_explicit(&lane->count, memory_order_relaxed);
-	struct record *place = p->track.chunk + count % CHUNK_RECORDS;
+	struct record *place = p->track.chunk + count % LONG_RECORDS;
 
 	if (__builtin_expect(count >= atomic_load_explicit(&lane->limit, memory_order_relaxed), 0))
 		return false;

@@ -100,15 +100,37 @@ uint32_t session_take_chunk(struct session *s, bool urgent)
 	return make(&s->chunks_made, urgent ? s->chunks : chunks_wanted(s));
 }
 
+uint32_t session_take_long(struct session *s)
+{
+	uint32_t chunk = stack_pop(&s->free_long, chunk_links(s));
+
+	if (chunk != SESSION_NONE)
+		return chunk;
+	chunk = make(&s->long_made, s->long_chunks);
+	return chunk == SESSION_NONE ? SESSION_NONE : s->chunks + chunk;
+}
+
+static bool none_free(const struct session_stack *stack)
+{
+	return !(uint32_t)atomic_load_explicit(&stack->top, memory_order_relaxed);
+}
+
 bool session_short(const struct session *s)
 {
-	return !(uint32_t)atomic_load_explicit(&s->free_chunks.top, memory_order_relaxed) &&
-	       atomic_load_explicit(&s->chunks_made, memory_order_relaxed) >= chunks_wanted(s);
+	return none_free(&s->free_chunks) && none_free(&s->free_long) &&
+	       atomic_load_explicit(&s->chunks_made, memory_order_relaxed) >= chunks_wanted(s) &&
+	       atomic_load_explicit(&s->long_made, memory_order_relaxed) >= s->long_chunks;
+}
+
+uint64_t session_room(const struct session *s)
+{
+	return (uint64_t)s->chunks_wanted * CHUNK_RECORDS + (uint64_t)s->long_chunks * LONG_RECORDS;
 }
 
 void session_give_chunk(struct session *s, uint32_t chunk)
 {
-	stack_push(&s->free_chunks, chunk_links(s), chunk);
+	stack_push(session_is_long(s, chunk) ? &s->free_long : &s->free_chunks, chunk_links(s),
+		   chunk);
 }
 
 uint32_t session_take_lane(struct session *s)

@@ -4,6 +4,8 @@
  * A *lane* is one producer's stream of records: a chain of chunks and the count of the records
  * published. A lane belongs to one process; one thread at a time writes it, hakrec reads it. A
  * process also has one lane of *notes*, messages (note.h) cut into pieces of a record's size.
+ * Chunks are short or long. A lane's first one is short; the others are long while there are such,
+ * since each new one costs some accesses to memory that another processor changed last.
  * Everything is referred to by number, never by pointer: each process maps the memory elsewhere.
  */
 #ifndef RECORDER_SESSION_H
@@ -18,12 +20,13 @@
 #include <stdint.h>
 
 #define SESSION_MAGIC   0x316365726b6168ull
-#define SESSION_VERSION 6
+#define SESSION_VERSION 7
 #define SESSION_ENV     "HAKREC_SESSION" /* in the environment: number of the memory's segment */
 #define SESSION_NONE    UINT32_MAX
-#define CHUNK_RECORDS   256u
-#define CHUNK_SHIFT     8
-#define CHUNK_BYTES     4096u
+#define CHUNK_RECORDS   256u  /* in a short chunk */
+#define LONG_RECORDS    4096u /* in a long one */
+#define CHUNK_BYTES     (CHUNK_RECORDS * sizeof(struct record))
+#define LONG_BYTES      (LONG_RECORDS * sizeof(struct record))
 #define SESSION_PAGE    4096u
 
 /* 16 bytes in a lane; record.h gives them meaning. */
@@ -84,8 +87,9 @@ struct session {
 	uint32_t version;
 	uint32_t mode;
 	uint64_t bytes; /* of the whole memory */
-	uint32_t processes, lanes, chunks;
-	uint32_t chunks_wanted; /* beyond one a lane, so many, and more only where it is urgent */
+	uint32_t processes, lanes;
+	uint32_t chunks, long_chunks; /* numbers of long ones follow those of the short */
+	uint32_t chunks_wanted; /* beyond one a lane, so many short ones, more where it is urgent */
 	uint64_t processes_at, lanes_at, links_at, chunks_at; /* offsets */
 	uint64_t start_ns;                                    /* CLOCK_MONOTONIC of clock 0 */
 	uint64_t tsc_start, tsc_scale; /* clock = (tsc - tsc_start) * tsc_scale >> 32 */
@@ -97,7 +101,9 @@ struct session {
 
 	_Alignas(128) struct session_stack free_chunks;
 	_Atomic uint32_t chunks_made; /* chunks above this one were never used */
-	_Atomic uint32_t starving;    /* a producer waits for a chunk; futex: freed */
+	struct session_stack free_long;
+	_Atomic uint32_t long_made;
+	_Atomic uint32_t starving; /* a producer waits for a chunk; futex: freed */
 	_Atomic uint32_t freed;
 
 	_Alignas(128) struct session_stack free_lanes;
@@ -145,17 +151,46 @@ static inline _Atomic uint32_t *session_link(const struct session *s, uint32_t c
 	return (_Atomic uint32_t *)session_at(s, s->links_at) + chunk;
 }
 
+static inline bool session_is_long(const struct session *s, uint32_t chunk)
+{
+	return chunk >= s->chunks;
+}
+
 static inline struct record *session_chunk(const struct session *s, uint32_t chunk)
 {
-	return (struct record *)session_at(s, s->chunks_at + (uint64_t)chunk * CHUNK_BYTES);
+	uint32_t longs = session_is_long(s, chunk) ? chunk - s->chunks : 0;
+	uint64_t offset = (uint64_t)(chunk - longs) * CHUNK_BYTES + (uint64_t)longs * LONG_BYTES;
+
+	return (struct record *)session_at(s, s->chunks_at + offset);
+}
+
+/*
+ * Record number at of a lane lies at number % LONG_RECORDS from here, when it lies in this chunk,
+ * as all do from at to the chunk's end, session_chunk_end(). at: the chunk's first, or a later one.
+ */
+static inline struct record *session_chunk_base(const struct session *s, uint32_t chunk,
+						uint64_t at)
+{
+	uint64_t skipped = session_is_long(s, chunk) ? 0 : at % LONG_RECORDS / CHUNK_RECORDS;
+
+	return (struct record *)((uintptr_t)session_chunk(s, chunk) - skipped * CHUNK_BYTES);
+}
+
+/* The number of the first record beyond. */
+static inline uint64_t session_chunk_end(const struct session *s, uint32_t chunk, uint64_t at)
+{
+	uint64_t records = session_is_long(s, chunk) ? LONG_RECORDS : CHUNK_RECORDS;
+
+	return at - at % records + records;
 }
 
 /* Clock now: nanoseconds since the session began. */
 uint64_t session_now(const struct session *s);
 
-/* Each takes a number or returns SESSION_NONE. A chunk beyond the wanted number only when it is
- * urgent. */
+/* Each takes a number or returns SESSION_NONE. A short chunk beyond the wanted number only when it
+ * is urgent. */
 uint32_t session_take_chunk(struct session *s, bool urgent);
+uint32_t session_take_long(struct session *s);
 uint32_t session_take_lane(struct session *s);
 uint32_t session_take_process(struct session *s);
 void session_give_chunk(struct session *s, uint32_t chunk);
@@ -164,6 +199,9 @@ void session_give_process(struct session *s, uint32_t process);
 
 /* A chunk would not be had now, unless it is urgent. */
 bool session_short(const struct session *s);
+
+/* Records that may wait for hakrec, one chunk a lane apart. */
+uint64_t session_room(const struct session *s);
 
 /* Lanes that a process keeps for its next thread. */
 uint32_t session_take_spare(struct session *s, struct session_process *p);

@@ -48,14 +48,22 @@ static uint64_t limit_of(const struct track *t)
 	return t->slow ? 0 : limit < t->lane->end ? limit : t->lane->end;
 }
 
-static uint32_t wait_for_chunk(struct session *s, bool urgent)
+/* first: of a lane. */
+static uint32_t take_chunk(struct session *s, bool first, bool urgent)
+{
+	uint32_t chunk = first ? SESSION_NONE : session_take_long(s);
+
+	return chunk != SESSION_NONE ? chunk : session_take_chunk(s, urgent);
+}
+
+static uint32_t wait_for_chunk(struct session *s, bool first, bool urgent)
 {
 	while (!session_over(s)) {
 		uint32_t freed = atomic_load(&s->freed), chunk;
 
 		/* Said anew each time: whoever is killed here says it no more. */
 		atomic_store(&s->starving, 1);
-		chunk = session_take_chunk(s, urgent);
+		chunk = take_chunk(s, first, urgent);
 		if (chunk != SESSION_NONE)
 			return chunk;
 		session_ring(s);
@@ -69,10 +77,10 @@ static uint32_t obtain_chunk(struct session *s, bool first, bool patient)
 	bool lossy = s->mode & SESSION_LOSSY;
 	/* A lossy session shall not wait, so what it must not drop is urgent too. */
 	bool urgent = first || (patient && lossy);
-	uint32_t chunk = session_take_chunk(s, urgent);
+	uint32_t chunk = take_chunk(s, first, urgent);
 
 	if (chunk == SESSION_NONE && (patient || !lossy))
-		chunk = wait_for_chunk(s, urgent);
+		chunk = wait_for_chunk(s, first, urgent);
 	return chunk;
 }
 
@@ -90,8 +98,8 @@ static bool extend(struct session *s, struct track *t)
 	else
 		atomic_store_explicit(session_link(s, lane->chunk), chunk, memory_order_release);
 	lane->chunk = chunk;
-	lane->end += CHUNK_RECORDS;
-	t->chunk = session_chunk(s, chunk);
+	t->chunk = session_chunk_base(s, chunk, lane->end);
+	lane->end = session_chunk_end(s, chunk, lane->end);
 	return true;
 }
 
@@ -146,7 +154,9 @@ bool track_open(struct track *t)
 	if (number != SESSION_NONE) {
 		lane = session_lane(s, number);
 		t->lane = lane;
-		t->chunk = lane->chunk == SESSION_NONE ? NULL : session_chunk(s, lane->chunk);
+		t->chunk = lane->chunk == SESSION_NONE
+				   ? NULL
+				   : session_chunk_base(s, lane->chunk, lane->end - 1);
 		return true;
 	}
 	number = session_take_lane(s);
@@ -181,7 +191,7 @@ void track_cut(struct track *t, bool room)
 	static struct session_lane nowhere = {.limit = INT64_MAX,
 					      .end = INT64_MAX}; /* never full */
 	static struct session_lane shut;                         /* always */
-	static struct record chunk[CHUNK_RECORDS];
+	static struct record chunk[LONG_RECORDS];
 	const struct session *s = member.session;
 
 	/* Where the session was before (leftover.c): one who is at the lane finds room there. */

@@ -9,13 +9,13 @@
 
 struct track {
 	struct session_lane *lane; /* NULL: none */
-	struct record *chunk;      /* the one that record lane->count goes to */
-	bool patient;              /* drops nothing in a lossy session either */
-	bool slow;                 /* every record goes by track_place(): the limit stays 0 */
-	bool shut;                 /* there is never room */
-	uint64_t looked;           /* records published when the clock was looked at last ... */
-	uint64_t looked_ns;        /* ... what it said ... */
-	uint64_t step;             /* ... and after how many more to look again */
+	struct record *chunk; /* the one that record lane->count goes to: session_chunk_base() */
+	bool patient;         /* drops nothing in a lossy session either */
+	bool slow;            /* every record goes by track_place(): the limit stays 0 */
+	bool shut;            /* there is never room */
+	uint64_t looked;      /* records published when the clock was looked at last ... */
+	uint64_t looked_ns;   /* ... what it said ... */
+	uint64_t step;        /* ... and after how many more to look again */
 };
 
 /* Takes a lane for the process: one that an ended thread left, or a new one. False: none left. */
@@ -41,7 +41,7 @@ bool track_clear(const struct track *t);
 static inline struct record *track_here(const struct track *t)
 {
 	return t->chunk +
-	       atomic_load_explicit(&t->lane->count, memory_order_relaxed) % CHUNK_RECORDS;
+	       atomic_load_explicit(&t->lane->count, memory_order_relaxed) % LONG_RECORDS;
 }
 
 /* Place of the next record, NULL when it must be dropped; track_publish() makes it seen. */

@@ -17,6 +17,7 @@ int __wrap_host_open(struct host *host, uint32_t mode)
 		host->session->processes = PROCESSES;
 		host->session->lanes = LANES;
 		host->session->chunks_wanted = CHUNKS;
+		host->session->long_chunks = 0;
 	}
 	return error;
 }

@@ -26,7 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PROCESSES = 256, LANES = 4096, CHUNKS = 256 * 1024 };
+enum { PROCESSES = 256, LANES = 4096, CHUNKS = 256 * 1024, LONG_CHUNKS = 1024 };
 enum { TICK_US = 100, SLOW_TICK_US = 20000, OFFER_US = 5000 };
 
 struct tally {
@@ -54,6 +54,7 @@ static struct session *session_make(int *id)
 		.processes = PROCESSES,
 		.lanes = LANES,
 		.chunks = CHUNKS,
+		.long_chunks = LONG_CHUNKS,
 		.chunks_wanted = CHUNKS - LANES,
 	};
 	struct timespec now;
@@ -62,8 +63,9 @@ static struct session *session_make(int *id)
 	layout.processes_at = page_up(sizeof(layout));
 	layout.lanes_at = page_up(layout.processes_at + PROCESSES * sizeof(struct session_process));
 	layout.links_at = page_up(layout.lanes_at + LANES * sizeof(struct session_lane));
-	layout.chunks_at = page_up(layout.links_at + CHUNKS * sizeof(uint32_t));
-	layout.bytes = layout.chunks_at + (uint64_t)CHUNKS * CHUNK_BYTES;
+	layout.chunks_at = page_up(layout.links_at + (CHUNKS + LONG_CHUNKS) * sizeof(uint32_t));
+	layout.bytes = layout.chunks_at + (uint64_t)CHUNKS * CHUNK_BYTES +
+		       (uint64_t)LONG_CHUNKS * LONG_BYTES;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	layout.start_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 

@@ -20,9 +20,11 @@ static const struct record *take(struct stream *s)
 {
 	const struct record *record;
 
-	if (s->index && s->index % CHUNK_RECORDS == 0)
-		s->chunk = *session_link(s->session, s->chunk);
-	record = session_chunk(s->session, s->chunk) + s->index % CHUNK_RECORDS;
+	if (s->index == s->end) {
+		s->chunk = s->index ? *session_link(s->session, s->chunk) : s->chunk;
+		s->end = session_chunk_end(s->session, s->chunk, s->index);
+	}
+	record = session_chunk_base(s->session, s->chunk, s->index) + s->index % LONG_RECORDS;
 	s->index++;
 	s->at = s->rank;
 	return record;

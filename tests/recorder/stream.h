@@ -17,6 +17,7 @@ struct stream {
 	const struct session *session;
 	uint32_t chunk;
 	uint64_t index; /* of the next record */
+	uint64_t end;   /* of the first record beyond the chunk */
 	uint64_t count;
 	uint64_t rank;         /* of the next record */
 	uint64_t realloc_addr; /* a realloc has begun; 0: none */

@@ -40,6 +40,7 @@ static int open_process(void **state)
 	    host_open(&host, SESSION_LOSSY))
 		return -1;
 	member = (struct member){.session = host.session};
+	host.session->long_chunks = 0; /* what room there is shall be counted in short ones */
 	member.number = session_take_process(host.session);
 	member.process = session_process(host.session, member.number);
 	atomic_store(&member.process->lanes, SESSION_NONE);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 enum { LANES = 5, RECORDS = 20000, PATIENCE_S = 20 };
+enum { LONGS = 3 }; /* long chunks: most lanes have to go on in short ones */
 
 static struct host host;
 static struct track tracks[LANES];
@@ -64,6 +65,7 @@ static int open_lanes(void **state)
 	if (host_open(&host, SESSION_CONTEXT))
 		return -1;
 	member.session = host.session;
+	host.session->long_chunks = LONGS;
 	member.number = session_take_process(host.session);
 	member.process = session_process(host.session, member.number);
 	atomic_store(&member.process->lanes, SESSION_NONE);
@@ -139,6 +141,9 @@ static void test_order_of_ranks(void **state)
 	merge_run(&merge, UINT64_MAX);
 	assert_int_equal(dealt, RECORDS);
 	assert_int_equal(forced, 0);
+	/* Of both kinds of chunks, and given back in between. */
+	assert_int_equal(host.session->long_made, LONGS);
+	assert_in_range(host.session->chunks_made, LANES + 1, RECORDS / CHUNK_RECORDS);
 }
 
 static void test_waits_for_what_it_rests_on(void **state)

@@ -32,9 +32,36 @@ static void test_layout(void **state)
 	assert_ptr_equal(session_lane(s, 3),
 			 (char *)s + s->lanes_at + 3 * sizeof(struct session_lane));
 	assert_int_equal((uintptr_t)session_chunk(s, 1) % CHUNK_BYTES, 0);
-	assert_ptr_equal((char *)session_chunk(s, s->chunks - 1) + CHUNK_BYTES,
+	assert_ptr_equal(session_chunk(s, s->chunks),
+			 session_chunk(s, s->chunks - 1) + CHUNK_RECORDS);
+	assert_ptr_equal(session_chunk(s, s->chunks + s->long_chunks - 1) + LONG_RECORDS,
 			 (char *)s + s->bytes);
 	assert_int_equal(session_lane_number(s, session_lane(s, 77)), 77);
+}
+
+/* A lane's records from number at on, in a chunk that it goes on in. */
+static void test_where_records_lie(void **state)
+{
+	const uint64_t ats[] = {0, CHUNK_RECORDS, LONG_RECORDS - CHUNK_RECORDS,
+				LONG_RECORDS * 5 + CHUNK_RECORDS * 3};
+	const struct session *s = host.session;
+	const uint32_t long_chunk = s->chunks + 2;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(ats) / sizeof(*ats); i++) {
+		uint64_t at = ats[i], end = at + CHUNK_RECORDS, later = end - 1;
+
+		assert_ptr_equal(session_chunk_base(s, 9, at) + at % LONG_RECORDS,
+				 session_chunk(s, 9));
+		assert_ptr_equal(session_chunk_base(s, 9, later), session_chunk_base(s, 9, at));
+		assert_int_equal(session_chunk_end(s, 9, at), end);
+		assert_int_equal(session_chunk_end(s, 9, later), end);
+		/* A long one is left where a next one can be used whole. */
+		assert_ptr_equal(session_chunk_base(s, long_chunk, at),
+				 session_chunk(s, long_chunk));
+		assert_int_equal(session_chunk_end(s, long_chunk, at) % LONG_RECORDS, 0);
+		assert_in_range(session_chunk_end(s, long_chunk, at), end, at + LONG_RECORDS);
+	}
 }
 
 /* Takes and gives chunks; a chunk that someone else holds is a failure. */
@@ -47,7 +74,9 @@ static void *juggle(void *seed)
 
 	for (int i = 0; i < ROUNDS; i++) {
 		if (count < HELD && unit_random(&random) % 2) {
-			uint32_t chunk = session_take_chunk(host.session, true);
+			uint32_t chunk = unit_random(&random) % 2
+						 ? session_take_chunk(host.session, true)
+						 : session_take_long(host.session);
 
 			failures += chunk == SESSION_NONE || atomic_exchange(&owned[chunk], 1);
 			held[count++] = chunk;
@@ -77,6 +106,7 @@ static void test_chunks_have_one_owner(void **state)
 		assert_null(failures);
 	}
 	assert_in_range(host.session->chunks_made, 1, THREADS * HELD);
+	assert_in_range(host.session->long_made, 1, THREADS * HELD);
 }
 
 static void test_pool_ends(void **state)
@@ -92,6 +122,12 @@ static void test_pool_ends(void **state)
 	assert_int_not_equal(session_take_chunk(s, true), SESSION_NONE);
 	session_give_chunk(s, 5);
 	assert_int_equal(session_take_chunk(s, false), 5);
+	for (count = 0; session_take_long(s) != SESSION_NONE; count++)
+		;
+	assert_int_equal(count, s->long_chunks);
+	session_give_chunk(s, s->chunks + 5);
+	assert_int_equal(session_take_chunk(s, false), SESSION_NONE);
+	assert_int_equal(session_take_long(s), s->chunks + 5);
 }
 
 /* Each may keep a chunk for ever. */
@@ -103,6 +139,9 @@ static void test_pool_grows_with_lanes(void **state)
 	(void)state;
 	while (session_take_chunk(s, false) != SESSION_NONE)
 		;
+	session_give_chunk(s, s->chunks);
+	assert_false(session_short(s));
+	assert_int_equal(session_take_long(s), s->chunks);
 	assert_true(session_short(s));
 	for (uint32_t i = 0; i < lanes; i++)
 		session_take_lane(s);
@@ -131,8 +170,11 @@ static void test_arrivals(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_layout),    cmocka_unit_test(test_chunks_have_one_owner),
-		cmocka_unit_test(test_pool_ends), cmocka_unit_test(test_pool_grows_with_lanes),
+		cmocka_unit_test(test_layout),
+		cmocka_unit_test(test_where_records_lie),
+		cmocka_unit_test(test_chunks_have_one_owner),
+		cmocka_unit_test(test_pool_ends),
+		cmocka_unit_test(test_pool_grows_with_lanes),
 		cmocka_unit_test(test_arrivals),
 	};
 
