@@ -50,12 +50,6 @@ INLINE void leave(struct pen *p)
 
 /* ---- memory obtained ---- */
 
-/* A realloc to size 0 that returns NULL has freed the block. */
-static bool frees(unsigned kind, size_t size)
-{
-	return (kind == TRACE_REALLOC || kind == TRACE_REALLOCARRAY) && !size;
-}
-
 /* Whatever it takes: anything may have come up. */
 COLD static void *birth_slowly(struct pen *p, void *ptr, unsigned kind, size_t size, size_t align)
 {
@@ -72,7 +66,7 @@ COLD static void *birth_slowly(struct pen *p, void *ptr, unsigned kind, size_t s
 	p->site = 0;
 	if (ptr && size >= TRACE_LARGE_BYTES)
 		pen_write_pages(p, ptr, residency_born(ptr, size));
-	pen_write_birth(p, ptr, &birth, ptr || frees(kind, size) ? 0 : RECORD_FAILED);
+	pen_write_birth(p, ptr, &birth);
 	errno = saved;
 	leave(p);
 	return ptr;
@@ -86,7 +80,7 @@ INLINE bool birth_try(struct pen *p, void *ptr, unsigned kind, size_t size, size
 	uint64_t head = record_head(kind, (uintptr_t)ptr) | record_align_bits(align);
 
 	if (__builtin_expect(site < 0, 0) || __builtin_expect(size >= TRACE_LARGE_BYTES, 0) ||
-	    __builtin_expect(!ptr, 0) || __builtin_expect(align & (align - 1), 0))
+	    __builtin_expect(align & (align - 1), 0))
 		return false;
 	return pen_try(p, head, size | (uint64_t)site << RECORD_SIZE_BITS);
 }
@@ -203,31 +197,56 @@ INLINE size_t product(size_t count, size_t size)
 
 #define HOOK __attribute__((visibility("default")))
 
-#define HOOK_OBTAIN(number, symbol, shape, bytes, align)                                           \
+#define SPREAD(...) __VA_ARGS__
+#define OPEN(list)  SPREAD list
+
+/* A hook whose work symbol_by() does. A pen that is not ready is looked for apart, and the size is
+ * kept in the pen: so there is nothing else to keep over the call of the real function. */
+#define HOOK_BY(symbol, shape)                                                                     \
+	NOINLINE static void *symbol##_first(OPEN(PARAMETERS_##shape), const uintptr_t *base)      \
+	{                                                                                          \
+		struct pen *p = guest_enter(base);                                                 \
+                                                                                                   \
+		return p ? symbol##_by(OPEN(ARGUMENTS_##shape), p, base)                           \
+			 : real.symbol ARGUMENTS_##shape;                                          \
+	}                                                                                          \
+                                                                                                   \
 	HOOK void *symbol PARAMETERS_##shape                                                       \
 	{                                                                                          \
-		struct pen *p = enter();                                                           \
-		void *result = real.symbol ARGUMENTS_##shape;                                      \
+		struct pen *p = guest_pen;                                                         \
                                                                                                    \
-		return p ? record_birth(p, result, number, bytes, align, BASE) : result;           \
+		if (__builtin_expect(!pen_ready(p), 0))                                            \
+			return symbol##_first(OPEN(ARGUMENTS_##shape), BASE);                      \
+		return symbol##_by(OPEN(ARGUMENTS_##shape), p, BASE);                              \
 	}
+
+#define HOOK_OBTAIN(number, symbol, shape, bytes, align)                                           \
+	INLINE void *symbol##_by(OPEN(PARAMETERS_##shape), struct pen *p, const uintptr_t *base)   \
+	{                                                                                          \
+		void *result;                                                                      \
+                                                                                                   \
+		begin(p, base);                                                                    \
+		p->size = bytes;                                                                   \
+		result = real.symbol ARGUMENTS_##shape;                                            \
+		return record_birth(p, result, number, p->size, align, base);                      \
+	}                                                                                          \
+	HOOK_BY(symbol, shape)
 
 /* One that never returns NULL: it throws. One that is passed on leaves no frame of ours behind. */
 #define HOOK_THROW(number, symbol, shape, align)                                                   \
-	HOOK void *symbol PARAMETERS_##shape                                                       \
+	INLINE void *symbol##_by(OPEN(PARAMETERS_##shape), struct pen *p, const uintptr_t *base)   \
 	{                                                                                          \
-		struct pen *p = enter();                                                           \
 		void *result;                                                                      \
                                                                                                    \
-		if (!p)                                                                            \
-			return real.symbol ARGUMENTS_##shape;                                      \
+		begin(p, base);                                                                    \
 		expect_throw(p, number, size, align);                                              \
 		result = real.symbol ARGUMENTS_##shape;                                            \
 		p->throwing.kind = 0;                                                              \
 		if (p->site) /* only birth_slowly() takes it */                                    \
-			return birth_slowly(p, result, number, size, align);                       \
-		return record_birth(p, result, number, size, align, BASE);                         \
-	}
+			return birth_slowly(p, result, number, p->throwing.size, align);           \
+		return record_birth(p, result, number, p->throwing.size, align, base);             \
+	}                                                                                          \
+	HOOK_BY(symbol, shape)
 
 /* What the fast path cannot do is done apart, so that it has little to keep over calls. */
 NOINLINE static void give_back(struct pen *p, void *ptr, unsigned kind, void (*real_free)(void *))
@@ -275,14 +294,18 @@ NOINLINE static void give_back_first(void *ptr, unsigned kind, void (*real_free)
 	}
 
 #define HOOK_RESIZE(number, symbol, shape, bytes)                                                  \
-	HOOK void *symbol PARAMETERS_##shape                                                       \
+	INLINE void *symbol##_by(OPEN(PARAMETERS_##shape), struct pen *p, const uintptr_t *base)   \
 	{                                                                                          \
-		struct pen *p = enter();                                                           \
-		size_t large = p && ptr ? record_old(p, ptr) : 0;                                  \
-		void *result = real.symbol ARGUMENTS_##shape;                                      \
+		size_t large;                                                                      \
+		void *result;                                                                      \
                                                                                                    \
-		return p ? record_resized(p, ptr, large, result, number, bytes, BASE) : result;    \
-	}
+		begin(p, base);                                                                    \
+		p->size = bytes;                                                                   \
+		large = ptr ? record_old(p, ptr) : 0;                                              \
+		result = real.symbol ARGUMENTS_##shape;                                            \
+		return record_resized(p, ptr, large, result, number, p->size, base);               \
+	}                                                                                          \
+	HOOK_BY(symbol, shape)
 
 #define HOOK_ALLOC(number, symbol)       HOOK_OBTAIN(number, symbol, ALLOC, size, 0)
 #define HOOK_CALLOC(number, symbol)      HOOK_OBTAIN(number, symbol, CALLOC, product(count, size), 0)

@@ -363,9 +363,9 @@ void pen_write_pages(struct pen *p, const void *ptr, uint64_t pages)
 		write_prefix(p, record_head(RECORD_PAGES, (uintptr_t)ptr), pages);
 }
 
-void pen_write_birth(struct pen *p, const void *ptr, const struct pen_birth *birth, uint64_t flags)
+void pen_write_birth(struct pen *p, const void *ptr, const struct pen_birth *birth)
 {
-	uint64_t head = record_head(birth->kind, (uintptr_t)ptr) | flags;
+	uint64_t head = record_head(birth->kind, (uintptr_t)ptr);
 	uint64_t size = birth->size, align = birth->align;
 
 	if (p->halved) {
@@ -392,5 +392,5 @@ void pen_fail(struct pen *p)
 	p->site = 0;
 	p->halved = false;
 	if (birth.kind)
-		pen_write_birth(p, NULL, &birth, RECORD_FAILED);
+		pen_write_birth(p, NULL, &birth);
 }

@@ -23,11 +23,14 @@ struct pen_birth {
 };
 
 struct pen {
-	const uintptr_t *base; /* of the hook in progress: its frame pointer; PEN_READY: of none */
-	struct track track;    /* track.lane NULL: wiped, or not in use */
+	/* What each call takes, in one cache line with the track's first words. */
+	_Alignas(64) const uintptr_t *base; /* of the hook in progress: its frame pointer;
+					     * PEN_READY: of none */
+	uint64_t size;   /* of the call in progress, where its hook keeps it here */
 	uint64_t biased; /* the bias's word under which this lane's records pass by no slot; */
-	uint64_t heeded; /* ... under which they do; else the lane has not heeded it */
 	struct callsite_view view;
+	struct track track; /* track.lane NULL: wiped, or not in use */
+	uint64_t heeded;    /* as biased, of records that pass; else the lane has not heeded it */
 	uint64_t tid;
 	uint32_t thread;  /* number of the thread in its process */
 	uint64_t lost;    /* calls dropped since the last record */
@@ -119,8 +122,8 @@ void pen_tell_between(struct pen *p, enum record_kind kind, uint64_t number);
 /* Tells the resident pages of the block of the next call; TRACE_NONE: nothing is told. */
 void pen_write_pages(struct pen *p, const void *ptr, uint64_t pages);
 
-/* Writes the record of a call that obtained memory at ptr; flags: RECORD_FAILED or 0. */
-void pen_write_birth(struct pen *p, const void *ptr, const struct pen_birth *birth, uint64_t flags);
+/* Writes the record of a call that obtained memory at ptr, or failed: NULL. */
+void pen_write_birth(struct pen *p, const void *ptr, const struct pen_birth *birth);
 
 /* Writes a record with the lane's rank, unless something comes up. False: it did. */
 static inline bool pen_try(struct pen *p, uint64_t word0, uint64_t word1)

@@ -181,14 +181,14 @@ static enum ledger_verdict deal_old(struct process *p, struct inlet *in, bool fo
 }
 
 /* What is known of the resident pages of the head's blocks. */
-static struct trace_pages pages_of(const struct inlet *in, enum deed deed)
+static struct trace_pages pages_of(const struct inlet *in, enum deed deed, bool failed)
 {
 	bool told = in->paged && in->pages_addr == record_addr(in->head);
 	uint64_t pages = told ? in->pages : TRACE_NONE;
 	bool dies = deed == DEED_DEATH || deed == DEED_OLD;
 
 	/* The old block of a realloc that failed lives on. */
-	if (record_failed(in->head))
+	if (failed)
 		return (struct trace_pages){TRACE_NONE, TRACE_NONE};
 	return (struct trace_pages){dies ? TRACE_NONE : pages, dies ? pages : in->old_pages};
 }
@@ -219,9 +219,9 @@ static inline bool deal_head(struct process *p, struct inlet *in, bool force)
 	row.thread = in->number;
 	row.site = account_site(&p->account, &p->ledger, record_site(r));
 	row.kind = (uint8_t)kind;
-	row.flags = record_failed(r) ? TRACE_FAILED : 0;
+	row.flags = record_failed(r, row.size) ? TRACE_FAILED : 0;
 	if (__builtin_expect(in->paged | (in->old_pages != TRACE_NONE), 0)) {
-		pages = pages_of(in, deed);
+		pages = pages_of(in, deed, row.flags);
 		p->ledger.pages = &pages;
 	}
 	verdict = deed == DEED_BIRTH   ? ledger_birth(&p->ledger, &row, inlet_clock(in), force)

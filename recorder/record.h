@@ -1,8 +1,8 @@
 /*
  * What the 16 bytes of a record mean.
  *
- *   word 0   63        62      61      56 55   48 47                0
- *            [unused] [failed] [align    ] [kind ] [address           ]
+ *   word 0   63  62  61      56 55   48 47                0
+ *            [unused] [align    ] [kind ] [address           ]
  *   word 1   63             40 39                                   0
  *            [site           ] [size                                 ]
  *
@@ -23,7 +23,6 @@
 #define RECORD_ADDR_MAX  (((uint64_t)1 << RECORD_ADDR_BITS) - 1)
 #define RECORD_SIZE_MAX  (((uint64_t)1 << RECORD_SIZE_BITS) - 1)
 #define RECORD_SITE_MAX  (((uint32_t)1 << RECORD_SITE_BITS) - 1)
-#define RECORD_FAILED    ((uint64_t)1 << 62)
 
 /* Kinds that no trace has. */
 enum record_kind {
@@ -58,9 +57,11 @@ static inline uint64_t record_addr(const struct record *r)
 	return r->word[0] & RECORD_ADDR_MAX;
 }
 
-static inline bool record_failed(const struct record *r)
+/* A call that obtained nothing has failed, but for a realloc to size 0: that gives back. */
+static inline bool record_failed(const struct record *r, uint64_t size)
 {
-	return r->word[0] & RECORD_FAILED;
+	return __builtin_expect(!record_addr(r), 0) &&
+	       (size || trace_class(record_kind(r)) == TRACE_CLASS_ALLOC);
 }
 
 static inline uint64_t record_align(const struct record *r)

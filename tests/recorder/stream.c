@@ -41,10 +41,12 @@ static bool set(struct stream *s, enum stream_step step, uint64_t addr)
 static bool resized(struct stream *s, const struct record *record)
 {
 	uint64_t old = s->realloc_addr;
+	bool failed = record_failed(record, s->wide ? s->wide_size : record_size(record));
 
 	s->realloc_addr = 0;
+	s->wide = false;
 	s->calls++;
-	if (record_failed(record))
+	if (failed)
 		return old && set(s, STREAM_REBIRTH, old);
 	return record_addr(record) && set(s, STREAM_BIRTH, record_addr(record));
 }
@@ -61,6 +63,11 @@ static bool understood(struct stream *s, const struct record *record)
 		s->begun = true;
 		return false;
 	}
+	if (kind == RECORD_WIDE) {
+		s->wide = true;
+		s->wide_size = record->word[1];
+		return false;
+	}
 	if (kind == RECORD_OLD) {
 		s->realloc_addr = record_addr(record);
 		return set(s, STREAM_DEATH, record_addr(record));
@@ -69,8 +76,9 @@ static bool understood(struct stream *s, const struct record *record)
 		return false;
 	if (trace_class(kind) == TRACE_CLASS_REALLOC)
 		return resized(s, record);
+	s->wide = false;
 	s->calls++;
-	if (record_failed(record))
+	if (!record_addr(record))
 		return false;
 	return set(s, trace_class(kind) == TRACE_CLASS_FREE ? STREAM_DEATH : STREAM_BIRTH,
 		   record_addr(record));

@@ -21,7 +21,9 @@ struct stream {
 	uint64_t count;
 	uint64_t rank;         /* of the next record */
 	uint64_t realloc_addr; /* a realloc has begun; 0: none */
-	bool deaf;             /* jumps of the clock are not heard, only its first value */
+	bool wide;             /* the next call's size stands before it */
+	uint64_t wide_size;
+	bool deaf; /* jumps of the clock are not heard, only its first value */
 	bool begun;
 	uint64_t calls;
 	uint64_t jumps;

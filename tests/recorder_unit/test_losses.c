@@ -74,7 +74,7 @@ static int close_process(void **state)
 
 static void birth_of(unsigned kind, uint64_t addr, uint64_t size)
 {
-	pen_write_birth(pen, (void *)addr, &(struct pen_birth){kind, 0, size, 0}, 0);
+	pen_write_birth(pen, (void *)addr, &(struct pen_birth){kind, 0, size, 0});
 }
 
 static void birth(uint64_t addr, uint64_t size)
