@@ -9,7 +9,7 @@
 #define SLICE_NS  100000 /* the least there is: soon it is the thread's turn again */
 #define NAP_NS    500000 /* while it is not calm */
 #define LATE_NS   1000000
-#define CALM_NAPS 5 /* not late, one after the other, before it works */
+#define CALM_NAPS 5 /* not late, one after the other, before it works; until it is late again */
 
 #define STUCK_NS   20000000 /* for which its owner waits for it */
 #define WARY_LEAST 50       /* pauses without it after that */
@@ -42,14 +42,20 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* False: it took longer, as others had all processors. */
-static bool nap(uint64_t ns)
+/* 0: for as long as others want the processor. By itself the kernel would take it away at a tick
+ * only, some milliseconds later. */
+static void give_way(uint64_t ns)
 {
-	const struct timespec length = {0, (long)ns};
-	uint64_t end = now_ns() + ns;
+	if (ns)
+		nanosleep(&(struct timespec){0, (long)ns}, NULL);
+	else
+		sched_yield();
+}
 
-	nanosleep(&length, NULL);
-	return now_ns() < end + LATE_NS;
+/* Whether what began then took longer, as others had all processors. */
+static bool late(uint64_t begin, uint64_t ns)
+{
+	return now_ns() - begin >= ns + LATE_NS;
 }
 
 static void *run(void *context)
@@ -61,16 +67,17 @@ static void *run(void *context)
 	pthread_mutex_lock(&i->mutex);
 	i->over |= refused;
 	while (!i->over) {
-		uint64_t ns = NAP_NS;
+		uint64_t begin = now_ns(), ns = NAP_NS;
 
-		if (!i->wanted) {
+		if (!i->wanted || atomic_load(&i->paused)) {
 			pthread_cond_wait(&i->called, &i->mutex);
 			continue;
 		}
 		if (calm >= CALM_NAPS)
 			ns = i->work(i->context);
 		pthread_mutex_unlock(&i->mutex);
-		calm = nap(ns) ? calm + 1 : 0;
+		give_way(ns);
+		calm = late(begin, ns + SLICE_NS) ? 0 : calm + 1;
 		pthread_mutex_lock(&i->mutex);
 	}
 	pthread_mutex_unlock(&i->mutex);
@@ -81,7 +88,8 @@ void idler_start(struct idler *i, uint64_t (*work)(void *context), void *context
 {
 	pthread_t thread;
 
-	*i = (struct idler){.work = work, .context = context, .wariness = WARY_LEAST};
+	*i = (struct idler){
+		.work = work, .context = context, .paused = true, .wariness = WARY_LEAST};
 	pthread_mutex_init(&i->mutex, NULL);
 	pthread_cond_init(&i->called, NULL);
 	pthread_mutex_lock(&i->mutex);
@@ -95,6 +103,7 @@ void idler_pause(struct idler *i)
 {
 	uint64_t begin = now_ns();
 
+	atomic_store(&i->paused, true);
 	pthread_mutex_lock(&i->mutex);
 	if (now_ns() - begin > STUCK_NS) {
 		i->wary = i->wariness;
@@ -108,10 +117,9 @@ void idler_pause(struct idler *i)
 
 void idler_resume(struct idler *i, bool wanted)
 {
-	bool before = i->wanted;
-
 	i->wanted = wanted && !i->over && !i->wary;
-	if (i->wanted && !before)
+	atomic_store(&i->paused, false);
+	if (i->wanted)
 		pthread_cond_signal(&i->called);
 	pthread_mutex_unlock(&i->mutex);
 }

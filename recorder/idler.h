@@ -3,12 +3,15 @@
  * (SCHED_IDLE): it gives way to whoever wakes. It never works at the same time as its owner.
  *
  * It may be left waiting for a processor at any point, and its owner with it. What it did while
- * others waited for that processor the kernel makes it wait for 300 times as long: hence little.
+ * others waited for that processor the kernel makes it wait for 300 times as long: hence little at
+ * a time. But it sleeps only when there is no more to do: to whom the kernel wakes just while it
+ * falls asleep or wakes, its processor does not count as free.
  */
 #ifndef RECORDER_IDLER_H
 #define RECORDER_IDLER_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -16,9 +19,10 @@ struct idler {
 	pthread_mutex_t mutex; /* held by whoever works */
 	pthread_cond_t called;
 	bool wanted, over;
+	_Atomic bool paused;             /* the owner has the mutex, or is to have it next */
 	unsigned wary;                   /* pauses to come until it works again, ... */
 	unsigned wariness;               /* ... and how many there are to be the next time */
-	uint64_t (*work)(void *context); /* returns after how many ns there may be more to do */
+	uint64_t (*work)(void *context); /* for 0.1 ms; returns in how many ns there is more */
 	void *context;
 };
 
