@@ -25,9 +25,12 @@
 /* How long, and of how many batches, records may be left to the idler. */
 #define PATIENCE_NS      60000000
 #define PATIENCE_BATCHES 8
-#define SKIM_NS          100000  /* that it works at a time; */
-#define SKIM_NEXT_NS     1000000 /* ... until it looks again when nothing is left */
-#define SKIM_LANES       64      /* that it looks at each time */
+#define SKIM_NS          100000 /* that it works at a time; */
+/* ... until it looks again when nothing is left, or was so little that it is not worth the look. */
+#define SKIM_NEXT_NS 1000000
+#define SKIM_FEW_NS  4000000
+#define SKIM_LEAST   1024 /* records */
+#define SKIM_LANES   64   /* that it looks at each time */
 
 /* ---- one process's end ---- */
 
@@ -415,7 +418,7 @@ static void take(struct drain *d, uint64_t tick)
 static uint64_t skim(void *context)
 {
 	struct drain *d = context;
-	uint64_t tick = d->tick, end;
+	uint64_t tick = d->tick, end, taken = 0;
 
 	raise_tick(d);
 	end = d->tick + SKIM_NS;
@@ -429,11 +432,14 @@ static uint64_t skim(void *context)
 		if (!p->begun)
 			continue;
 		d->hard |= !process_skim(p, rank_last(tick), end);
+		taken += p->merge.dealt;
 		session_feed(d->session);
 		if (p->ledger.error)
 			stop(d, p);
 	}
-	return !d->hard && session_now(d->session) >= end ? 0 : SKIM_NEXT_NS;
+	if (!d->hard && session_now(d->session) >= end)
+		return 0;
+	return d->hard || taken < SKIM_LEAST ? SKIM_FEW_NS : SKIM_NEXT_NS;
 }
 
 static void run_round(struct drain *d)
