@@ -50,7 +50,9 @@ INLINE void leave(struct pen *p)
 
 /* ---- memory obtained ---- */
 
-/* Whatever it takes: anything may have come up. */
+/* Whatever it takes: anything may have come up. The pen is ready when another call had it
+ * meanwhile: the real function, or a new handler, has switched stacks. Of which site this one is
+ * then is lost. */
 COLD static void *birth_slowly(struct pen *p, void *ptr, unsigned kind, size_t size, size_t align)
 {
 	struct pen_birth birth = {kind, p->site, size, align};
@@ -62,7 +64,7 @@ COLD static void *birth_slowly(struct pen *p, void *ptr, unsigned kind, size_t s
 		return ptr;
 	}
 	if (!birth.site)
-		birth.site = callsite_find(&p->view, p->base);
+		birth.site = pen_ready(p) ? 0 : callsite_find(&p->view, p->base);
 	p->site = 0;
 	if (ptr && size >= TRACE_LARGE_BYTES)
 		pen_write_pages(p, ptr, residency_born(ptr, size));
@@ -88,7 +90,8 @@ INLINE bool birth_try(struct pen *p, void *ptr, unsigned kind, size_t size, size
 NOINLINE static void *birth_among_threads(struct pen *p, void *ptr, unsigned kind, size_t size,
 					  size_t align)
 {
-	if (!pen_pass(p, (uintptr_t)ptr) || !birth_try(p, ptr, kind, size, align, p->base))
+	if (pen_ready(p) || !pen_pass(p, (uintptr_t)ptr) ||
+	    !birth_try(p, ptr, kind, size, align, p->base))
 		return birth_slowly(p, ptr, kind, size, align);
 	leave(p);
 	return ptr;
@@ -200,8 +203,8 @@ INLINE size_t product(size_t count, size_t size)
 #define SPREAD(...) __VA_ARGS__
 #define OPEN(list)  SPREAD list
 
-/* A hook whose work symbol_by() does. A pen that is not ready is looked for apart, and the size is
- * kept in the pen: so there is nothing else to keep over the call of the real function. */
+/* A hook whose work symbol_by() does. A pen that is not ready is looked for apart, and the size
+ * waits in the pen: so malloc has nothing else to keep over the call of the real function. */
 #define HOOK_BY(symbol, shape)                                                                     \
 	NOINLINE static void *symbol##_first(OPEN(PARAMETERS_##shape), const uintptr_t *base)      \
 	{                                                                                          \
@@ -234,19 +237,20 @@ INLINE size_t product(size_t count, size_t size)
 
 /* One that never returns NULL: it throws. One that is passed on leaves no frame of ours behind. */
 #define HOOK_THROW(number, symbol, shape, align)                                                   \
-	INLINE void *symbol##_by(OPEN(PARAMETERS_##shape), struct pen *p, const uintptr_t *base)   \
+	HOOK void *symbol PARAMETERS_##shape                                                       \
 	{                                                                                          \
+		struct pen *p = enter();                                                           \
 		void *result;                                                                      \
                                                                                                    \
-		begin(p, base);                                                                    \
+		if (!p)                                                                            \
+			return real.symbol ARGUMENTS_##shape;                                      \
 		expect_throw(p, number, size, align);                                              \
 		result = real.symbol ARGUMENTS_##shape;                                            \
 		p->throwing.kind = 0;                                                              \
 		if (p->site) /* only birth_slowly() takes it */                                    \
-			return birth_slowly(p, result, number, p->throwing.size, align);           \
-		return record_birth(p, result, number, p->throwing.size, align, base);             \
-	}                                                                                          \
-	HOOK_BY(symbol, shape)
+			return birth_slowly(p, result, number, size, align);                       \
+		return record_birth(p, result, number, size, align, BASE);                         \
+	}
 
 /* What the fast path cannot do is done apart, so that it has little to keep over calls. */
 NOINLINE static void give_back(struct pen *p, void *ptr, unsigned kind, void (*real_free)(void *))

@@ -26,7 +26,7 @@ struct pen {
 	/* What each call takes, in one cache line with the track's first words. */
 	_Alignas(64) const uintptr_t *base; /* of the hook in progress: its frame pointer;
 					     * PEN_READY: of none */
-	uint64_t size;   /* of the call in progress, where its hook keeps it here */
+	uint64_t size;   /* of the call in progress, when it is of a hook by HOOK_BY() */
 	uint64_t biased; /* the bias's word under which this lane's records pass by no slot; */
 	struct callsite_view view;
 	struct track track; /* track.lane NULL: wiped, or not in use */
