@@ -20,7 +20,7 @@
 #define DAY_NS    (24 * UINT64_C(3600000000000))
 #define FLUSH_NS  1000000000 /* a reader of the growing file lags no more */
 #define IDLE_NAPS 4          /* without a new record, before sleeping until called */
-#define BATCHES   64         /* of records that the shared memory has room for */
+#define BATCHES   64         /* of records that the short chunks have room for */
 
 /* How long, and of how many batches, records may be left to the idler. */
 #define PATIENCE_NS      60000000
@@ -389,7 +389,7 @@ static void look(struct drain *d)
  */
 static bool behind(const struct drain *d)
 {
-	uint64_t batch = session_room(d->session) / BATCHES;
+	uint64_t batch = (uint64_t)d->session->chunks_wanted * CHUNK_RECORDS / BATCHES;
 	uint64_t age = d->tick - d->drained;
 
 	if (d->idler.wanted)

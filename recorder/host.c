@@ -15,9 +15,9 @@
 
 #define PROCESSES     4096u
 #define LANES         32768u
-#define CHUNKS        40960u
+#define CHUNKS        49152u
 #define LONG_CHUNKS   384u
-#define CHUNKS_WANTED 2048u
+#define CHUNKS_WANTED 8192u
 #define CHUNKS_LEAST  512u
 #define CALIBRATE_NS  20000000
 

@@ -1,6 +1,6 @@
 #include "inlet.h"
 
-#define FEED_CHUNKS 64 /* given back before those that wait for one are woken */
+#define FEED_RECORDS 16384 /* read before those that wait for a chunk are woken */
 
 void inlet_open(struct inlet *in, struct session *s, uint32_t lane)
 {
@@ -52,7 +52,7 @@ bool inlet_turn(struct inlet *in)
 	in->base = session_chunk_base(in->session, next, in->until);
 	in->until = session_chunk_end(in->session, next, in->until);
 	look_ahead(in);
-	if (in->until / CHUNK_RECORDS % FEED_CHUNKS == 0)
+	if (in->until % FEED_RECORDS == 0)
 		session_feed(in->session);
 	return true;
 }

@@ -1,10 +1,10 @@
 /*
  * What the 16 bytes of a record mean.
  *
- *   word 0   63  62  61      56 55   48 47                0
+ *   word 0   63       62      56 55   48 47                0
  *            [unused] [align    ] [kind ] [address           ]
- *   word 1   63             40 39                                   0
- *            [site           ] [size                                 ]
+ *   word 1   63             40 39                          0
+ *            [site           ] [size                        ]
  *
  * kind is a call of traces/calls.h or one of enum record_kind; align is the binary logarithm of
  * the alignment plus one, 0 for none. A record has the rank of the one before it in its lane,
@@ -66,7 +66,9 @@ static inline bool record_failed(const struct record *r, uint64_t size)
 
 static inline uint64_t record_align(const struct record *r)
 {
-	return (uint64_t)1 << (r->word[0] >> 56 & 63) >> 1;
+	unsigned field = (unsigned)(r->word[0] >> 56 & 127);
+
+	return field ? (uint64_t)1 << (field - 1) % 64 : 0;
 }
 
 static inline uint64_t record_size(const struct record *r)

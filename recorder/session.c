@@ -122,11 +122,6 @@ bool session_short(const struct session *s)
 	       atomic_load_explicit(&s->long_made, memory_order_relaxed) >= s->long_chunks;
 }
 
-uint64_t session_room(const struct session *s)
-{
-	return (uint64_t)s->chunks_wanted * CHUNK_RECORDS + (uint64_t)s->long_chunks * LONG_RECORDS;
-}
-
 void session_give_chunk(struct session *s, uint32_t chunk)
 {
 	stack_push(session_is_long(s, chunk) ? &s->free_long : &s->free_chunks, chunk_links(s),

@@ -4,8 +4,8 @@
  * A *lane* is one producer's stream of records: a chain of chunks and the count of the records
  * published. A lane belongs to one process; one thread at a time writes it, hakrec reads it. A
  * process also has one lane of *notes*, messages (note.h) cut into pieces of a record's size.
- * Chunks are short or long. A lane's first one is short; the others are long while there are such,
- * since each new one costs some accesses to memory that another processor changed last.
+ * Chunks are short or long: one that has written much goes on in long ones, since each new one
+ * costs some accesses to memory that another processor changed last.
  * Everything is referred to by number, never by pointer: each process maps the memory elsewhere.
  */
 #ifndef RECORDER_SESSION_H
@@ -199,9 +199,6 @@ void session_give_process(struct session *s, uint32_t process);
 
 /* A chunk would not be had now, unless it is urgent. */
 bool session_short(const struct session *s);
-
-/* Records that may wait for hakrec, one chunk a lane apart. */
-uint64_t session_room(const struct session *s);
 
 /* Lanes that a process keeps for its next thread. */
 uint32_t session_take_spare(struct session *s, struct session_process *p);

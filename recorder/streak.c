@@ -4,7 +4,7 @@
 
 #define BATCH 32 /* records whose blocks are looked up at a time: their words come meanwhile */
 
-/* By a record's upper 16 bits, when there are no flags and no alignment in them. */
+/* By a record's upper 16 bits, when there is no alignment in them. */
 enum plain { OTHER, BIRTH, DEATH };
 
 static uint8_t plains[TRACE_MARKS];
@@ -63,8 +63,8 @@ static inline bool death(uint64_t kind, uint64_t size, uint64_t *word, uint64_t 
 
 /*
  * Looks up the words of the blocks of at most so many records from number i on and asks for them,
- * and for the records that come later. Returns of how many: a record with flags or an alignment,
- * or of another kind than a call's, is none of them, nor is any behind.
+ * and for the records that come later. Returns of how many: a record with an alignment, or of
+ * another kind than a call's, is none of them, nor is any behind.
  */
 static inline uint64_t look_up(const struct streak *streak, uint64_t i, uint64_t most,
 			       const struct objects *objects, uint64_t **words)
@@ -102,8 +102,10 @@ static inline bool take(const struct record *r, uint64_t *word, const struct giv
 	site = given->sites[record_site(r)];
 	if (__builtin_expect(site == SITES_UNCODED, 0))
 		return false;
+	/* Address 0: the call has failed. */
 	if (plains[kind] == BIRTH)
-		return birth(kind, record_size(r), word, site, given->numbers, plain, sums);
+		return record_addr(r) &&
+		       birth(kind, record_size(r), word, site, given->numbers, plain, sums);
 	return plains[kind] == DEATH &&
 	       death(kind, record_size(r), word, site, given->numbers, plain, sums);
 }

@@ -48,22 +48,24 @@ static uint64_t limit_of(const struct track *t)
 	return t->slow ? 0 : limit < t->lane->end ? limit : t->lane->end;
 }
 
-/* first: of a lane. */
-static uint32_t take_chunk(struct session *s, bool first, bool urgent)
+/* Of either kind where there is none of the other. */
+static uint32_t take_chunk(struct session *s, bool want_long, bool urgent)
 {
-	uint32_t chunk = first ? SESSION_NONE : session_take_long(s);
+	uint32_t chunk = want_long ? session_take_long(s) : session_take_chunk(s, urgent);
 
-	return chunk != SESSION_NONE ? chunk : session_take_chunk(s, urgent);
+	if (chunk == SESSION_NONE)
+		chunk = want_long ? session_take_chunk(s, urgent) : session_take_long(s);
+	return chunk;
 }
 
-static uint32_t wait_for_chunk(struct session *s, bool first, bool urgent)
+static uint32_t wait_for_chunk(struct session *s, bool want_long, bool urgent)
 {
 	while (!session_over(s)) {
 		uint32_t freed = atomic_load(&s->freed), chunk;
 
 		/* Said anew each time: whoever is killed here says it no more. */
 		atomic_store(&s->starving, 1);
-		chunk = take_chunk(s, first, urgent);
+		chunk = take_chunk(s, want_long, urgent);
 		if (chunk != SESSION_NONE)
 			return chunk;
 		session_ring(s);
@@ -72,28 +74,30 @@ static uint32_t wait_for_chunk(struct session *s, bool first, bool urgent)
 	return SESSION_NONE;
 }
 
-static uint32_t obtain_chunk(struct session *s, bool first, bool patient)
+static uint32_t obtain_chunk(struct session *s, const struct session_lane *lane, bool patient)
 {
+	bool first = atomic_load(&lane->first) == SESSION_NONE;
+	/* A lane keeps its last chunk: those that write little shall not keep the long ones. */
+	bool want_long = lane->end >= LONG_RECORDS;
 	bool lossy = s->mode & SESSION_LOSSY;
 	/* A lossy session shall not wait, so what it must not drop is urgent too. */
 	bool urgent = first || (patient && lossy);
-	uint32_t chunk = take_chunk(s, first, urgent);
+	uint32_t chunk = take_chunk(s, want_long, urgent);
 
 	if (chunk == SESSION_NONE && (patient || !lossy))
-		chunk = wait_for_chunk(s, first, urgent);
+		chunk = wait_for_chunk(s, want_long, urgent);
 	return chunk;
 }
 
 static bool extend(struct session *s, struct track *t)
 {
 	struct session_lane *lane = t->lane;
-	bool first = atomic_load(&lane->first) == SESSION_NONE;
-	uint32_t chunk = obtain_chunk(s, first, t->patient);
+	uint32_t chunk = obtain_chunk(s, lane, t->patient);
 
 	if (chunk == SESSION_NONE)
 		return false;
 	atomic_store_explicit(session_link(s, chunk), SESSION_NONE, memory_order_relaxed);
-	if (first)
+	if (atomic_load(&lane->first) == SESSION_NONE)
 		atomic_store_explicit(&lane->first, chunk, memory_order_release);
 	else
 		atomic_store_explicit(session_link(s, lane->chunk), chunk, memory_order_release);

@@ -40,7 +40,7 @@ def test_limit_from_outside(tmp_path: Path, megabytes: int) -> None:
         recording.assert_sound()
 
 
-@pytest.mark.parametrize("megabytes", [190, 193, 208, 270, 300])
+@pytest.mark.parametrize("megabytes", [222, 225, 240, 310, 340])
 def test_limit_that_leaves_little(tmp_path: Path, megabytes: int) -> None:
     """What the recorder's memory would leave is not enough for the program: it has all of it, and
     one line says why it is not recorded."""
@@ -51,7 +51,7 @@ def test_limit_that_leaves_little(tmp_path: Path, megabytes: int) -> None:
     assert (done.returncode, done.stdout) == (bare.returncode, bare.stdout) == (0, bare.stdout)
     recording.assert_sound()
     recorded = recording.trace.image == "storm"
-    assert recorded == (megabytes == 300)
+    assert recorded == (megabytes == 340)
     said = r"hakrec: process \d+ is not recorded: its address space is limited to \d+ MiB, .*\n"
     assert re.fullmatch("" if recorded else said, done.stderr)
 

@@ -256,6 +256,27 @@ static void test_broken_lane_is_left_alone(void **state)
 	assert_true(born[2]);
 }
 
+/* The next thread goes on in the chunk that the one before left, short or long. */
+static void test_lane_handed_on(void **state)
+{
+	const uint64_t ends[] = {CHUNK_RECORDS + 7, LONG_RECORDS + 7, 2 * LONG_RECORDS + 7};
+	uint64_t number = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++) {
+		while (number < ends[i])
+			write_record(0, number++, 1, 0);
+		track_close(&tracks[0]);
+		tracks[0] = (struct track){.patient = true};
+		assert_true(track_open(&tracks[0]));
+		assert_int_equal(tracks[0].lane->count, ends[i] + 1); /* one jump */
+	}
+	write_record(0, number++, 1, 0);
+	merge_look(&merge);
+	assert_int_equal(run(100), number);
+	assert_int_equal(host.session->long_made, 2);
+}
+
 /* Links that run in a circle: none of the chunks is given back twice. */
 static void test_broken_lane_ends(void **state)
 {
@@ -292,6 +313,7 @@ int main(void)
 		ON_LANES(test_is_not_forced_before_its_time),
 		ON_LANES(test_chain_over_lanes),
 		ON_LANES(test_stopped),
+		ON_LANES(test_lane_handed_on),
 		ON_LANES(test_broken_lane_is_left_alone),
 		ON_LANES(test_broken_lane_ends),
 	};
