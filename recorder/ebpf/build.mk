@@ -1,7 +1,7 @@
 # The eBPF backend of hakrec: the kernel part is compiled for BPF and put into a C header.
-EBPF_SOURCES := $(addprefix recorder/ebpf/,symbols.c spot.c entrances.c uprobes.c warden.c loader.c tracer.c origins.c \
+EBPF_SOURCES := $(addprefix recorder/ebpf/,symbols.c disassembler.c spot.c entrances.c uprobes.c warden.c loader.c tracer.c origins.c \
 	codefile.c stacks.c proc.c tracee.c tids.c threadstack.c tracees.c messages.c follow.c ebpf.c)
-EBPF_LIBRARIES := -lbpf -lelf -lcapstone
+EBPF_LIBRARIES := -lbpf -lelf
 EBPF_OBJECT := $(BUILD)/obj/recorder/ebpf/probes.bpf.o
 EBPF_SKELETON := $(BUILD)/obj/recorder/ebpf/probes.skel.h
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)

@@ -1,11 +1,13 @@
 #include "ebpf.h"
 
+#include "disassembler.h"
 #include "follow.h"
 #include "proc.h"
 
 #include "recorder/launch.h"
 #include "recorder/report.h"
 
+#include <dlfcn.h>
 #include <err.h>
 #include <errno.h>
 #include <limits.h>
@@ -70,6 +72,13 @@ static _Noreturn void give_up(struct follow *f)
 {
 	recording_close(f->messages.tracees.recording);
 	errx(1, "%s", f->error);
+}
+
+/* Before anything is begun that would have to be undone. */
+static void load_disassembler(void)
+{
+	if (!disassembler_load())
+		errx(1, "%s", dlerror());
 }
 
 /* running: the process runs already. */
@@ -157,8 +166,10 @@ void ebpf_run(const struct options *options, const struct target *target)
 	struct work work = {0};
 	struct launch launch;
 	pthread_t thread;
-	int error = launch_prepare(&launch, options->command, target->path, NULL, NULL);
+	int error;
 
+	load_disassembler();
+	error = launch_prepare(&launch, options->command, target->path, NULL, NULL);
 	if (error)
 		errx(1, "cannot make a process: %s", strerror(-error));
 	open_follow(&work.follow, &recording, options, target->path, launch.pid, false);
@@ -220,6 +231,7 @@ void ebpf_attach(const struct options *options)
 	pthread_t thread;
 	sigset_t signals;
 
+	load_disassembler();
 	find_program(options->pid, program);
 	sigemptyset(&signals);
 	for (const int *s = (const int[]){SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGCHLD, 0}; *s; s++)

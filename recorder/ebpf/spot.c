@@ -1,6 +1,7 @@
 #include "spot.h"
 
-#include <capstone/capstone.h>
+#include "disassembler.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,16 +25,16 @@ static const uint8_t argument_registers[SPOT_ARGS] = {SPOT_DI, SPOT_SI, SPOT_DX}
 
 struct spot_finder *spot_finder_create(void)
 {
-	struct spot_finder *finder = calloc(1, sizeof(*finder));
+	struct spot_finder *finder = disassembler_load() ? calloc(1, sizeof(*finder)) : NULL;
 
 	if (!finder)
 		return NULL;
-	if (cs_open(CS_ARCH_X86, CS_MODE_64, &finder->handle) != CS_ERR_OK) {
+	if (disassembler.open(CS_ARCH_X86, CS_MODE_64, &finder->handle) != CS_ERR_OK) {
 		free(finder);
 		return NULL;
 	}
-	cs_option(finder->handle, CS_OPT_DETAIL, CS_OPT_ON);
-	finder->insn = cs_malloc(finder->handle);
+	disassembler.option(finder->handle, CS_OPT_DETAIL, CS_OPT_ON);
+	finder->insn = disassembler.malloc(finder->handle);
 	if (!finder->insn) {
 		spot_finder_destroy(finder);
 		return NULL;
@@ -44,8 +45,8 @@ struct spot_finder *spot_finder_create(void)
 void spot_finder_destroy(struct spot_finder *finder)
 {
 	if (finder->insn)
-		cs_free(finder->insn, 1);
-	cs_close(&finder->handle);
+		disassembler.free(finder->insn, 1);
+	disassembler.close(&finder->handle);
 	free(finder);
 }
 
@@ -106,10 +107,11 @@ static bool is_emulated(const cs_insn *insn)
 
 static bool is_transfer(csh handle, const cs_insn *insn)
 {
-	return cs_insn_group(handle, insn, CS_GRP_JUMP) ||
-	       cs_insn_group(handle, insn, CS_GRP_CALL) ||
-	       cs_insn_group(handle, insn, CS_GRP_RET) || cs_insn_group(handle, insn, CS_GRP_INT) ||
-	       insn->id == X86_INS_SYSCALL || insn->id == X86_INS_UD2 || insn->id == X86_INS_HLT;
+	return disassembler.insn_group(handle, insn, CS_GRP_JUMP) ||
+	       disassembler.insn_group(handle, insn, CS_GRP_CALL) ||
+	       disassembler.insn_group(handle, insn, CS_GRP_RET) ||
+	       disassembler.insn_group(handle, insn, CS_GRP_INT) || insn->id == X86_INS_SYSCALL ||
+	       insn->id == X86_INS_UD2 || insn->id == X86_INS_HLT;
 }
 
 /* Target of a direct call or jump; false for all other instructions. */
@@ -117,7 +119,8 @@ static bool direct_target(csh handle, const cs_insn *insn, uint64_t *target)
 {
 	const cs_x86 *x = &insn->detail->x86;
 
-	if (!cs_insn_group(handle, insn, CS_GRP_JUMP) && !cs_insn_group(handle, insn, CS_GRP_CALL))
+	if (!disassembler.insn_group(handle, insn, CS_GRP_JUMP) &&
+	    !disassembler.insn_group(handle, insn, CS_GRP_CALL))
 		return false;
 	if (x->op_count != 1 || x->operands[0].type != X86_OP_IMM)
 		return false;
@@ -165,7 +168,7 @@ static bool walk_arguments(struct walk *w, csh handle, const cs_insn *insn)
 		      is_quad(op[1].reg);
 	unsigned from = copies ? register_of(op[1].reg) : 0;
 
-	if (cs_regs_access(handle, insn, reads, &n_reads, writes, &n_writes) != CS_ERR_OK)
+	if (disassembler.regs_access(handle, insn, reads, &n_reads, writes, &n_writes) != CS_ERR_OK)
 		return false;
 	for (unsigned i = 0; i < w->arguments; i++) {
 		bool copied = copies && (w->holders[i] >> from & 1);
@@ -208,7 +211,8 @@ static uint64_t first_revisited(struct spot_finder *finder, const unsigned char 
 {
 	uint64_t addr = 0, target, first = UINT64_MAX;
 
-	while (bytes && cs_disasm_iter(finder->handle, &code, &bytes, &addr, finder->insn))
+	while (bytes &&
+	       disassembler.disasm_iter(finder->handle, &code, &bytes, &addr, finder->insn))
 		if (direct_target(finder->handle, finder->insn, &target) && target &&
 		    target < first)
 			first = target;
@@ -226,7 +230,7 @@ int spot_find(struct spot_finder *finder, struct spot *spot, const unsigned char
 	walk_begin(&w, arguments);
 	spot_set(spot, &w, 0, false);
 	for (unsigned i = 0; i < INSTRUCTIONS_MAX; i++) {
-		if (!bytes || !cs_disasm_iter(finder->handle, &code, &bytes, &addr, insn))
+		if (!bytes || !disassembler.disasm_iter(finder->handle, &code, &bytes, &addr, insn))
 			return i ? 0 : -ENOEXEC;
 		if (insn->address >= end)
 			return 0;
@@ -250,10 +254,10 @@ int spot_branches(struct spot_finder *finder, const unsigned char *code, size_t 
 	int result = 0;
 
 	while (!result && bytes &&
-	       cs_disasm_iter(finder->handle, &code, &bytes, &addr, finder->insn)) {
+	       disassembler.disasm_iter(finder->handle, &code, &bytes, &addr, finder->insn)) {
 		bool transfer = is_transfer(finder->handle, finder->insn);
 
-		branch.call = cs_insn_group(finder->handle, finder->insn, CS_GRP_CALL);
+		branch.call = disassembler.insn_group(finder->handle, finder->insn, CS_GRP_CALL);
 		if (direct_target(finder->handle, finder->insn, &branch.target) &&
 		    (branch.call || branch.target - begin >= end - begin))
 			result = visit(context, &branch);

@@ -44,7 +44,7 @@ struct spot {
 
 struct spot_finder;
 
-/* NULL when out of memory. */
+/* NULL: out of memory, or there is no disassembler (disassembler_load()). */
 struct spot_finder *spot_finder_create(void);
 void spot_finder_destroy(struct spot_finder *finder);
 

@@ -204,3 +204,17 @@ def test_file_capabilities(open_folder: Path) -> None:
         "and the eBPF backend needs root\n"
     )
     assert_recorded(record(open_folder / "root", open_folder / "hello", options=()), "preload")
+
+
+def test_no_disassembler(tmp_path: Path) -> None:
+    """A library that cannot be loaded is named, and the program is not begun."""
+    library = tmp_path / "libcapstone.so.4"
+    library.write_bytes(b"")
+    environ = {**clean_environ(), "LD_LIBRARY_PATH": str(tmp_path)}
+    trace = tmp_path / "trace.zst"
+    done = run(HAKREC, "--backend", "ebpf", "-o", trace, WORKLOADS / "hello", env=environ)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"hakrec: {library}: file too short\n"
+    assert not trace.exists()
+    done = run(HAKREC, "-q", "-o", trace, WORKLOADS / "hello", env=environ)
+    assert (done.returncode, done.stdout, done.stderr) == (*HELLO, "")
