@@ -235,6 +235,17 @@ INLINE size_t product(size_t count, size_t size)
 	}                                                                                          \
 	HOOK_BY(symbol, shape)
 
+/* One that may call the program: a new handler, by whose other calls the pen may be used meanwhile.
+ */
+#define HOOK_OBTAIN_HANDLED(number, symbol, shape, align)                                          \
+	HOOK void *symbol PARAMETERS_##shape                                                       \
+	{                                                                                          \
+		struct pen *p = enter();                                                           \
+		void *result = real.symbol ARGUMENTS_##shape;                                      \
+                                                                                                   \
+		return p ? record_birth(p, result, number, size, align, BASE) : result;            \
+	}
+
 /* One that never returns NULL: it throws. One that is passed on leaves no frame of ours behind. */
 #define HOOK_THROW(number, symbol, shape, align)                                                   \
 	HOOK void *symbol PARAMETERS_##shape                                                       \
@@ -315,10 +326,10 @@ NOINLINE static void give_back_first(void *ptr, unsigned kind, void (*real_free)
 #define HOOK_CALLOC(number, symbol)      HOOK_OBTAIN(number, symbol, CALLOC, product(count, size), 0)
 #define HOOK_MEMALIGN(number, symbol)    HOOK_OBTAIN(number, symbol, MEMALIGN, size, align)
 #define HOOK_NEW(number, symbol)         HOOK_THROW(number, symbol, NEW, 0)
-#define HOOK_NEW_NOTHROW(number, symbol) HOOK_OBTAIN(number, symbol, NEW_NOTHROW, size, 0)
+#define HOOK_NEW_NOTHROW(number, symbol) HOOK_OBTAIN_HANDLED(number, symbol, NEW_NOTHROW, 0)
 #define HOOK_NEW_ALIGNED(number, symbol) HOOK_THROW(number, symbol, NEW_ALIGNED, align)
 #define HOOK_NEW_ALIGNED_NOTHROW(number, symbol)                                                   \
-	HOOK_OBTAIN(number, symbol, NEW_ALIGNED_NOTHROW, size, align)
+	HOOK_OBTAIN_HANDLED(number, symbol, NEW_ALIGNED_NOTHROW, align)
 #define HOOK_REALLOC(number, symbol) HOOK_RESIZE(number, symbol, REALLOC, size)
 #define HOOK_REALLOCARRAY(number, symbol)                                                          \
 	HOOK_RESIZE(number, symbol, REALLOCARRAY, product(count, size))

@@ -42,8 +42,8 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* 0: for as long as others want the processor. By itself the kernel would take it away at a tick
- * only, some milliseconds later. */
+/* 0: once, to others who want the processor. From a thread that does not give way the kernel may
+ * take it at a tick only, some milliseconds later, though whoever wakes mostly gets it at once. */
 static void give_way(uint64_t ns)
 {
 	if (ns)

@@ -4,8 +4,8 @@
  *
  * It may be left waiting for a processor at any point, and its owner with it. What it did while
  * others waited for that processor the kernel makes it wait for 300 times as long: hence little at
- * a time. But it sleeps only when there is no more to do: to whom the kernel wakes just while it
- * falls asleep or wakes, its processor does not count as free.
+ * a time. And it falls asleep seldom: while it does, or wakes, its processor does not count as free
+ * for those whom the kernel wakes in that moment.
  */
 #ifndef RECORDER_IDLER_H
 #define RECORDER_IDLER_H

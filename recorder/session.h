@@ -4,7 +4,7 @@
  * A *lane* is one producer's stream of records: a chain of chunks and the count of the records
  * published. A lane belongs to one process; one thread at a time writes it, hakrec reads it. A
  * process also has one lane of *notes*, messages (note.h) cut into pieces of a record's size.
- * Chunks are short or long: one that has written much goes on in long ones, since each new one
+ * Chunks are short or long: a lane that has written much goes on in long ones, since each new one
  * costs some accesses to memory that another processor changed last.
  * Everything is referred to by number, never by pointer: each process maps the memory elsewhere.
  */

@@ -23,6 +23,7 @@ bool disassembler_load(void)
 	if (!found.name)                                                                           \
 		return false;
 	DISASSEMBLER_FUNCTIONS(FIND)
+#undef FIND
 	disassembler = found;
 	return true;
 }

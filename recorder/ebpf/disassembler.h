@@ -1,6 +1,6 @@
 /*
- * libcapstone, loaded by whoever first disassembles: relocating its tables takes longer than all
- * else that hakrec does before it starts a program, and the preload backend has no use for it.
+ * libcapstone, loaded by whoever first disassembles: relocating its tables takes about as long as
+ * all else that hakrec does before it starts a program, and the preload backend has no use for it.
  */
 #ifndef RECORDER_DISASSEMBLER_H
 #define RECORDER_DISASSEMBLER_H

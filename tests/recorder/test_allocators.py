@@ -106,3 +106,19 @@ def test_functions_that_are_not_there(tmp_path: Path) -> None:
     recording = record_like_bare(tmp_path, WORKLOADS / "extended")
     assert recording.done.returncode == 3
     assert recording.done.stdout == "mallocx 0 rallocx 0 xallocx 0 dallocx 0 sdallocx 0\n"
+
+
+@pytest.mark.parametrize("words", [(), ("nothrow",)], ids=["new", "nothrow"])
+@pytest.mark.parametrize(
+    "library", ["", *ALLOCATORS[:2]], ids=["glibc", "libjemalloc", "libtcmalloc_minimal"]
+)
+def test_a_call_within_a_call_on_another_stack(
+    tmp_path: Path, library: str, words: tuple[str, ...]
+) -> None:
+    """Each has its own size, though the second one had the thread's pen meanwhile."""
+    environ = {"LD_PRELOAD": library} if library else {}
+    trace = record_like_bare(tmp_path, WORKLOADS / "fibers", *words, environ=environ).trace
+    trace.assert_sound()
+    sizes = {row["object"]: row["size"] for row in trace.calls if row["object"] is not None}
+    freed = [row["old_object"] for row in trace.calls_from("fibers")[-2:]]
+    assert [sizes[number] for number in freed] == [100 << 20, 24]

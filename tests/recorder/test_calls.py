@@ -160,16 +160,6 @@ def test_an_operator_is_one_call(tmp_path: Path) -> None:
     assert sizes.count(TOO_BIG) == 0
 
 
-def test_a_call_within_a_call_on_another_stack(tmp_path: Path) -> None:
-    """Each has its own size, though the second one had the thread's pen meanwhile."""
-    trace = record_like_bare(tmp_path, WORKLOADS / "fibers").trace
-    trace.assert_sound()
-    large = [row for row in trace.calls if row["kind"] == "new" and row["size"] == 100 << 20]
-    (small,) = [row for row in trace.calls if row["kind"] == "new" and row["size"] == 24]
-    freed = [row["old_object"] for row in trace.calls if row["kind"] == "delete"]
-    assert [large[-1]["object"], small["object"]] == freed
-
-
 def test_calls_before_any_constructor(tmp_path: Path) -> None:
     """The recorder is not set up yet, nor are the libraries: nothing is missed."""
     trace = record_like_bare(tmp_path, WORKLOADS / "early").trace

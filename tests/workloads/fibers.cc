@@ -1,5 +1,5 @@
-// fibers: an operator new on a stack of its own finds no room, and its new handler switches to
-// another stack, which calls operator new as well, makes room and switches back.
+// fibers [nothrow]: an operator new on a stack of its own finds no room, and its new handler
+// switches to another stack, which makes room, calls malloc and switches back.
 #include "say.h"
 
 #include <cstdio>
@@ -17,6 +17,7 @@ constexpr std::size_t stack_bytes = 256 << 10, large = 100 << 20, room = 50 << 2
 
 ucontext_t scheduler, fiber;
 void *obtained;
+bool nothrow;
 
 void wait_for_room()
 {
@@ -25,7 +26,7 @@ void wait_for_room()
 
 void obtain()
 {
-	obtained = ::operator new(large);
+	obtained = nothrow ? ::operator new(large, std::nothrow) : ::operator new(large);
 }
 
 // A limit that leaves so much address space.
@@ -44,13 +45,14 @@ rlim_t limit_now()
 
 } // namespace
 
-int main()
+int main(int argc, char **)
 {
 	void *stack = mmap(nullptr, stack_bytes, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	rlimit before, tight;
 	void *meanwhile;
 
+	nothrow = argc > 1;
 	getrlimit(RLIMIT_AS, &before);
 	tight = before;
 	tight.rlim_cur = limit_now();
@@ -63,10 +65,10 @@ int main()
 	setrlimit(RLIMIT_AS, &tight);
 	swapcontext(&scheduler, &fiber);
 	setrlimit(RLIMIT_AS, &before);
-	meanwhile = ::operator new(24);
+	meanwhile = std::malloc(24);
 	swapcontext(&scheduler, &fiber);
 	say("%s", obtained ? "obtained" : "not obtained");
 	::operator delete(obtained);
-	::operator delete(meanwhile);
+	std::free(meanwhile);
 	return 0;
 }
