@@ -14,7 +14,6 @@
 #define BUDGET     50      /* one part of the process's time in so many goes into copies */
 #define ADVANCE_NS 2000000 /* of time that may be spent beforehand */
 #define LEFT_OVER  4       /* further copies of a site keep to that part of the budget */
-#define COST_MOST  100000  /* ns of a copy: beyond that the scheduler took them, not the copy */
 
 /* One site; sights are counted until its stack was copied, and then those on the slow path. */
 struct callsite {
@@ -210,7 +209,7 @@ static bool memory_short(void)
 static bool copy_stack(const uintptr_t *base, uint32_t height, uint32_t site, bool first)
 {
 	const uintptr_t *frame = base + 2;
-	uint64_t begun = session_now(member.session), cost;
+	uint64_t begun = session_now(member.session);
 	uint32_t bytes = height ? height : PAGE - (uint32_t)((uintptr_t)frame % PAGE);
 	struct note_stack note = {.site = site,
 				  .bytes = bytes < COPY_BYTES ? bytes : COPY_BYTES,
@@ -223,8 +222,7 @@ static bool copy_stack(const uintptr_t *base, uint32_t height, uint32_t site, bo
 	    walk_spent * BUDGET * (first ? 1 : LEFT_OVER) > begun - started + ADVANCE_NS)
 		return false;
 	notepad_write(NOTE_STACK, parts, 2);
-	cost = session_now(member.session) - begun;
-	walk_spent += cost < COST_MOST ? cost : COST_MOST;
+	walk_spent += session_now(member.session) - begun;
 	return true;
 }
 
