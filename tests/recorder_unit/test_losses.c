@@ -318,8 +318,32 @@ static void test_fork_behind_what_waits(void **state)
 	pen_close(forks);
 }
 
-/* A program that scribbles into the list of its lanes, or of a child that cannot be: hakrec goes on
- * with what it met before, and so does a fork. */
+/* However low the addresses are at which other blocks live, a failed call is none. */
+static void test_failed_calls_are_no_blocks(void **state)
+{
+	(void)state;
+	process_drain(process, UINT64_MAX);
+	birth(0x20, 8);
+	birth(0, 50);
+	birth(0, 50);
+	process_drain(process, UINT64_MAX);
+	assert_int_equal(process->ledger.counts.events, 3);
+	assert_int_equal(process->ledger.counts.live_bytes, 8);
+	process_end(process, NULL);
+}
+
+static void test_alignments(void **state)
+{
+	(void)state;
+	assert_int_equal(record_align(&(struct record){{record_align_bits(0), 0}}), 0);
+	for (unsigned bit = 0; bit < 64; bit++) {
+		uint64_t align = (uint64_t)1 << bit;
+		struct record record = {{record_align_bits(align), 0}};
+
+		assert_int_equal(record_align(&record), align);
+	}
+}
+
 /* What takes long is left alone, and the rest as well when it is time. */
 static void test_skimming(void **state)
 {
@@ -346,6 +370,8 @@ static void test_skimming(void **state)
 	process_end(process, NULL);
 }
 
+/* A program that scribbles into the list of its lanes, or of a child that cannot be: hakrec goes on
+ * with what it met before, and so does a fork. */
 static void test_lists_that_make_no_sense(void **state)
 {
 	uint32_t other = 0;
@@ -381,6 +407,8 @@ int main(void)
 		ON_PROCESS(test_thread_without_a_lane),
 		ON_PROCESS(test_fork_behind_what_waits),
 		ON_PROCESS(test_skimming),
+		ON_PROCESS(test_failed_calls_are_no_blocks),
+		cmocka_unit_test(test_alignments),
 		ON_PROCESS(test_lists_that_make_no_sense),
 	};
 

@@ -277,6 +277,21 @@ static void test_lane_handed_on(void **state)
 	assert_int_equal(host.session->long_made, 2);
 }
 
+/* A lane that would have a short chunk takes a long one rather than wait. */
+static void test_any_chunk_will_do(void **state)
+{
+	(void)state;
+	while (session_take_chunk(host.session, false) != SESSION_NONE)
+		;
+	alarm(PATIENCE_S);
+	for (uint64_t number = 0; number < CHUNK_RECORDS + 1; number++)
+		write_record(0, number, 1, 0);
+	alarm(0);
+	merge_look(&merge);
+	assert_int_equal(run(100), CHUNK_RECORDS + 1);
+	assert_int_equal(host.session->long_made, 1);
+}
+
 /* Links that run in a circle: none of the chunks is given back twice. */
 static void test_broken_lane_ends(void **state)
 {
@@ -314,6 +329,7 @@ int main(void)
 		ON_LANES(test_chain_over_lanes),
 		ON_LANES(test_stopped),
 		ON_LANES(test_lane_handed_on),
+		ON_LANES(test_any_chunk_will_do),
 		ON_LANES(test_broken_lane_is_left_alone),
 		ON_LANES(test_broken_lane_ends),
 	};
