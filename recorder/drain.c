@@ -437,7 +437,7 @@ static uint64_t skim(void *context)
 		if (p->ledger.error)
 			stop(d, p);
 	}
-	if (taken && !d->hard && session_now(d->session) >= end)
+	if (!d->hard && session_now(d->session) >= end)
 		return 0;
 	return d->hard || taken < SKIM_LEAST ? SKIM_FEW_NS : SKIM_NEXT_NS;
 }
