@@ -110,6 +110,7 @@ static void *run_drain(void *context)
 /* Starts the program and the drain, and waits until both are done. */
 static void record(struct drain *drain, struct launch *launch, const char *name)
 {
+	struct family *family = drain->family;
 	struct work work = {.drain = drain, .caller = pthread_self()};
 	pthread_t thread;
 	int error = pthread_create(&thread, NULL, run_drain, &work);
@@ -122,14 +123,14 @@ static void record(struct drain *drain, struct launch *launch, const char *name)
 	while (!launch->ended || !atomic_load(&work.done)) {
 		/* Told to end while only the program's children are left. */
 		if (launch_wait(launch))
-			atomic_store(&drain->session->closed, 1);
-		if (launch->ended && !atomic_load(&drain->first_ended)) {
-			drain->first_status = launch->status;
-			atomic_store(&drain->first_ended, true);
+			atomic_store(&family->session->closed, 1);
+		if (launch->ended && !atomic_load(&family->first_ended)) {
+			family->first_status = launch->status;
+			atomic_store(&family->first_ended, true);
 		}
 		if (launch->ended)
-			atomic_store(&drain->last_ended, launch->alone);
-		session_ring(drain->session);
+			atomic_store(&family->last_ended, launch->alone);
+		session_ring(family->session);
 	}
 	pthread_join(thread, NULL);
 }
@@ -140,7 +141,8 @@ int main(int argc, char **argv)
 	struct target target;
 	struct host host;
 	struct launch launch;
-	struct drain drain = {0};
+	struct family family = {0};
+	struct drain drain = {.family = &family};
 	struct recording recording = {0};
 	const char *library;
 	int error;
@@ -156,15 +158,15 @@ int main(int argc, char **argv)
 	error = launch_prepare(&launch, options.command, target.path, library, host.name);
 	if (error)
 		errx(1, "cannot make a process: %s", strerror(-error));
-	drain.session = host.session;
-	drain.first = launch.pid;
+	family.session = host.session;
+	family.first = launch.pid;
 	recording.max_bytes = options.max_bytes;
 	ticker_open(&recording.ticker, !options.quiet);
 	launch.ticker = &recording.ticker;
-	drain.add_facts = add_facts;
-	drain.recording = &recording;
-	drain.unwinder = unwinder_create();
-	if (!drain.unwinder)
+	family.add_facts = add_facts;
+	family.recording = &recording;
+	family.unwinder = unwinder_create();
+	if (!family.unwinder)
 		errx(1, "%s", strerror(ENOMEM));
 	if (recording_open(&recording, options.file, target.path, launch.pid))
 		errx(1, "%s", recording.message);
@@ -176,7 +178,7 @@ int main(int argc, char **argv)
 		report_lines(stderr, &recording);
 	if (report_failure(stderr, &recording))
 		return 1;
-	drain_fini(&drain);
+	family_fini(&family);
 	recording_fini(&recording);
 	host_close(&host);
 	launch_mirror(&launch);
