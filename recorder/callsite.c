@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #define FIRST_BITS 10
+#define LOST       2           /* of words, for each that a cache has, until it is made larger */
 #define WALK       16          /* at which sight a stack is copied first */
 #define COPIED     0x80000000u /* it was; sights are counted anew */
 #define COPY_BYTES 32768u      /* of a stack, at most */
@@ -26,7 +27,7 @@ struct callsite {
 struct table {
 	uint64_t mask; /* so many entries there are, less one */
 	uint64_t used;
-	struct callsite_cache *cache; /* as many words as there are entries */
+	struct callsite_cache *_Atomic cache; /* at most as many words as there are entries */
 	struct callsite entries[];
 };
 
@@ -62,20 +63,30 @@ static void *map(size_t bytes)
 	return memory == MAP_FAILED ? NULL : memory;
 }
 
-/* An empty table with its cache; NULL: no memory. */
-static struct table *table_make(uint64_t entries)
+/* An empty one; NULL: no memory. */
+static struct callsite_cache *cache_make(uint64_t words)
+{
+	struct callsite_cache *cache = map(sizeof(*cache) + words * sizeof(*cache->words));
+
+	if (cache)
+		cache->mask = words - 1;
+	return cache;
+}
+
+/* An empty table that goes on with a cache, NULL: with an empty one; NULL: no memory. */
+static struct table *table_make(uint64_t entries, struct callsite_cache *cache)
 {
 	size_t bytes = sizeof(struct table) + entries * sizeof(struct callsite);
 	struct table *table = map(bytes);
 
 	if (!table)
 		return NULL;
-	table->cache = map(sizeof(*table->cache) + entries * sizeof(*table->cache->words));
+	table->mask = entries - 1;
+	table->cache = cache ? cache : cache_make(1u << FIRST_BITS);
 	if (!table->cache) {
 		munmap(table, bytes);
 		return NULL;
 	}
-	table->mask = table->cache->mask = entries - 1;
 	return table;
 }
 
@@ -88,7 +99,7 @@ static void table_show(struct table *table)
 
 bool callsite_open(const struct session *s)
 {
-	struct table *table = table_make(1u << FIRST_BITS);
+	struct table *table = table_make(1u << FIRST_BITS, NULL);
 
 	if (!table)
 		return false;
@@ -125,7 +136,7 @@ static void enter(struct callsite *place, uint64_t print, uint32_t number, uint3
 /* A table twice as large. */
 static struct table *grow(struct table *old)
 {
-	struct table *table = table_make((old->mask + 1) * 2);
+	struct table *table = table_make((old->mask + 1) * 2, old->cache);
 
 	if (!table)
 		return NULL;
@@ -143,7 +154,7 @@ static struct table *grow(struct table *old)
 
 void callsite_forget(void)
 {
-	struct table *table = table_make(1u << FIRST_BITS);
+	struct table *table = table_make(1u << FIRST_BITS, NULL);
 
 	if (table)
 		table_show(table);
@@ -162,23 +173,61 @@ void callsite_inherit(uint32_t told)
 		table_show(atomic_load(&sites_table));
 }
 
+/* The cache loses words too often for lack of room. */
+static bool crowded(const struct table *table)
+{
+	const struct callsite_cache *cache =
+		atomic_load_explicit(&table->cache, memory_order_acquire);
+
+	return atomic_load_explicit(&cache->lost, memory_order_relaxed) > LOST * cache->mask &&
+	       cache->mask < table->mask;
+}
+
+/* A cache twice as large, empty at first. No larger than need be: each call touches a word, so they
+ * are to lie on few pages and cache lines. */
+static void widen(struct table *table)
+{
+	struct callsite_cache *cache;
+
+	if (!notepad_lock())
+		return;
+	if (table == atomic_load(&sites_table) && crowded(table)) {
+		cache = cache_make((table->cache->mask + 1) * 2);
+		atomic_store_explicit(&table->cache->lost, 0, memory_order_relaxed);
+		if (cache) {
+			atomic_store_explicit(&table->cache, cache, memory_order_release);
+			atomic_store_explicit(&callsite_words, cache->words, memory_order_release);
+		}
+	}
+	notepad_unlock();
+}
+
 /* Shows a site to the fast path. In the cache of its own table: numbers of one that was forgotten
  * must not come into the next. */
-static void remember(const struct table *table, uint64_t cue, uint32_t number)
+static void remember(struct table *table, uint64_t cue, uint32_t number)
 {
-	_Atomic uint64_t *place = callsite_place(table->cache->words, cue);
-	uint64_t before = atomic_load_explicit(place, memory_order_relaxed);
+	struct callsite_cache *cache;
+	_Atomic uint64_t *place, *second;
+	uint64_t before, lost;
 
+	if (crowded(table))
+		widen(table);
+	cache = atomic_load_explicit(&table->cache, memory_order_acquire);
+	place = callsite_place(cache->words, cue);
+	before = atomic_load_explicit(place, memory_order_relaxed);
 	if (before == (cue ^ number))
 		return;
-	atomic_store_explicit(callsite_place(table->cache->words, cue ^ 1), before,
-			      memory_order_relaxed);
+	second = callsite_place(cache->words, cue ^ 1);
+	lost = atomic_load_explicit(second, memory_order_relaxed);
+	atomic_store_explicit(second, before, memory_order_relaxed);
 	atomic_store_explicit(place, cue ^ number, memory_order_relaxed);
+	if (before && lost && lost != (cue ^ number))
+		atomic_fetch_add_explicit(&cache->lost, 1, memory_order_relaxed);
 }
 
 static bool full(const struct table *table)
 {
-	return table->used > table->mask / 4;
+	return table->used > table->mask / 2;
 }
 
 /* A new site; locked. Returns its number, 0 when there is no room. */

@@ -24,6 +24,7 @@ struct callsite_view {
  * and its place tells of the others. 0: an empty place.
  */
 struct callsite_cache {
+	_Atomic uint64_t lost;      /* words that others took the place of */
 	_Alignas(64) uint64_t mask; /* of a place: so many words there are, less one */
 	_Alignas(64) _Atomic uint64_t words[];
 };

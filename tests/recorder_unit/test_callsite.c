@@ -77,6 +77,15 @@ static int64_t known(unsigned site)
 	return callsite_known(&nowhere, base);
 }
 
+/* Words of the cache that is asked. */
+static uint64_t words(void)
+{
+	const struct callsite_cache *cache =
+		(const void *)((char *)callsite_words - offsetof(struct callsite_cache, words));
+
+	return cache->mask + 1;
+}
+
 static void test_each_has_its_number(void **state)
 {
 	static bool given[SITES + 1];
@@ -89,18 +98,35 @@ static void test_each_has_its_number(void **state)
 		assert_false(given[numbers[i]]);
 		given[numbers[i]] = true;
 	}
-	for (unsigned i = 0; i < SITES; i++) {
-		assert_int_equal(find(i), numbers[i]);
-		assert_int_equal(known(i), numbers[i]);
-	}
+	for (unsigned round = 0; round < 32; round++)
+		for (unsigned i = 0; i < SITES; i++) {
+			assert_int_equal(find(i), numbers[i]);
+			assert_int_equal(known(i), numbers[i]);
+		}
 	for (unsigned i = 0; i < SITES; i++) {
 		int64_t site = known(i);
 
 		assert_true(site < 0 || site == numbers[i]);
 		remembered += site > 0;
 	}
-	/* Of three that meet, two. */
+	/* As large as the table, which is at most half full; of three that meet, two. */
+	assert_int_equal(words(), 65536);
 	assert_in_range(remembered, SITES / 2, SITES * 2 / 3 + 1);
+}
+
+static void test_few_that_are_asked_for_have_a_small_cache(void **state)
+{
+	uint64_t before = words();
+
+	(void)state;
+	for (unsigned i = 0; i < SITES; i++)
+		find(i);
+	for (unsigned round = 0; round < 100; round++)
+		for (unsigned i = 0; i < SITES; i += SITES / 64)
+			if (known(i) < 0)
+				find(i);
+	assert_int_equal(words(), before);
+	assert_int_equal(before, 1024);
 }
 
 static void test_two_of_a_set_are_known(void **state)
@@ -223,6 +249,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_each_has_its_number, open_addresses,
 						close_sites),
+		cmocka_unit_test_setup_teardown(test_few_that_are_asked_for_have_a_small_cache,
+						open_addresses, close_sites),
 		cmocka_unit_test_setup_teardown(test_two_of_a_set_are_known, open_addresses,
 						close_sites),
 		cmocka_unit_test_setup_teardown(test_forgotten_ones_are_new, open_addresses,
