@@ -73,9 +73,11 @@ uint64_t bias_heed(const struct session_lane *lane, uint64_t *rank)
 		else
 			heeded = word ? word & ~BIAS_HELD : held_by(number, word);
 	} while (!atomic_compare_exchange_weak(&bias_word, &word, heeded));
-	/* Not to be taken back at once. */
-	if (word != heeded && lane_of(word) != number)
+	if (word & BIAS_HELD && lane_of(word) != number) {
+		atomic_store(&session_lane(member.session, lane_of(word))->alone, 0);
+		/* Not to be taken back at once. */
 		atomic_store(&member.process->lone, 0);
+	}
 	/* Sequentially consistent, as is the exchange: pairs with pen_jump(). */
 	atomic_thread_fence(memory_order_seq_cst);
 	*rank = heeded & BIAS_HELD ? above_all(*rank) : rank_raise(*rank, rank_of(lane_of(heeded)));

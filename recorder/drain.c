@@ -152,7 +152,7 @@ static bool set_alarms(struct drain *d)
 		struct merge *m = &f->processes[i]->merge;
 
 		for (size_t j = 0; j < m->count; j++)
-			atomic_store(&m->lanes[j]->lane->limit, 0);
+			session_poke(m->lanes[j]->lane);
 	}
 	for (size_t i = 0; i < f->count; i++) {
 		struct merge *m = &f->processes[i]->merge;

@@ -75,8 +75,8 @@ COLD static void *birth_slowly(struct pen *p, void *ptr, unsigned kind, size_t s
 }
 
 /* All that fits into one record, of a known site; a large block takes more than a record. */
-INLINE bool birth_try(struct pen *p, void *ptr, unsigned kind, size_t size, size_t align,
-		      const uintptr_t *base)
+INLINE bool birth_put(struct pen *p, uint64_t count, void *ptr, unsigned kind, size_t size,
+		      size_t align, const uintptr_t *base)
 {
 	int64_t site = callsite_known(&p->view, base);
 	uint64_t head = record_head(kind, (uintptr_t)ptr) | record_align_bits(align);
@@ -84,14 +84,17 @@ INLINE bool birth_try(struct pen *p, void *ptr, unsigned kind, size_t size, size
 	if (__builtin_expect(site < 0, 0) || __builtin_expect(size >= TRACE_LARGE_BYTES, 0) ||
 	    __builtin_expect(align & (align - 1), 0))
 		return false;
-	return pen_try(p, head, size | (uint64_t)site << RECORD_SIZE_BITS);
+	pen_put(p, count, head, size | (uint64_t)site << RECORD_SIZE_BITS);
+	return true;
 }
 
 NOINLINE static void *birth_among_threads(struct pen *p, void *ptr, unsigned kind, size_t size,
 					  size_t align)
 {
-	if (pen_ready(p) || !pen_pass(p, (uintptr_t)ptr) ||
-	    !birth_try(p, ptr, kind, size, align, p->base))
+	uint64_t count;
+
+	if (pen_ready(p) || !pen_pass(p, (uintptr_t)ptr, &count) ||
+	    !birth_put(p, count, ptr, kind, size, align, p->base))
 		return birth_slowly(p, ptr, kind, size, align);
 	leave(p);
 	return ptr;
@@ -101,9 +104,11 @@ NOINLINE static void *birth_among_threads(struct pen *p, void *ptr, unsigned kin
 INLINE void *record_birth(struct pen *p, void *ptr, unsigned kind, size_t size, size_t align,
 			  const uintptr_t *base)
 {
-	if (__builtin_expect(!pen_alone(p), 0))
+	uint64_t count;
+
+	if (__builtin_expect(!pen_alone(p, &count), 0))
 		return birth_among_threads(p, ptr, kind, size, align);
-	if (!birth_try(p, ptr, kind, size, align, base))
+	if (!birth_put(p, count, ptr, kind, size, align, base))
 		return birth_slowly(p, ptr, kind, size, align);
 	leave(p);
 	return ptr;
@@ -121,12 +126,15 @@ INLINE void expect_throw(struct pen *p, unsigned kind, size_t size, size_t align
 
 /* ---- memory given back ---- */
 
-INLINE bool death_try(struct pen *p, void *ptr, unsigned kind, const uintptr_t *base)
+INLINE bool death_put(struct pen *p, uint64_t count, void *ptr, unsigned kind,
+		      const uintptr_t *base)
 {
 	int64_t site = callsite_known(&p->view, base);
 
-	return __builtin_expect(site >= 0, 1) &&
-	       pen_try(p, record_head(kind, (uintptr_t)ptr), (uint64_t)site << RECORD_SIZE_BITS);
+	if (__builtin_expect(site < 0, 0))
+		return false;
+	pen_put(p, count, record_head(kind, (uintptr_t)ptr), (uint64_t)site << RECORD_SIZE_BITS);
+	return true;
 }
 
 /* A large block may be given back. Returns its size, 0: it is none. */
@@ -152,30 +160,35 @@ COLD static void death_slowly(struct pen *p, void *ptr, unsigned kind)
 
 INLINE void record_death(struct pen *p, void *ptr, unsigned kind)
 {
+	uint64_t count;
+
 	if (__builtin_expect(residency_maybe(ptr), 0))
 		tell_pages(p, ptr);
-	if ((!pen_alone(p) && __builtin_expect(!pen_pass(p, (uintptr_t)ptr), 0)) ||
-	    !death_try(p, ptr, kind, p->base))
+	if ((!pen_alone(p, &count) && __builtin_expect(!pen_pass(p, (uintptr_t)ptr, &count), 0)) ||
+	    !death_put(p, count, ptr, kind, p->base))
 		death_slowly(p, ptr, kind);
 }
 
-/* A small block, given back while none but this thread writes, in one record. */
+/* A small block, not NULL, given back while none but this thread writes, in one record. */
 INLINE bool record_death_try(struct pen *p, void *ptr, unsigned kind, const uintptr_t *base)
 {
-	return __builtin_expect(!residency_maybe(ptr), 1) && __builtin_expect(pen_alone(p), 1) &&
-	       death_try(p, ptr, kind, base);
+	uint64_t count;
+
+	return __builtin_expect(!residency_maybe(ptr), 1) &&
+	       __builtin_expect(pen_alone(p, &count), 1) && death_put(p, count, ptr, kind, base);
 }
 
 /* The first half of a realloc. Returns the size of a large block that it may give back, else 0. */
 INLINE size_t record_old(struct pen *p, void *ptr)
 {
 	size_t large = 0;
+	uint64_t count;
 
 	if (__builtin_expect(residency_maybe(ptr), 0))
 		large = tell_pages(p, ptr);
-	if (__builtin_expect((!pen_alone(p) && !pen_pass(p, (uintptr_t)ptr)) ||
-				     !pen_try(p, record_head(RECORD_OLD, (uintptr_t)ptr), 0),
-			     0))
+	if (__builtin_expect(pen_alone(p, &count) || pen_pass(p, (uintptr_t)ptr, &count), 1))
+		pen_put(p, count, record_head(RECORD_OLD, (uintptr_t)ptr), 0);
+	else
 		pen_write_old(p, ptr);
 	return large;
 }
@@ -266,7 +279,8 @@ INLINE size_t product(size_t count, size_t size)
 /* What the fast path cannot do is done apart, so that it has little to keep over calls. */
 NOINLINE static void give_back(struct pen *p, void *ptr, unsigned kind, void (*real_free)(void *))
 {
-	record_death(p, ptr, kind);
+	if (ptr)
+		record_death(p, ptr, kind);
 	real_free(ptr);
 	leave(p);
 }
@@ -287,7 +301,7 @@ NOINLINE static void give_back_first(void *ptr, unsigned kind, void (*real_free)
 	{                                                                                          \
 		struct pen *p = guest_pen;                                                         \
                                                                                                    \
-		if (__builtin_expect(!ptr, 0) || __builtin_expect(!pen_ready(p), 0))               \
+		if (__builtin_expect(!pen_ready(p), 0))                                            \
 			return give_back_first(ptr, number, real.symbol, BASE);                    \
 		begin(p, BASE);                                                                    \
 		if (!record_death_try(p, ptr, number, BASE))                                       \

@@ -163,10 +163,10 @@ void pen_interrupt(struct pen *p)
 {
 	clock_raise(rank_clock(pen_rank(p)));
 	p->interrupted = true;
-	atomic_store_explicit(&p->track.lane->limit, 0, memory_order_relaxed);
+	session_poke(p->track.lane);
 	/* Else a pen that was used before went on with the clock it had then. */
 	if (p->above)
-		atomic_store_explicit(&p->above->track.lane->limit, 0, memory_order_relaxed);
+		session_poke(p->above->track.lane);
 }
 
 /* Lifts the tick above what the pens above p have written. */
@@ -203,7 +203,7 @@ void pen_drop(struct pen *p)
 	if (!p->lost)
 		session_ring(member.session);
 	count_lost(p, 1);
-	atomic_store_explicit(&p->track.lane->limit, 0, memory_order_relaxed);
+	session_poke(p->track.lane);
 }
 
 /* More room, and first of all what was lost for lack of it. */
@@ -292,12 +292,32 @@ static struct record *place_ranked(struct pen *p, struct record *place, uint64_t
 	return place;
 }
 
+/*
+ * Lets the fast path write while the lane has the bias. Sequentially consistent, both ways: who
+ * ends the bias changes its word and then lowers alone, session_poke() lowers limit and then alone.
+ * So what is lowered before the store is seen behind it, and what is lowered afterwards stays.
+ */
+static void go_alone(struct pen *p)
+{
+	struct session_lane *lane = p->track.lane;
+	uint64_t limit = atomic_load(&lane->limit);
+
+	if (p->biased != bias_now())
+		return;
+	atomic_store(&lane->alone, limit);
+	if (p->biased != atomic_load(&bias_word) || limit != atomic_load(&lane->limit))
+		atomic_store(&lane->alone, 0);
+}
+
 bool pen_write(struct pen *p, uint64_t addr, uint64_t word0, uint64_t word1)
 {
 	struct record *place;
+	uint64_t count;
 
-	if (pen_alone(p) && !clock_state.exact && pen_try(p, word0, word1))
+	if (pen_alone(p, &count)) {
+		pen_put(p, count, word0, word1);
 		return true;
+	}
 	place = pen_place(p);
 	if (!place)
 		return false;
@@ -308,6 +328,7 @@ bool pen_write(struct pen *p, uint64_t addr, uint64_t word0, uint64_t word1)
 	place->word[0] = word0;
 	place->word[1] = word1;
 	track_publish(&p->track);
+	go_alone(p);
 	return true;
 }
 
@@ -333,9 +354,8 @@ void pen_tell_between(struct pen *p, enum record_kind kind, uint64_t number)
 		clock_raise(rank_clock(atomic_load(&session_lane(s, i)->rank)));
 	pen_tell(p, kind, number, 0);
 	clock_raise(rank_clock(pen_rank(p)));
-	/* Sequentially consistent: after the tick; pairs with track_refill(). */
 	for (uint32_t i = newest, n = 0; i < most && n < most; i = session_lane(s, i)->older, n++)
-		atomic_store(&session_lane(s, i)->limit, 0);
+		session_poke(session_lane(s, i));
 }
 
 /* A record that only says something of the next call; false: it was dropped. It must not take the
@@ -353,7 +373,7 @@ static bool write_prefix(struct pen *p, uint64_t word0, uint64_t word1)
 	place->word[0] = word0;
 	place->word[1] = word1;
 	track_publish(&p->track);
-	atomic_store_explicit(&p->track.lane->limit, 0, memory_order_relaxed);
+	session_poke(p->track.lane);
 	return true;
 }
 

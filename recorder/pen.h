@@ -26,11 +26,11 @@ struct pen {
 	/* What each call takes, in one cache line with the track's first words. */
 	_Alignas(64) const uintptr_t *base; /* of the hook in progress: its frame pointer;
 					     * PEN_READY: of none */
-	uint64_t size;   /* of the call in progress, when it is of a hook by HOOK_BY() */
-	uint64_t biased; /* the bias's word under which this lane's records pass by no slot; */
+	uint64_t size; /* of the call in progress, when it is of a hook by HOOK_BY() */
 	struct callsite_view view;
 	struct track track; /* track.lane NULL: wiped, or not in use */
-	uint64_t heeded;    /* as biased, of records that pass; else the lane has not heeded it */
+	uint64_t biased;    /* the bias's word under which this lane's records pass by no slot; */
+	uint64_t heeded;    /* ... under which they pass; else the lane has not heeded it */
 	uint64_t tid;
 	uint32_t thread;  /* number of the thread in its process */
 	uint64_t lost;    /* calls dropped since the last record */
@@ -125,40 +125,43 @@ void pen_write_pages(struct pen *p, const void *ptr, uint64_t pages);
 /* Writes the record of a call that obtained memory at ptr, or failed: NULL. */
 void pen_write_birth(struct pen *p, const void *ptr, const struct pen_birth *birth);
 
-/* Writes a record with the lane's rank, unless something comes up. False: it did. */
-static inline bool pen_try(struct pen *p, uint64_t word0, uint64_t word1)
+/* Whether the next record, whose number is set, is below a limit. */
+static inline bool pen_below(const struct pen *p, const _Atomic uint64_t *limit, uint64_t *count)
 {
-	struct session_lane *lane = p->track.lane;
-	uint64_t count = atomic_load_explicit(&lane->count, memory_order_relaxed);
-	struct record *place = p->track.chunk + count % LONG_RECORDS;
-
-	if (__builtin_expect(count >= atomic_load_explicit(&lane->limit, memory_order_relaxed), 0))
-		return false;
-	place->word[0] = word0;
-	place->word[1] = word1;
-	/* hakrec's processor had this memory last: ask for it before the stores wait for it. */
-	__builtin_prefetch(place + PEN_AHEAD, 1);
-	/* Release: pairs with hakrec's acquire; what it sees counted it sees written, and what was
-	 * published before by whoever handed us the block it sees too. */
-	atomic_store_explicit(&lane->count, count + 1, memory_order_release);
-	return true;
+	*count = atomic_load_explicit(&p->track.lane->count, memory_order_relaxed);
+	return *count < atomic_load_explicit(limit, memory_order_relaxed);
 }
 
-/* This lane has the bias. */
-static inline bool pen_alone(const struct pen *p)
+/* This lane has the bias, and nothing has come up: the next record may be put. */
+static inline bool pen_alone(const struct pen *p, uint64_t *count)
 {
-	return p->biased == bias_now();
+	return pen_below(p, &p->track.lane->alone, count);
 }
 
-/* Passes the next record's rank to the slot of addr. False: another rank has to be taken. */
-static inline bool pen_pass(const struct pen *p, uint64_t addr)
+/* Passes the next record's rank to the slot of addr, so that it may be put. False: it needs another
+ * rank, or something has come up. */
+static inline bool pen_pass(const struct pen *p, uint64_t addr, uint64_t *count)
 {
 	uint64_t rank = pen_rank(p);
 
 	if (__builtin_expect(p->heeded != bias_now(), 0))
 		return false;
 	/* A rank that was passed on and then not used does no harm. */
-	return clock_pass(addr, rank) == rank;
+	return clock_pass(addr, rank) == rank && pen_below(p, &p->track.lane->limit, count);
+}
+
+/* Writes the next record, of that number, with the lane's rank. */
+static inline void pen_put(struct pen *p, uint64_t count, uint64_t word0, uint64_t word1)
+{
+	struct record *place = p->track.chunk + count % LONG_RECORDS;
+
+	place->word[0] = word0;
+	place->word[1] = word1;
+	/* hakrec's processor had this memory last: ask for it before the stores wait for it. */
+	__builtin_prefetch(place + PEN_AHEAD, 1);
+	/* Release: pairs with hakrec's acquire; what it sees counted it sees written, and what was
+	 * published before by whoever handed us the block it sees too. */
+	atomic_store_explicit(&p->track.lane->count, count + 1, memory_order_release);
 }
 
 #endif

@@ -403,8 +403,8 @@ void process_look(struct process *p)
 		last = in;
 		writing++;
 		/* Those that wrote since the last time go onto their slow path, where they see the
-		 * tick. Sequentially consistent: after the tick; pairs with track_refill(). */
-		atomic_store(&in->lane->limit, 0);
+		 * tick. */
+		session_poke(in->lane);
 	}
 	tell_lone(p, writing, last ? session_lane_number(p->session, last->lane) : SESSION_NONE);
 }

@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #define SESSION_MAGIC   0x316365726b6168ull
-#define SESSION_VERSION 7
+#define SESSION_VERSION 8
 #define SESSION_ENV     "HAKREC_SESSION" /* in the environment: number of the memory's segment */
 #define SESSION_NONE    UINT32_MAX
 #define CHUNK_RECORDS   256u  /* in a short chunk */
@@ -69,14 +69,15 @@ struct session_process {
 };
 
 struct session_lane {
-	/* Written by the producer; hakrec may lower limit to 0. */
+	/* Written by the producer; session_poke() lowers the limits to 0. */
 	_Alignas(128) _Atomic uint64_t count; /* records published */
-	_Atomic uint64_t limit;               /* the producer takes its slow path from this count */
-	uint64_t end;                         /* count at which the last chunk is full */
-	_Atomic uint64_t rank;                /* of the records written now */
-	uint32_t chunk;                       /* that record count goes to */
-	_Atomic uint32_t first;               /* first chunk ever, SESSION_NONE: none yet */
-	_Atomic uint64_t dropped;             /* calls that its producers could not record, ever */
+	_Atomic uint64_t alone;   /* as limit, while the lane has the bias (bias.h); else 0 */
+	_Atomic uint64_t limit;   /* the producer takes its slow path from this count */
+	uint64_t end;             /* count at which the last chunk is full */
+	_Atomic uint64_t rank;    /* of the records written now */
+	uint32_t chunk;           /* that record count goes to */
+	_Atomic uint32_t first;   /* first chunk ever, SESSION_NONE: none yet */
+	_Atomic uint64_t dropped; /* calls that its producers could not record, ever */
 	uint32_t process;
 	uint32_t older; /* lane of the same process made before, SESSION_NONE: none */
 	uint32_t next;  /* on the stack of free or spare lanes */
@@ -182,6 +183,14 @@ static inline uint64_t session_chunk_end(const struct session *s, uint32_t chunk
 	uint64_t records = session_is_long(s, chunk) ? LONG_RECORDS : CHUNK_RECORDS;
 
 	return at - at % records + records;
+}
+
+/* Sends the lane's producer onto its slow path. In this order: pairs with pen.c, which sets alone
+ * to what limit is. Sequentially consistent: after a tick; pairs with track_refill(). */
+static inline void session_poke(struct session_lane *lane)
+{
+	atomic_store(&lane->limit, 0);
+	atomic_store(&lane->alone, 0);
 }
 
 /* Clock now: nanoseconds since the session began. */

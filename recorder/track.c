@@ -157,6 +157,7 @@ bool track_open(struct track *t)
 
 	if (number != SESSION_NONE) {
 		lane = session_lane(s, number);
+		atomic_store(&lane->alone, 0);
 		t->lane = lane;
 		t->chunk = lane->chunk == SESSION_NONE
 				   ? NULL
@@ -168,7 +169,7 @@ bool track_open(struct track *t)
 		return false;
 	lane = session_lane(s, number);
 	atomic_store(&lane->count, 0);
-	atomic_store(&lane->limit, 0);
+	session_poke(lane);
 	atomic_store(&lane->first, SESSION_NONE);
 	atomic_store(&lane->dropped, 0);
 	atomic_store(&lane->rank, number);

@@ -89,7 +89,7 @@ static void offer_bias(struct session *s)
 	for (uint32_t i = 0; i < processes && lanes; i++)
 		atomic_store(&session_process(s, i)->lone, next++ % lanes + 1);
 	for (uint32_t i = 0; i < lanes; i++)
-		atomic_store(&session_lane(s, i)->limit, 0);
+		session_poke(session_lane(s, i));
 }
 
 static bool slow;

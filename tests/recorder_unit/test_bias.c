@@ -138,6 +138,52 @@ static void test_lane_that_was_cut_off(void **state)
 	assert_int_equal(rank, 5);
 }
 
+/* ---- pens ---- */
+
+static bool is_alone(const struct pen *p)
+{
+	uint64_t count;
+
+	return pen_alone(p, &count);
+}
+
+/* Records until there is room for some more at once. */
+static void write(struct pen *p)
+{
+	struct session_lane *lane = p->track.lane;
+
+	do
+		assert_true(pen_write(p, 64, record_head(TRACE_MALLOC, 64), 8));
+	while (lane->count >= lane->limit);
+}
+
+static void test_fast_path_while_it_lasts(void **state)
+{
+	uint32_t numbers[2] = {0};
+	struct pen *one = pen_open(numbers, 1, 0), *other;
+
+	(void)state;
+	write(one);
+	assert_true(is_alone(one));
+	session_poke(one->track.lane);
+	assert_false(is_alone(one));
+	write(one);
+	assert_true(is_alone(one));
+	other = pen_open(numbers + 1, 2, 0);
+	assert_false(is_alone(one));
+	write(one);
+	write(other);
+	assert_false(is_alone(one));
+	assert_false(is_alone(other));
+	member.process->lone = session_lane_number(host.session, other->track.lane) + 1;
+	session_poke(other->track.lane);
+	write(other);
+	assert_true(is_alone(other));
+	assert_false(is_alone(one));
+	pen_close(one);
+	pen_close(other);
+}
+
 /* ---- many threads ---- */
 
 static struct {
@@ -150,11 +196,13 @@ static _Atomic uint64_t alone;
 /* As a hook does. */
 static void record(struct pen *p, uint64_t addr)
 {
-	uint64_t head = record_head(TRACE_MALLOC, addr);
+	uint64_t head = record_head(TRACE_MALLOC, addr), count;
 
-	if (pen_alone(p))
+	if (pen_alone(p, &count))
 		alone++;
-	if ((!pen_alone(p) && !pen_pass(p, addr)) || !pen_try(p, head, 8))
+	if (pen_alone(p, &count) || pen_pass(p, addr, &count))
+		pen_put(p, count, head, 8);
+	else
 		assert_true(pen_write(p, addr, head, 8));
 }
 
@@ -196,7 +244,7 @@ static void test_ranks_of_a_block_never_fall(void **state)
 		atomic_store(&member.process->lone, unit_random(&random) % lanes + 1);
 		/* As hakrec sends lanes onto the slow path. */
 		for (uint32_t i = 0; i < lanes; i++)
-			atomic_store(&session_lane(host.session, i)->limit, 0);
+			session_poke(session_lane(host.session, i));
 		sched_yield();
 	} while (running);
 	for (int i = 0; i < THREADS; i++)
@@ -214,6 +262,7 @@ int main(void)
 		IN_PROCESS(test_another_ends_it),
 		IN_PROCESS(test_is_claimed_when_offered),
 		IN_PROCESS(test_lane_that_was_cut_off),
+		IN_PROCESS(test_fast_path_while_it_lasts),
 		IN_PROCESS(test_ranks_of_a_block_never_fall),
 	};
 
