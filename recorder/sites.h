@@ -5,7 +5,7 @@
 #include "traces/trace.h"
 
 #define SITES_UNDEFINED (TRACE_NO_SITE - 1)
-#define SITES_UNCODED   UINT64_MAX
+#define SITES_UNCODED   UINT64_C(0)
 #define SITES_STACKS    8 /* kept of one site; of others it is known that they were met */
 
 struct site {
@@ -28,8 +28,9 @@ struct site_stack {
 
 struct sites {
 	struct site *all;
-	uint64_t *codes; /* what stands for them in a row (encoder.h), SITES_UNCODED: not defined */
-	size_t count;    /* sites below this one are there; of the first one nothing is known */
+	uint64_t *
+		codes; /* what stands for them in a row (encoder.h), SITES_UNCODED: nothing (yet) */
+	size_t count;  /* sites below this one are there; of the first one nothing is known */
 	size_t room;
 	struct site_stack *stacks;
 	size_t n_stacks, stacks_room;

@@ -23,6 +23,8 @@ static void encoder_begin(struct encoder *e)
 		struct encoder_operation *op = &e->table[i];
 
 		e->numbers[encoder_key(op->kind, op->flags, op->fields)] = 0;
+		if (op->kind < TRACE_MARKS)
+			e->plains[0][op->kind] = e->plains[1][op->kind] = 0;
 	}
 	e->first_row += e->rows;
 	e->first_object = e->objects;
@@ -65,6 +67,19 @@ void encoder_fini(struct encoder *e)
 	*e = (struct encoder){0};
 }
 
+/* Births and deaths without alignment or address. */
+static void note_plain(struct encoder *e, const struct encoder_operation *op, unsigned number)
+{
+	enum trace_class class = trace_class(op->kind);
+	unsigned fields = op->fields & ~FIELD_SITE;
+	bool birth = class == TRACE_CLASS_ALLOC && fields == (FIELD_OBJECT | FIELD_SIZE);
+	bool death = class == TRACE_CLASS_FREE && fields == FIELD_OLD;
+
+	if (!op->flags && (birth || death))
+		e->plains[!!(op->fields & FIELD_SITE)][op->kind] =
+			(uint16_t)(number | (birth ? ENCODER_BIRTH : ENCODER_DEATH));
+}
+
 int encoder_operation(struct encoder *e, unsigned kind, unsigned flags, unsigned fields,
 		      const char **why)
 {
@@ -82,6 +97,7 @@ int encoder_operation(struct encoder *e, unsigned kind, unsigned flags, unsigned
 			.flags = (uint8_t)flags,
 			.fields = (uint8_t)fields,
 		};
+		note_plain(e, &e->table[e->operations], e->operations);
 		*number = (uint16_t)++e->operations;
 	}
 	return *number - 1;

@@ -32,6 +32,8 @@ struct encoder {
 	uint8_t *start[COLUMNS]; /* of each column */
 	uint8_t *at[COLUMNS];    /* where it goes on */
 	uint16_t *numbers;       /* by encoder_key(): number of an operation + 1 */
+	uint16_t plains[2]
+		       [TRACE_MARKS]; /* operations of plain rows, without site and with; by kind */
 	struct encoder_operation table[BLOCK_OPS_MAX];
 };
 
@@ -131,6 +133,10 @@ static inline void encoder_row(struct encoder *e, const struct trace_event *even
 	e->start[COLUMN_OP][row] = (uint8_t)operation;
 }
 
+/* In encoder.plains, above the number of an operation: it is a birth, or a death. */
+#define ENCODER_BIRTH 0x4000u
+#define ENCODER_DEATH 0x8000u
+
 /*
  * Rows of one thread and time that are births and deaths without alignment or address, appended by
  * a loop that holds this in registers: encoder_begin_plain(), any number of them as far as there is
@@ -153,11 +159,11 @@ static inline uint64_t encoder_site_code(uint32_t site)
 	return varint_code((uint32_t)(site + 1));
 }
 
-/* operation: its number plus one; site: its code. */
+/* Each leaves op where it is. operation: of encoder.plains; site: its code. */
 static inline void encoder_plain_birth(struct encoder_plain *p, unsigned operation, uint64_t site,
 				       uint64_t size)
 {
-	*p->op++ = (uint8_t)(operation - 1);
+	*p->op = (uint8_t)operation;
 	p->site = varint_put_code(p->site, site);
 	p->size = varint_put_positive(p->size, size);
 	p->objects++;
@@ -166,7 +172,7 @@ static inline void encoder_plain_birth(struct encoder_plain *p, unsigned operati
 static inline void encoder_plain_death(struct encoder_plain *p, unsigned operation, uint64_t site,
 				       uint64_t object)
 {
-	*p->op++ = (uint8_t)(operation - 1);
+	*p->op = (uint8_t)operation;
 	p->site = varint_put_code(p->site, site);
 	p->age = varint_put_positive(p->age, p->objects - object);
 }
