@@ -46,7 +46,9 @@ static int claim(int fd)
 		return 0;
 	if (flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK)
 		return -EBUSY;
-	return ftruncate(fd, 0) ? -errno : 0;
+	/* An empty file is left as it is: one that was cut, be it at 0, is written to the disk when
+	 * it is closed, by ext4 for one, and whoever closes it waits. */
+	return fstat(fd, &st) || (st.st_size && ftruncate(fd, 0)) ? -errno : 0;
 }
 
 int framefile_open(struct framefile *f, const char *path)
