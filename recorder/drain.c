@@ -67,6 +67,11 @@ static void look(struct drain *d)
 	d->published = published;
 }
 
+static uint64_t batch(const struct drain *d)
+{
+	return (uint64_t)d->family->session->chunks_wanted * CHUNK_RECORDS / BATCHES;
+}
+
 /*
  * Whether more waits than should. Taken in large batches it costs less: hakrec then finds its
  * tables in the caches, where the program's data was, mostly because the records before have put
@@ -74,12 +79,11 @@ static void look(struct drain *d)
  */
 static bool behind(const struct drain *d)
 {
-	uint64_t batch = (uint64_t)d->family->session->chunks_wanted * CHUNK_RECORDS / BATCHES;
 	uint64_t age = d->tick - d->drained;
 
 	if (d->idler.wanted)
-		return d->waiting >= PATIENCE_BATCHES * batch || age >= PATIENCE_NS;
-	return d->waiting >= batch || age >= LATEST_NS;
+		return d->waiting >= PATIENCE_BATCHES * batch(d) || age >= PATIENCE_NS;
+	return d->waiting >= batch(d) || age >= LATEST_NS;
 }
 
 /* Takes what was published before a tick. */
@@ -95,6 +99,7 @@ static void take(struct drain *d, uint64_t tick)
 		if (!p->begun)
 			continue;
 		process_drain(p, rank_last(tick));
+		d->taken += p->merge.dealt;
 		session_feed(f->session);
 		if (p->ledger.error)
 			stop(d, p);
@@ -135,6 +140,7 @@ static void run_round(struct drain *d)
 	uint64_t tick = d->tick;
 
 	raise_tick(d);
+	d->taken = 0;
 	if (d->tick > CLOCK_DAYS * DAY_NS)
 		family_stop(d->family, "104 days");
 	family_meet(d->family);
@@ -217,6 +223,10 @@ void drain_run(struct drain *d)
 		if (family_over(f))
 			break;
 		show(d);
+		/* So much has come meanwhile that resting would only let more pages fill with it.
+		 */
+		if (d->taken >= PATIENCE_BATCHES * batch(d))
+			continue;
 		idler_resume(&d->idler, can_skim(d));
 		rest(d, bell);
 		idler_pause(&d->idler);

@@ -15,6 +15,7 @@ struct drain {
 	uint64_t checked;   /* ... when processes were last looked after */
 	uint64_t published; /* records, of all processes, when they were last looked at */
 	uint64_t waiting;   /* those of them not dealt with */
+	uint64_t taken;     /* in this round */
 	bool wanted;        /* something waits for that: a thread, a child, a process */
 	unsigned idle;      /* looks since that saw no more */
 	size_t lanes;       /* of all processes */

@@ -38,22 +38,25 @@ static inline bool death(unsigned operation, uint64_t size, uint64_t *word, uint
 }
 
 /*
- * Looks up the words of the blocks of so many records from number i on and asks for them, and for
- * the records that come later. Of records that are about no block they mean nothing.
+ * Looks up the words of the blocks of at most so many records from number i on and asks for them,
+ * and for the records that come later. Returns of how many: a record with an alignment, or of
+ * another kind than a call's, is none of them, nor is any behind.
  */
-static inline void look_up(const struct streak *streak, uint64_t i, uint64_t count,
-			   const struct objects *objects, uint64_t **words)
+static inline uint64_t look_up(const struct streak *streak, uint64_t i, uint64_t most,
+			       const struct objects *objects, uint64_t **words)
 {
 	const struct record *records = streak->records + i;
-	uint64_t far =
-		streak->seen - i < INLET_AHEAD + count ? streak->seen - i : INLET_AHEAD + count;
+	uint64_t count = 0, far;
 
-	for (uint64_t j = 0; j < count; j++) {
-		words[j] = objects->words + objects_index(objects, record_addr(records + j));
-		__builtin_prefetch(words[j], 1);
+	for (; count < most && records[count].word[0] >> RECORD_ADDR_BITS < TRACE_MARKS; count++) {
+		words[count] =
+			objects->words + objects_index(objects, record_addr(records + count));
+		__builtin_prefetch(words[count], 1);
 	}
+	far = streak->seen - i < INLET_AHEAD + count ? streak->seen - i : INLET_AHEAD + count;
 	for (uint64_t j = INLET_AHEAD; j < far; j += 64 / sizeof(*records))
 		__builtin_prefetch(records + j);
+	return count;
 }
 
 /* What dealing with plain records needs to know. */
@@ -68,13 +71,12 @@ struct given {
 static inline bool take(const struct record *r, uint64_t *word, const struct given *given,
 			struct encoder_plain *plain, struct level *level)
 {
-	/* With an alignment above, which is not plain. */
-	uint64_t kind = r->word[0] >> RECORD_ADDR_BITS, site;
-	unsigned operation;
+	/* Of a program that scribbles, the record may be another by now. */
+	unsigned operation = given->plains[(r->word[0] >> RECORD_ADDR_BITS) % TRACE_MARKS];
+	uint64_t site;
 
-	if (__builtin_expect(kind >= TRACE_MARKS || record_site(r) >= given->site_count, 0))
+	if (__builtin_expect(record_site(r) >= given->site_count, 0))
 		return false;
-	operation = given->plains[kind];
 	site = given->sites[record_site(r)];
 	if (__builtin_expect(site < given->least || !operation, 0))
 		return false;
@@ -115,7 +117,7 @@ uint64_t streak_take(const struct streak *streak, struct ledger *l, const struct
 	struct level level = {l->counts.peak_live_bytes,
 			      l->counts.peak_live_bytes - l->counts.live_bytes};
 	struct encoder_plain plain = encoder_begin_plain(e);
-	uint64_t i = 0, most, taken;
+	uint64_t i = 0, most, seen, taken;
 
 	if (l->error || l->next_object >> (OBJECTS_NUMBER_BITS - 1))
 		return 0;
@@ -123,8 +125,8 @@ uint64_t streak_take(const struct streak *streak, struct ledger *l, const struct
 		uint64_t *words[BATCH];
 
 		most = count - i < BATCH ? count - i : BATCH;
-		look_up(streak, i, most, &objects, words);
-		taken = take_batch(streak->records + i, words, most, &given, &plain, &level);
+		seen = look_up(streak, i, most, &objects, words);
+		taken = take_batch(streak->records + i, words, seen, &given, &plain, &level);
 		i += taken;
 	} while (taken == most && i < count);
 	if (!i)
