@@ -169,13 +169,14 @@ INLINE void record_death(struct pen *p, void *ptr, unsigned kind)
 		death_slowly(p, ptr, kind);
 }
 
-/* A small block, not NULL, given back while none but this thread writes, in one record. */
+/* A small block, not NULL, in one record. */
 INLINE bool record_death_try(struct pen *p, void *ptr, unsigned kind, const uintptr_t *base)
 {
 	uint64_t count;
 
 	return __builtin_expect(!residency_maybe(ptr), 1) &&
-	       __builtin_expect(pen_alone(p, &count), 1) && death_put(p, count, ptr, kind, base);
+	       (__builtin_expect(pen_alone(p, &count), 1) || pen_pass(p, (uintptr_t)ptr, &count)) &&
+	       death_put(p, count, ptr, kind, base);
 }
 
 /* The first half of a realloc. Returns the size of a large block that it may give back, else 0. */
