@@ -193,28 +193,36 @@ static bool welcome(struct family *f, uint32_t number, size_t waiting)
 	return true;
 }
 
-/* Appends those that arrived, in their order. */
+static bool add_stranger(struct family *f, uint32_t number)
+{
+	uint32_t *strangers = realloc(f->strangers, (f->n_strangers + 1) * sizeof(*strangers));
+
+	if (!strangers)
+		return false;
+	f->strangers = strangers;
+	f->strangers[f->n_strangers++] = number;
+	return true;
+}
+
+/* Appends those that arrived, in their order: the list has the last one first. It is read once, as
+ * a broken program may change it. */
 static void collect_arrivals(struct family *f)
 {
-	uint32_t last = session_take_arrivals(f->session);
-	uint32_t *strangers;
-	size_t count = 0;
+	uint32_t most = f->session->processes;
+	size_t first = f->n_strangers;
 
-	for (uint32_t i = last; i < f->session->processes;
+	for (uint32_t i = session_take_arrivals(f->session); i < most;
 	     i = session_arrived_before(f->session, i))
-		if (count++ == f->session->processes)
-			return; /* a broken program's */
-	if (!count)
-		return;
-	strangers = realloc(f->strangers, (f->n_strangers + count) * sizeof(*strangers));
-	if (!strangers)
-		return;
-	f->strangers = strangers;
-	f->n_strangers += count;
-	strangers += f->n_strangers;
-	for (uint32_t i = last; i < f->session->processes;
-	     i = session_arrived_before(f->session, i))
-		*--strangers = i;
+		if (f->n_strangers - first == most || !add_stranger(f, i)) {
+			f->n_strangers = first;
+			return;
+		}
+	for (size_t i = first, j = f->n_strangers; i + 1 < j; i++) {
+		uint32_t later = f->strangers[i];
+
+		f->strangers[i] = f->strangers[--j];
+		f->strangers[j] = later;
+	}
 }
 
 void family_meet(struct family *f)
