@@ -33,13 +33,23 @@ void bias_reset(void)
 	atomic_store(&bias_word, 0);
 }
 
+/* The lane that had the bias goes by its fast path no more. */
+static void stop(uint32_t lane)
+{
+	atomic_store(&session_lane(member.session, lane)->alone, 0);
+}
+
 void bias_claim(const struct session_lane *lane)
 {
 	uint64_t word = bias_now();
 	uint32_t lone = atomic_load_explicit(&member.process->lone, memory_order_relaxed);
 
-	if (!(word & BIAS_HELD) && lone && lone - 1 == number_of(lane))
-		atomic_compare_exchange_strong(&bias_word, &word, held_by(lone - 1, word));
+	if (word & BIAS_HELD || !lone || lone - 1 != number_of(lane))
+		return;
+	/* Whoever has ended its bias may not have come to that. */
+	if (word)
+		stop(lane_of(word));
+	atomic_compare_exchange_strong(&bias_word, &word, held_by(lone - 1, word));
 }
 
 static uint64_t rank_of(uint32_t lane)
@@ -73,11 +83,11 @@ uint64_t bias_heed(const struct session_lane *lane, uint64_t *rank)
 		else
 			heeded = word ? word & ~BIAS_HELD : held_by(number, word);
 	} while (!atomic_compare_exchange_weak(&bias_word, &word, heeded));
-	if (word & BIAS_HELD && lane_of(word) != number) {
-		atomic_store(&session_lane(member.session, lane_of(word))->alone, 0);
-		/* Not to be taken back at once. */
+	if (!(heeded & BIAS_HELD))
+		stop(lane_of(heeded));
+	/* Not to be taken back at once. */
+	if (word != heeded && lane_of(word) != number)
 		atomic_store(&member.process->lone, 0);
-	}
 	/* Sequentially consistent, as is the exchange: pairs with pen_jump(). */
 	atomic_thread_fence(memory_order_seq_cst);
 	*rank = heeded & BIAS_HELD ? above_all(*rank) : rank_raise(*rank, rank_of(lane_of(heeded)));

@@ -12,8 +12,9 @@
  * before a fence (pen_jump()), and the word is looked at behind it, by each record; who changes the
  * word looks at the ranks behind that. So either a record's lane sees the word changed, or whoever
  * changed it sees that record's rank. And who is handed a block sees the word as did the one who
- * recorded it last. The lane that holds the bias looks at its session_lane.alone instead, which
- * whoever ends the bias lowers behind the change, and before looking at its rank.
+ * recorded it last. The lane that holds the bias looks at its session_lane.alone instead. Every
+ * lane that heeds a word that is not held lowers it for the one named there before looking at its
+ * rank, not only the one that ended the bias: so whoever hands a block to that one has lowered it.
  */
 #ifndef RECORDER_BIAS_H
 #define RECORDER_BIAS_H

@@ -225,7 +225,7 @@ void drain_run(struct drain *d)
 		show(d);
 		/* So much has come meanwhile that resting would only let more pages fill with it.
 		 */
-		if (d->taken >= PATIENCE_BATCHES * batch(d))
+		if (d->taken > PATIENCE_BATCHES * batch(d))
 			continue;
 		idler_resume(&d->idler, can_skim(d));
 		rest(d, bell);

@@ -74,14 +74,13 @@ COLD static void *birth_slowly(struct pen *p, void *ptr, unsigned kind, size_t s
 	return ptr;
 }
 
-/* All that fits into one record, of a known site; a large block takes more than a record. */
+/* All that fits into one record; a large block takes more than a record. */
 INLINE bool birth_put(struct pen *p, uint64_t count, void *ptr, unsigned kind, size_t size,
-		      size_t align, const uintptr_t *base)
+		      size_t align, int64_t site)
 {
-	int64_t site = callsite_known(&p->view, base);
 	uint64_t head = record_head(kind, (uintptr_t)ptr) | record_align_bits(align);
 
-	if (__builtin_expect(site < 0, 0) || __builtin_expect(size >= TRACE_LARGE_BYTES, 0) ||
+	if (__builtin_expect(size >= TRACE_LARGE_BYTES, 0) ||
 	    __builtin_expect(align & (align - 1), 0))
 		return false;
 	pen_put(p, count, head, size | (uint64_t)site << RECORD_SIZE_BITS);
@@ -89,12 +88,12 @@ INLINE bool birth_put(struct pen *p, uint64_t count, void *ptr, unsigned kind, s
 }
 
 NOINLINE static void *birth_among_threads(struct pen *p, void *ptr, unsigned kind, size_t size,
-					  size_t align)
+					  size_t align, int64_t site)
 {
 	uint64_t count;
 
 	if (pen_ready(p) || !pen_pass(p, (uintptr_t)ptr, &count) ||
-	    !birth_put(p, count, ptr, kind, size, align, p->base))
+	    !birth_put(p, count, ptr, kind, size, align, site))
 		return birth_slowly(p, ptr, kind, size, align);
 	leave(p);
 	return ptr;
@@ -104,11 +103,14 @@ NOINLINE static void *birth_among_threads(struct pen *p, void *ptr, unsigned kin
 INLINE void *record_birth(struct pen *p, void *ptr, unsigned kind, size_t size, size_t align,
 			  const uintptr_t *base)
 {
+	int64_t site = callsite_known(&p->view, base);
 	uint64_t count;
 
+	if (__builtin_expect(site < 0, 0))
+		return birth_slowly(p, ptr, kind, size, align);
 	if (__builtin_expect(!pen_alone(p, &count), 0))
-		return birth_among_threads(p, ptr, kind, size, align);
-	if (!birth_put(p, count, ptr, kind, size, align, base))
+		return birth_among_threads(p, ptr, kind, size, align, site);
+	if (!birth_put(p, count, ptr, kind, size, align, site))
 		return birth_slowly(p, ptr, kind, size, align);
 	leave(p);
 	return ptr;
@@ -126,12 +128,14 @@ INLINE void expect_throw(struct pen *p, unsigned kind, size_t size, size_t align
 
 /* ---- memory given back ---- */
 
-INLINE bool death_put(struct pen *p, uint64_t count, void *ptr, unsigned kind,
-		      const uintptr_t *base)
+/* All that fits into one record, of a known site. */
+INLINE bool death_try(struct pen *p, void *ptr, unsigned kind, const uintptr_t *base)
 {
 	int64_t site = callsite_known(&p->view, base);
+	uint64_t count;
 
-	if (__builtin_expect(site < 0, 0))
+	if (__builtin_expect(site < 0, 0) ||
+	    (__builtin_expect(!pen_alone(p, &count), 0) && !pen_pass(p, (uintptr_t)ptr, &count)))
 		return false;
 	pen_put(p, count, record_head(kind, (uintptr_t)ptr), (uint64_t)site << RECORD_SIZE_BITS);
 	return true;
@@ -160,23 +164,10 @@ COLD static void death_slowly(struct pen *p, void *ptr, unsigned kind)
 
 INLINE void record_death(struct pen *p, void *ptr, unsigned kind)
 {
-	uint64_t count;
-
 	if (__builtin_expect(residency_maybe(ptr), 0))
 		tell_pages(p, ptr);
-	if ((!pen_alone(p, &count) && __builtin_expect(!pen_pass(p, (uintptr_t)ptr, &count), 0)) ||
-	    !death_put(p, count, ptr, kind, p->base))
+	if (!death_try(p, ptr, kind, p->base))
 		death_slowly(p, ptr, kind);
-}
-
-/* A small block, not NULL, in one record. */
-INLINE bool record_death_try(struct pen *p, void *ptr, unsigned kind, const uintptr_t *base)
-{
-	uint64_t count;
-
-	return __builtin_expect(!residency_maybe(ptr), 1) &&
-	       (__builtin_expect(pen_alone(p, &count), 1) || pen_pass(p, (uintptr_t)ptr, &count)) &&
-	       death_put(p, count, ptr, kind, base);
 }
 
 /* The first half of a realloc. Returns the size of a large block that it may give back, else 0. */
@@ -280,8 +271,7 @@ INLINE size_t product(size_t count, size_t size)
 /* What the fast path cannot do is done apart, so that it has little to keep over calls. */
 NOINLINE static void give_back(struct pen *p, void *ptr, unsigned kind, void (*real_free)(void *))
 {
-	if (ptr)
-		record_death(p, ptr, kind);
+	record_death(p, ptr, kind);
 	real_free(ptr);
 	leave(p);
 }
@@ -302,10 +292,10 @@ NOINLINE static void give_back_first(void *ptr, unsigned kind, void (*real_free)
 	{                                                                                          \
 		struct pen *p = guest_pen;                                                         \
                                                                                                    \
-		if (__builtin_expect(!pen_ready(p), 0))                                            \
+		if (__builtin_expect(!ptr, 0) || __builtin_expect(!pen_ready(p), 0))               \
 			return give_back_first(ptr, number, real.symbol, BASE);                    \
 		begin(p, BASE);                                                                    \
-		if (!record_death_try(p, ptr, number, BASE))                                       \
+		if (__builtin_expect(residency_maybe(ptr), 0) || !death_try(p, ptr, number, BASE)) \
 			return give_back(p, ptr, number, real.symbol);                             \
 		real.symbol(ptr);                                                                  \
 		leave(p);                                                                          \

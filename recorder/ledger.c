@@ -51,7 +51,7 @@ void ledger_keep(struct ledger *l, const struct ledger_old *old)
 		return;
 	error = objects_put(&l->objects, old->addr, &object);
 	if (!error)
-		l->counts.live_bytes += old->size;
+		ledger_lives(l, old->size);
 	else if (error != -EEXIST)
 		l->error = error;
 }

@@ -76,6 +76,14 @@ static inline void ledger_write(struct ledger *l, struct trace_event *row, uint6
 			l->pages ? ledger_write_pages(l, row) : trace_writer_event(l->writer, row);
 }
 
+/* There are so many bytes more. */
+static inline void ledger_lives(struct ledger *l, uint64_t bytes)
+{
+	l->counts.live_bytes += bytes;
+	if (l->counts.live_bytes > l->counts.peak_live_bytes)
+		l->counts.peak_live_bytes = l->counts.live_bytes;
+}
+
 /* Enters the block of a row that is born. False: one is alive at its address, and not forced. */
 static inline bool ledger_enter(struct ledger *l, struct trace_event *row, bool force)
 {
@@ -96,9 +104,7 @@ static inline bool ledger_enter(struct ledger *l, struct trace_event *row, bool 
 		return true;
 	}
 	row->object = l->next_object++;
-	l->counts.live_bytes += row->size;
-	if (l->counts.live_bytes > l->counts.peak_live_bytes)
-		l->counts.peak_live_bytes = l->counts.live_bytes;
+	ledger_lives(l, row->size);
 	return true;
 }
 

@@ -411,6 +411,8 @@ void pen_fail(struct pen *p)
 	p->throwing.kind = 0;
 	p->site = 0;
 	p->halved = false;
+	/* It may have been left in the midst of go_alone(). */
+	session_poke(p->track.lane);
 	if (birth.kind)
 		pen_write_birth(p, NULL, &birth);
 }

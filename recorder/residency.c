@@ -27,7 +27,7 @@ struct block {
 	size_t size;
 };
 
-_Atomic uint8_t residency_filter[RESIDENCY_FILTER] = {[0] = UINT8_MAX}; /* NULL is none */
+_Atomic uint8_t residency_filter[RESIDENCY_FILTER];
 
 static struct block *blocks; /* open addressing, linear probing; a power of two of them */
 static size_t mask, used;
@@ -161,7 +161,7 @@ void residency_inherit(void)
 		return;
 	blocks = NULL;
 	used = 0;
-	for (size_t i = 1; i < RESIDENCY_FILTER; i++)
+	for (size_t i = 0; i < RESIDENCY_FILTER; i++)
 		residency_filter[i] = 0;
 }
 

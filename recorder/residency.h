@@ -26,7 +26,7 @@ void residency_confine(void);
  */
 uint64_t residency_born(const void *ptr, size_t size);
 
-/* False: no large block begins at ptr, nor is it NULL. */
+/* False: no large block begins at ptr. */
 static inline bool residency_maybe(const void *ptr)
 {
 	/* Relaxed: whoever gives a block back has it from the one who entered it. */

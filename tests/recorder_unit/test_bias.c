@@ -184,6 +184,32 @@ static void test_fast_path_while_it_lasts(void **state)
 	pen_close(other);
 }
 
+/* Whoever ends a bias may be stopped between the word and the lane that had it. */
+static void test_ended_by_one_that_came_no_further(void **state)
+{
+	uint32_t numbers[2] = {0};
+	struct pen *one = pen_open(numbers, 1, 0), *other;
+
+	(void)state;
+	write(one);
+	bias_word &= ~BIAS_HELD;
+	assert_true(is_alone(one));
+	other = pen_open(numbers + 1, 2, 0);
+	assert_false(is_alone(one));
+
+	member.process->lone = session_lane_number(host.session, one->track.lane) + 1;
+	session_poke(one->track.lane);
+	write(one);
+	bias_word &= ~BIAS_HELD;
+	assert_true(is_alone(one));
+	member.process->lone = session_lane_number(host.session, other->track.lane) + 1;
+	bias_claim(other->track.lane);
+	assert_true(bias_word & BIAS_HELD);
+	assert_false(is_alone(one));
+	pen_close(one);
+	pen_close(other);
+}
+
 /* ---- many threads ---- */
 
 static struct {
@@ -263,6 +289,7 @@ int main(void)
 		IN_PROCESS(test_is_claimed_when_offered),
 		IN_PROCESS(test_lane_that_was_cut_off),
 		IN_PROCESS(test_fast_path_while_it_lasts),
+		IN_PROCESS(test_ended_by_one_that_came_no_further),
 		IN_PROCESS(test_ranks_of_a_block_never_fall),
 	};
 

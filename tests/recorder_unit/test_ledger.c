@@ -119,6 +119,21 @@ static void test_forced(void **state)
 	trace_close(trace);
 }
 
+static void test_peak_after_a_resize_that_fails(void **state)
+{
+	struct ledger_old old;
+
+	(void)state;
+	birth(0x1000, 100, false);
+	birth(0x2000, 50, false);
+	assert_int_equal(ledger_resize(&ledger, 0x2000, &old, false), LEDGER_TAKEN);
+	birth(0x3000, 40, false);
+	assert_int_equal(ledger.counts.peak_live_bytes, 150);
+	assert_int_equal(resized(0, 1u << 30, &old), LEDGER_TAKEN);
+	assert_int_equal(ledger.counts.live_bytes, 190);
+	assert_int_equal(ledger.counts.peak_live_bytes, 190);
+}
+
 static void test_resizing(void **state)
 {
 	struct ledger_old old, null = {0};
@@ -184,6 +199,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ON_LEDGER(test_lives),
 		ON_LEDGER(test_forced),
+		ON_LEDGER(test_peak_after_a_resize_that_fails),
 		ON_LEDGER(test_resizing),
 		ON_LEDGER(test_inheriting),
 	};
