@@ -101,6 +101,12 @@ static void *keep_ticking(void *argument)
 
 	for (unsigned slept = 0;; slept += us) {
 		atomic_store(&s->tick, session_now(s));
+		if (atomic_load(&s->starving)) {
+			/* The program goes on, unrecorded. */
+			atomic_store(&s->closed, 1);
+			session_feed(s);
+			errx(1, "there is no room for so many calls");
+		}
 		if (slept >= OFFER_US) {
 			offer_bias(s);
 			slept = 0;
