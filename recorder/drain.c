@@ -223,8 +223,7 @@ void drain_run(struct drain *d)
 		if (family_over(f))
 			break;
 		show(d);
-		/* So much has come meanwhile that resting would only let more pages fill with it.
-		 */
+		/* As much has come meanwhile: resting would only let more pages fill. */
 		if (d->taken > PATIENCE_BATCHES * batch(d))
 			continue;
 		idler_resume(&d->idler, can_skim(d));

@@ -32,8 +32,8 @@ struct encoder {
 	uint8_t *start[COLUMNS]; /* of each column */
 	uint8_t *at[COLUMNS];    /* where it goes on */
 	uint16_t *numbers;       /* by encoder_key(): number of an operation + 1 */
-	uint16_t plains[2]
-		       [TRACE_MARKS]; /* operations of plain rows, without site and with; by kind */
+	/* Operations of plain rows without site, and with; by kind. */
+	uint16_t plains[2][TRACE_MARKS];
 	struct encoder_operation table[BLOCK_OPS_MAX];
 };
 
