@@ -208,20 +208,22 @@ static void remember(struct table *table, uint64_t cue, uint32_t number)
 {
 	struct callsite_cache *cache;
 	_Atomic uint64_t *place, *second;
-	uint64_t before, lost;
+	uint64_t word = cue ^ number, first, last;
 
 	if (crowded(table))
 		widen(table);
 	cache = atomic_load_explicit(&table->cache, memory_order_acquire);
 	place = callsite_place(cache->words, cue);
-	before = atomic_load_explicit(place, memory_order_relaxed);
-	if (before == (cue ^ number))
-		return;
 	second = callsite_place(cache->words, cue ^ 1);
-	lost = atomic_load_explicit(second, memory_order_relaxed);
-	atomic_store_explicit(second, before, memory_order_relaxed);
-	atomic_store_explicit(place, cue ^ number, memory_order_relaxed);
-	if (before && lost && lost != (cue ^ number))
+	first = atomic_load_explicit(place, memory_order_relaxed);
+	last = atomic_load_explicit(second, memory_order_relaxed);
+	if (first == word)
+		return;
+	atomic_store_explicit(place, word, memory_order_relaxed);
+	/* What was there goes to the second place; an empty one takes nobody else's from there. */
+	if (first || last == word)
+		atomic_store_explicit(second, first, memory_order_relaxed);
+	if (first && last && last != word)
 		atomic_fetch_add_explicit(&cache->lost, 1, memory_order_relaxed);
 }
 

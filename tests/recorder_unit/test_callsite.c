@@ -143,6 +143,23 @@ static void test_two_of_a_set_are_known(void **state)
 	}
 }
 
+/* Each in its own place of the set. */
+static void test_neighbours_are_known(void **state)
+{
+	uintptr_t one[] = {0, 0x7f0000001000}, other[] = {0, one[1]};
+	uint32_t number, second;
+
+	(void)state;
+	while (((callsite_cue(&nowhere, one) ^ callsite_cue(&nowhere, other)) & cache()->mask) != 1)
+		other[1]++;
+	number = callsite_find(&nowhere, one);
+	second = callsite_find(&nowhere, other);
+	assert_int_equal(callsite_find(&nowhere, one), number);
+	assert_int_equal(callsite_find(&nowhere, other), second);
+	assert_int_equal(callsite_known(&nowhere, one), number);
+	assert_int_equal(callsite_known(&nowhere, other), second);
+}
+
 static void test_forgotten_ones_are_new(void **state)
 {
 	uint32_t before;
@@ -248,6 +265,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_few_that_are_asked_for_have_a_small_cache,
 						open_addresses, close_sites),
 		cmocka_unit_test_setup_teardown(test_two_of_a_set_are_known, open_addresses,
+						close_sites),
+		cmocka_unit_test_setup_teardown(test_neighbours_are_known, open_addresses,
 						close_sites),
 		cmocka_unit_test_setup_teardown(test_forgotten_ones_are_new, open_addresses,
 						close_sites),
