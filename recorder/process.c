@@ -7,7 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BACKLOG      131072   /* records in a round: more than are waited for */
 #define LONE_NS      20000000 /* that a lane alone has written before it is told */
 #define SKIM_RECORDS 256      /* from one look at the clock to the next */
 #define GRAIN_NS     10000    /* of coarse times, which are good to some 100 us at best */
@@ -416,8 +415,6 @@ bool process_wants(const struct process *p)
 
 void process_drain(struct process *p, uint64_t rank)
 {
-	uint64_t dealt;
-
 	if (p->ledger.error)
 		return;
 	p->round++;
@@ -426,8 +423,7 @@ void process_drain(struct process *p, uint64_t rank)
 	/* After the look: whatever a record refers to was told before. */
 	while (account_read(&p->account, &p->ledger))
 		;
-	dealt = merge_run(&p->merge, rank);
-	trace_writer_hurry(p->ledger.writer, dealt >= BACKLOG);
+	merge_run(&p->merge, rank);
 	if (p->crew.count)
 		take_unheard(p);
 	if (p->crew.exiting)

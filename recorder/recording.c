@@ -1,5 +1,7 @@
 #include "recording.h"
 
+#include "traces/encoder.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,9 +20,11 @@ static int open_trace(const struct recording *r, struct trace_writer **writer, c
 {
 	int error = trace_writer_open(writer, path);
 
-	if (!error)
-		trace_writer_limit(*writer, r->max_bytes);
-	return error;
+	if (error)
+		return error;
+	trace_writer_limit(*writer, r->max_bytes);
+	trace_writer_hurry(*writer);
+	return 0;
 }
 
 int recording_open(struct recording *r, const char *file, const char *program, pid_t pid)

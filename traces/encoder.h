@@ -192,7 +192,7 @@ static inline void encoder_end_plain(struct encoder *e, const struct encoder_pla
 /* The writer's own encoder, for rows of this kind; when a block is full it is to be flushed. */
 struct encoder *trace_writer_encoder(struct trace_writer *w);
 
-/* Whether its source waits for it: blocks are then compressed less, for speed. */
-void trace_writer_hurry(struct trace_writer *w, bool hurry);
+/* Its source pays for its time: blocks are compressed less from now on. */
+void trace_writer_hurry(struct trace_writer *w);
 
 #endif

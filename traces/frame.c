@@ -7,7 +7,7 @@
 #include <zstd_errors.h>
 
 #define LEVEL       1
-#define LEVEL_HURRY -1 /* about twice as fast, a sixth larger */
+#define LEVEL_HURRY -1 /* half as fast again, a tenth to a fifth larger */
 
 struct frame_maker {
 	ZSTD_CCtx *context;
@@ -33,9 +33,9 @@ struct frame_maker *frame_maker_create(void)
 	return m;
 }
 
-void frame_maker_hurry(struct frame_maker *m, bool hurry)
+void frame_maker_hurry(struct frame_maker *m)
 {
-	ZSTD_CCtx_setParameter(m->context, ZSTD_c_compressionLevel, hurry ? LEVEL_HURRY : LEVEL);
+	ZSTD_CCtx_setParameter(m->context, ZSTD_c_compressionLevel, LEVEL_HURRY);
 }
 
 void frame_maker_destroy(struct frame_maker *m)

@@ -47,8 +47,8 @@ static inline void frame_put_u32(uint8_t *p, uint32_t value)
 struct frame_maker;
 
 struct frame_maker *frame_maker_create(void); /* NULL: out of memory */
-/* Frames from now on: made faster and larger, or as usual. */
-void frame_maker_hurry(struct frame_maker *m, bool hurry);
+/* Frames are made faster from now on, and larger. */
+void frame_maker_hurry(struct frame_maker *m);
 void frame_maker_destroy(struct frame_maker *m);
 
 /* Puts content's frame into *frame in place of what it held; 0 or -ENOMEM. */

@@ -375,9 +375,9 @@ struct encoder *trace_writer_encoder(struct trace_writer *w)
 	return &w->encoder;
 }
 
-void trace_writer_hurry(struct trace_writer *w, bool hurry)
+void trace_writer_hurry(struct trace_writer *w)
 {
-	frame_maker_hurry(w->file.maker, hurry);
+	frame_maker_hurry(w->file.maker);
 }
 
 uint64_t trace_writer_objects(const struct trace_writer *w)
