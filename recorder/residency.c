@@ -27,7 +27,7 @@ struct block {
 	size_t size;
 };
 
-_Atomic uint8_t residency_filter[RESIDENCY_FILTER];
+struct residency_filter residency_filter;
 
 static struct block *blocks; /* open addressing, linear probing; a power of two of them */
 static size_t mask, used;
@@ -118,13 +118,18 @@ static bool grow(void)
 	return true;
 }
 
-static void filter_add(uintptr_t addr, int change)
+static void add(_Atomic uint8_t *count, int change)
 {
-	_Atomic uint8_t *count = &residency_filter[addr >> 12 & (RESIDENCY_FILTER - 1)];
 	uint8_t now = atomic_load_explicit(count, memory_order_relaxed);
 
 	if (now != UINT8_MAX) /* too many to be counted: they stay */
 		atomic_store_explicit(count, (uint8_t)(now + change), memory_order_relaxed);
+}
+
+static void filter_add(uintptr_t addr, int change)
+{
+	add(residency_filter.places + (addr >> 4) % RESIDENCY_PLACES, change);
+	add(residency_filter.pages + (addr >> 12) % RESIDENCY_PAGES, change);
 }
 
 static void enter(uintptr_t addr, size_t size)
@@ -161,8 +166,10 @@ void residency_inherit(void)
 		return;
 	blocks = NULL;
 	used = 0;
-	for (size_t i = 0; i < RESIDENCY_FILTER; i++)
-		residency_filter[i] = 0;
+	for (size_t i = 0; i < RESIDENCY_PLACES; i++)
+		residency_filter.places[i] = 0;
+	for (size_t i = 0; i < RESIDENCY_PAGES; i++)
+		residency_filter.pages[i] = 0;
 }
 
 uint64_t residency_born(const void *ptr, size_t size)

@@ -10,9 +10,17 @@
 
 #include <stdatomic.h>
 
-#define RESIDENCY_FILTER 4096u
+#define RESIDENCY_PLACES 256u
+#define RESIDENCY_PAGES  4096u
 
-extern _Atomic uint8_t residency_filter[RESIDENCY_FILTER] __attribute__((visibility("hidden")));
+/* How many such blocks begin in a place of 16 bytes within the 4096, and on a page. Nearly all of a
+ * program's in the same few places: so few blocks need a look at the pages, in more cache lines. */
+struct residency_filter {
+	_Alignas(64) _Atomic uint8_t places[RESIDENCY_PLACES];
+	_Atomic uint8_t pages[RESIDENCY_PAGES];
+};
+
+extern struct residency_filter residency_filter __attribute__((visibility("hidden")));
 
 /* Decides whether residency may be asked for: not where a filter of system calls is in force. */
 void residency_open(void);
@@ -29,10 +37,16 @@ uint64_t residency_born(const void *ptr, size_t size);
 /* False: no large block begins at ptr. */
 static inline bool residency_maybe(const void *ptr)
 {
+	uintptr_t addr = (uintptr_t)ptr;
+
 	/* Relaxed: whoever gives a block back has it from the one who entered it. */
-	return atomic_load_explicit(
-		&residency_filter[(uintptr_t)ptr >> 12 & (RESIDENCY_FILTER - 1)],
-		memory_order_relaxed);
+	return __builtin_expect(
+		       atomic_load_explicit(
+			       residency_filter.places + (addr >> 4) % RESIDENCY_PLACES,
+			       memory_order_relaxed),
+		       0) &&
+	       atomic_load_explicit(residency_filter.pages + (addr >> 12) % RESIDENCY_PAGES,
+				    memory_order_relaxed);
 }
 
 /* Forgets the block at ptr, which is there still; TRACE_NONE: none, or unknown. Sets its size, 0:
