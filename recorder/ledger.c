@@ -134,8 +134,9 @@ char *ledger_end(struct ledger *l, const char *path, const char *end)
 	char *message = NULL;
 	int error;
 
+	error = trace_writer_flush(l->writer);
 	if (!l->error)
-		l->error = trace_writer_flush(l->writer);
+		l->error = error;
 	if (trace_writer_full(l->writer))
 		end = "max-size";
 	else if (l->error)

@@ -3,6 +3,7 @@
 #include "traces/encoder.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -389,13 +390,15 @@ void process_look(struct process *p)
 	size_t writing = 0;
 
 	p->published = p->waiting = 0;
+	p->broken |= p->account.notes.inlet.broken;
 	meet_lanes(p);
 	for (size_t i = 0; i < p->merge.count; i++) {
 		struct inlet *in = p->merge.lanes[i];
 		uint64_t count = atomic_load_explicit(&in->lane->count, memory_order_relaxed);
 
 		p->published += count;
-		p->waiting += in->broken ? 0 : count - in->at;
+		p->waiting += count - in->at;
+		p->broken |= in->broken;
 		if (count == in->shown)
 			continue;
 		in->shown = count;
@@ -410,7 +413,8 @@ void process_look(struct process *p)
 
 bool process_wants(const struct process *p)
 {
-	return atomic_load_explicit(&p->shared->threads, memory_order_relaxed) != p->crew.count;
+	return p->broken ||
+	       atomic_load_explicit(&p->shared->threads, memory_order_relaxed) != p->crew.count;
 }
 
 void process_drain(struct process *p, uint64_t rank)
@@ -428,6 +432,10 @@ void process_drain(struct process *p, uint64_t rank)
 		take_unheard(p);
 	if (p->crew.exiting)
 		crew_settle(&p->crew, &p->ledger, p->pid, p->round);
+	p->rounds_broken += p->broken;
+	/* The second round deals with what the first one saw. */
+	if (p->rounds_broken > 2 && !p->ledger.error)
+		p->ledger.error = -EBADMSG;
 }
 
 bool process_skim(struct process *p, uint64_t rank, uint64_t until_ns)
@@ -470,6 +478,13 @@ void process_settle(struct process *p)
 void process_end(struct process *p, const char *end)
 {
 	p->message = ledger_end(&p->ledger, p->path, end);
+	if (!p->broken)
+		return;
+	free(p->message);
+	if (asprintf(&p->message,
+		     "%s: the program has written over the memory that it shares with hakrec",
+		     p->path) < 0)
+		p->message = NULL;
 }
 
 void process_destroy(struct process *p)

@@ -45,7 +45,11 @@ struct process {
 	uint64_t flushed;      /* clock at which the trace's last block was ended in time */
 	bool begun;            /* its trace is open */
 	bool gone;             /* it was seen to have ended */
-	char *message;         /* why its trace failed; NULL: it did not */
+	/* It has written over what it shares with hakrec, and in so many rounds since was dealt
+	 * with what came before. */
+	bool broken;
+	unsigned rounds_broken;
+	char *message; /* why its trace failed; NULL: it did not */
 };
 
 /* A process that presented itself; legacy (which it takes) of a forked one, else NULL. */
@@ -57,10 +61,12 @@ void process_begin(struct process *p, struct trace_writer *writer);
 /* Shows the process's lanes the tick and counts their records. */
 void process_look(struct process *p);
 
-/* A thread has begun that was not met: its name can be read while it lives. */
+/* A thread has begun that was not met: its name can be read while it lives. Or the process is
+ * broken. */
 bool process_wants(const struct process *p);
 
-/* Deals with what was published, up to a rank. */
+/* Deals with what was published, up to a rank. What a broken process has not spoilt is the last of
+ * it: then the ledger has an error, and its threads must not wait for room any more. */
 void process_drain(struct process *p, uint64_t rank);
 
 /*

@@ -40,11 +40,10 @@ static inline bool residency_maybe(const void *ptr)
 	uintptr_t addr = (uintptr_t)ptr;
 
 	/* Relaxed: whoever gives a block back has it from the one who entered it. */
-	return __builtin_expect(
-		       atomic_load_explicit(
-			       residency_filter.places + (addr >> 4) % RESIDENCY_PLACES,
-			       memory_order_relaxed),
-		       0) &&
+	return __builtin_expect(atomic_load_explicit(residency_filter.places +
+							     (addr >> 4) % RESIDENCY_PLACES,
+						     memory_order_relaxed),
+				0) &&
 	       atomic_load_explicit(residency_filter.pages + (addr >> 12) % RESIDENCY_PAGES,
 				    memory_order_relaxed);
 }

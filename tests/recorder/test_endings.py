@@ -33,6 +33,18 @@ PAST_ANY_BUFFER = 800_000  # calls of each thread
 KILLS = 100 if SCALE > 1 else 20
 
 
+def test_program_writes_over_the_records(tmp_path: Path) -> None:
+    """It does not wait for ever for room that nobody makes any more; what came before is kept."""
+    pairs = 16_000_000  # more calls than there is room for
+    recording = record(tmp_path, WORKLOADS / "scribbler", str(pairs), timeout=60)
+    assert recording.done.stdout == f"pairs {pairs}\n"
+    assert recording.done.returncode == 1
+    said = f"hakrec: {recording.trace.path}: the program has written over the memory that it"
+    assert recording.done.stderr == f"{said} shares with hakrec\n"
+    trace = run(HAKTRACE, "dump", recording.trace.path)
+    assert 100 < trace.stdout.count("free") <= 1000
+
+
 def returned(path: Path) -> list[int]:
     """Calls that returned, by the program's own count, one number a thread."""
     data = path.read_bytes() if path.exists() else b""

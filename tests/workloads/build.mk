@@ -1,7 +1,8 @@
 # Programs and libraries that the tests record and replay: build/tests/workloads/.
 
 WORKLOADS_C := prime storm hotloop heights handler churn edges forker forkers forkstorm execer spawner daemoniser \
-	progress limit descriptors pluginhost hello confined waiter toucher extended early late stepper brood together crowd widow leave baton
+	progress limit descriptors pluginhost hello confined waiter toucher extended early late stepper brood together crowd widow leave baton \
+	scribbler
 WORKLOADS_CXX := exits fibers operators team stubborn unloadable
 WORKLOAD_PLUGINS := plugin-a:1111 plugin-b:2222
 WORKLOAD_TLS := 64 2048 16384
