@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -106,7 +107,7 @@ static void begin_trace(struct family *f, struct process *p)
 		recording_begin(f->recording, p->first, p->account.program, p->pid, &p->path);
 
 	if (!writer) {
-		atomic_store(&f->session->closed, 1);
+		family_stop(f, "failure");
 		return;
 	}
 	f->add_facts(writer, p);
@@ -181,8 +182,14 @@ static bool welcome(struct family *f, uint32_t number, size_t waiting)
 		end_process(f, (size_t)earlier, true);
 	}
 	p = process_create(f->session, number, legacy);
-	if (!p || !add_process(f, p))
+	if (!p || !add_process(f, p)) {
+		recording_fail(f->recording, strerror(ENOMEM));
+		if (p)
+			process_destroy(p);
+		else
+			legacy_destroy(legacy);
 		return true;
+	}
 	p->image = image;
 	p->first = pid == f->first;
 	p->forks = &f->legacies;

@@ -75,6 +75,21 @@ def test_folder_that_is_not_there(tmp_path: Path) -> None:
     assert not marker.exists(), "the program must not run unrecorded"
 
 
+def test_folder_that_is_moved_away(tmp_path: Path) -> None:
+    """A child's trace cannot be made: the recording ends, the program and its first trace do not."""
+    folder, moved = tmp_path / "first", tmp_path / "moved"
+    folder.mkdir()
+    script = f"mv '{folder}' '{moved}'; '{WORKLOADS}/hello'; echo end"
+    output = folder / "trace.zst"
+    done = run(HAKREC, "-q", "-o", output, "/bin/sh", "-c", script, env=clean_environ())
+    assert (done.returncode, done.stdout) == (1, "hello\nend\n")
+    assert done.stderr.startswith(f"hakrec: {folder}/hello.")
+    assert done.stderr.endswith(": cannot open: No such file or directory\n")
+    trace = Trace(moved / "trace.zst")
+    trace.assert_sound()
+    assert trace.info["end"] == "failure"
+
+
 def test_folder_as_output(tmp_path: Path) -> None:
     done = run(HAKREC, "-o", tmp_path, WORKLOADS / "hello", env=clean_environ())
     assert done.returncode == 1
