@@ -22,13 +22,13 @@ static void raise_tick(struct session *s, uint64_t now)
 			break;
 }
 
-/* So many records as will take about PACE_NS, going by those since the last look. More than before
- * only little by little, and not for looks close together, as one record takes when the lane jumps:
- * calls come in bursts, and of the next one the first shall see its time. */
+/* So many records as will take about PACE_NS, going by those since the last look. At most twice as
+ * many as before, and not for looks close together, as one record takes when the lane jumps: calls
+ * come in bursts, and of the next one the first shall see its time. */
 static void pace(struct track *t, uint64_t now)
 {
 	uint64_t count = atomic_load_explicit(&t->lane->count, memory_order_relaxed);
-	uint64_t ns = now - t->looked_ns, most = t->step + t->step / 4 + 1;
+	uint64_t ns = now - t->looked_ns, most = t->step * 2 + 1;
 	uint64_t step;
 
 	if (ns < PACE_NS / 64)
