@@ -220,10 +220,10 @@ static void remember(struct table *table, uint64_t cue, uint32_t number)
 	if (first == word)
 		return;
 	atomic_store_explicit(place, word, memory_order_relaxed);
-	/* What was there goes to the second place; an empty one takes nobody else's from there. */
-	if (first || last == word)
-		atomic_store_explicit(second, first, memory_order_relaxed);
-	if (first && last && last != word)
+	if (!first)
+		return;
+	atomic_store_explicit(second, first, memory_order_relaxed);
+	if (last && last != word)
 		atomic_fetch_add_explicit(&cache->lost, 1, memory_order_relaxed);
 }
 

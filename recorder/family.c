@@ -53,6 +53,9 @@ static void end_process(struct family *f, size_t index, bool replaced)
 		if (!f->stop)
 			process_settle(p);
 		process_end(p, f->stop ? f->stop : replaced ? "exec" : NULL);
+		/* Its memory cannot be given back whole, nor may all its children be known. */
+		if (p->broken)
+			family_stop(f, "failure");
 		if (replaced)
 			recording_move(f->recording, &p->path, p->account.program, p->pid,
 				       p->image + 1);
@@ -184,6 +187,7 @@ static bool welcome(struct family *f, uint32_t number, size_t waiting)
 	p = process_create(f->session, number, legacy);
 	if (!p || !add_process(f, p)) {
 		recording_fail(f->recording, strerror(ENOMEM));
+		family_stop(f, "failure");
 		if (p)
 			process_destroy(p);
 		else

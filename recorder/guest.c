@@ -228,6 +228,11 @@ void guest_missed(unsigned calls)
 		pen_drop(p);
 }
 
+void guest_leave(void)
+{
+	guest_pen = &no_pen;
+}
+
 static void after_fork_child(void)
 {
 	unsigned calls = leftover_cut();

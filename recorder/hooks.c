@@ -69,6 +69,8 @@ COLD static void *birth_slowly(struct pen *p, void *ptr, unsigned kind, size_t s
 	if (ptr && size >= TRACE_LARGE_BYTES)
 		pen_write_pages(p, ptr, residency_born(ptr, size));
 	pen_write_birth(p, ptr, &birth);
+	if (member.off)
+		guest_leave();
 	errno = saved;
 	leave(p);
 	return ptr;
@@ -159,6 +161,8 @@ COLD static void death_slowly(struct pen *p, void *ptr, unsigned kind)
 	else
 		pen_write(p, (uintptr_t)ptr, record_head(kind, (uintptr_t)ptr),
 			  (uint64_t)callsite_find(&p->view, p->base) << RECORD_SIZE_BITS);
+	if (member.off)
+		guest_leave();
 	errno = saved;
 }
 

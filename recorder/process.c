@@ -384,13 +384,22 @@ static void tell_lone(struct process *p, size_t writing, uint32_t lane)
 		atomic_store(&p->shared->lone, lone);
 }
 
+/* Some of what the process shares makes no sense. */
+static bool spoilt(const struct process *p)
+{
+	bool broken = p->account.notes.inlet.broken;
+
+	for (size_t i = 0; i < p->merge.count; i++)
+		broken |= p->merge.lanes[i]->broken;
+	return broken;
+}
+
 void process_look(struct process *p)
 {
 	const struct inlet *last = NULL;
 	size_t writing = 0;
 
 	p->published = p->waiting = 0;
-	p->broken |= p->account.notes.inlet.broken;
 	meet_lanes(p);
 	for (size_t i = 0; i < p->merge.count; i++) {
 		struct inlet *in = p->merge.lanes[i];
@@ -398,7 +407,6 @@ void process_look(struct process *p)
 
 		p->published += count;
 		p->waiting += count - in->at;
-		p->broken |= in->broken;
 		if (count == in->shown)
 			continue;
 		in->shown = count;
@@ -409,6 +417,7 @@ void process_look(struct process *p)
 		session_poke(in->lane);
 	}
 	tell_lone(p, writing, last ? session_lane_number(p->session, last->lane) : SESSION_NONE);
+	p->broken = spoilt(p);
 }
 
 bool process_wants(const struct process *p)
@@ -433,7 +442,7 @@ void process_drain(struct process *p, uint64_t rank)
 	if (p->crew.exiting)
 		crew_settle(&p->crew, &p->ledger, p->pid, p->round);
 	p->rounds_broken += p->broken;
-	/* The second round deals with what the first one saw. */
+	/* Each round deals with what was seen, and was of the tick, before the last look. */
 	if (p->rounds_broken > 2 && !p->ledger.error)
 		p->ledger.error = -EBADMSG;
 }
@@ -477,8 +486,11 @@ void process_settle(struct process *p)
 
 void process_end(struct process *p, const char *end)
 {
+	p->broken = spoilt(p);
+	if (p->broken && !p->ledger.error)
+		p->ledger.error = -EBADMSG;
 	p->message = ledger_end(&p->ledger, p->path, end);
-	if (!p->broken)
+	if (p->ledger.error != -EBADMSG)
 		return;
 	free(p->message);
 	if (asprintf(&p->message,

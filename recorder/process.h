@@ -41,15 +41,13 @@ struct process {
 	struct ledger ledger;
 	struct objects inherited; /* alive at the fork, until their rows are written */
 	struct crew crew;
-	struct legacy **forks; /* where to put what children take along */
-	uint64_t flushed;      /* clock at which the trace's last block was ended in time */
-	bool begun;            /* its trace is open */
-	bool gone;             /* it was seen to have ended */
-	/* It has written over what it shares with hakrec, and in so many rounds since was dealt
-	 * with what came before. */
-	bool broken;
-	unsigned rounds_broken;
-	char *message; /* why its trace failed; NULL: it did not */
+	struct legacy **forks;  /* where to put what children take along */
+	uint64_t flushed;       /* clock at which the trace's last block was ended in time */
+	bool begun;             /* its trace is open */
+	bool gone;              /* it was seen to have ended */
+	bool broken;            /* it has written over what it shares with hakrec ... */
+	unsigned rounds_broken; /* ... and so many rounds have dealt with what came before */
+	char *message;          /* why its trace failed; NULL: it did not */
 };
 
 /* A process that presented itself; legacy (which it takes) of a forked one, else NULL. */

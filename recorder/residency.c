@@ -9,6 +9,7 @@
 #include "member.h"
 #include "notepad.h"
 
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -128,7 +129,7 @@ static void add(_Atomic uint8_t *count, int change)
 
 static void filter_add(uintptr_t addr, int change)
 {
-	add(residency_filter.places + (addr >> 4) % RESIDENCY_PLACES, change);
+	add(residency_filter.offsets + (addr >> 4) % RESIDENCY_OFFSETS, change);
 	add(residency_filter.pages + (addr >> 12) % RESIDENCY_PAGES, change);
 }
 
@@ -166,10 +167,8 @@ void residency_inherit(void)
 		return;
 	blocks = NULL;
 	used = 0;
-	for (size_t i = 0; i < RESIDENCY_PLACES; i++)
-		residency_filter.places[i] = 0;
-	for (size_t i = 0; i < RESIDENCY_PAGES; i++)
-		residency_filter.pages[i] = 0;
+	/* No hook looks at it before. */
+	memset(&residency_filter, 0, sizeof(residency_filter));
 }
 
 uint64_t residency_born(const void *ptr, size_t size)

@@ -1,7 +1,7 @@
 /*
  * The large blocks of this process: how many of their pages are resident when they are obtained,
  * given back or left at the end. A block is known from its birth to its death, so that a death
- * knows its size; a filter lets those of other blocks pass with one look.
+ * knows its size; a filter lets those of other blocks pass, with one look most of them.
  */
 #ifndef RECORDER_RESIDENCY_H
 #define RECORDER_RESIDENCY_H
@@ -10,13 +10,14 @@
 
 #include <stdatomic.h>
 
-#define RESIDENCY_PLACES 256u
-#define RESIDENCY_PAGES  4096u
+#define RESIDENCY_OFFSETS 256u
+#define RESIDENCY_PAGES   4096u
 
-/* How many such blocks begin in a place of 16 bytes within the 4096, and on a page. Nearly all of a
- * program's in the same few places: so few blocks need a look at the pages, in more cache lines. */
+/* How many such blocks begin at an offset in their page, in steps of 16 bytes, and on a page.
+ * Nearly all of a program's have the same few offsets: so few other blocks need a look at the
+ * pages, which takes more cache lines. */
 struct residency_filter {
-	_Alignas(64) _Atomic uint8_t places[RESIDENCY_PLACES];
+	_Alignas(64) _Atomic uint8_t offsets[RESIDENCY_OFFSETS];
 	_Atomic uint8_t pages[RESIDENCY_PAGES];
 };
 
@@ -40,8 +41,8 @@ static inline bool residency_maybe(const void *ptr)
 	uintptr_t addr = (uintptr_t)ptr;
 
 	/* Relaxed: whoever gives a block back has it from the one who entered it. */
-	return __builtin_expect(atomic_load_explicit(residency_filter.places +
-							     (addr >> 4) % RESIDENCY_PLACES,
+	return __builtin_expect(atomic_load_explicit(residency_filter.offsets +
+							     (addr >> 4) % RESIDENCY_OFFSETS,
 						     memory_order_relaxed),
 				0) &&
 	       atomic_load_explicit(residency_filter.pages + (addr >> 12) % RESIDENCY_PAGES,

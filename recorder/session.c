@@ -9,10 +9,11 @@
 #include <stddef.h>
 #include <time.h>
 
-/* Where the link of element number lies. */
+/* Where the link of element number lies, of so many. */
 struct links {
 	char *base;
 	size_t stride;
+	uint32_t count;
 };
 
 static _Atomic uint32_t *link_of(struct links links, uint32_t number)
@@ -27,7 +28,12 @@ static uint32_t stack_pop(struct session_stack *stack, struct links links)
 
 	while ((uint32_t)top) {
 		uint32_t number = (uint32_t)top - 1;
-		uint32_t next = atomic_load_explicit(link_of(links, number), memory_order_relaxed);
+		uint32_t next;
+
+		/* A broken program has written over the links. */
+		if (number >= links.count)
+			return SESSION_NONE;
+		next = atomic_load_explicit(link_of(links, number), memory_order_relaxed);
 		uint64_t below = (top >> 32 << 32) + ((uint64_t)1 << 32) + next;
 
 		if (atomic_compare_exchange_weak_explicit(
@@ -63,17 +69,20 @@ static uint32_t make(_Atomic uint32_t *made, uint32_t end)
 
 static struct links chunk_links(struct session *s)
 {
-	return (struct links){session_at(s, s->links_at), sizeof(uint32_t)};
+	return (struct links){session_at(s, s->links_at), sizeof(uint32_t),
+			      s->chunks + s->long_chunks};
 }
 
 static struct links lane_links(struct session *s)
 {
-	return (struct links){(char *)&session_lane(s, 0)->next, sizeof(struct session_lane)};
+	return (struct links){(char *)&session_lane(s, 0)->next, sizeof(struct session_lane),
+			      s->lanes};
 }
 
 static struct links process_links(struct session *s)
 {
-	return (struct links){(char *)&session_process(s, 0)->next, sizeof(struct session_process)};
+	return (struct links){(char *)&session_process(s, 0)->next, sizeof(struct session_process),
+			      s->processes};
 }
 
 uint64_t session_now(const struct session *s)

@@ -42,7 +42,15 @@ def test_program_writes_over_the_records(tmp_path: Path) -> None:
     said = f"hakrec: {recording.trace.path}: the program has written over the memory that it"
     assert recording.done.stderr == f"{said} shares with hakrec\n"
     trace = run(HAKTRACE, "dump", recording.trace.path)
-    assert 100 < trace.stdout.count("free") <= 1000
+    assert 100 < trace.stdout.count("free") < pairs
+
+
+def test_program_writes_over_the_records_and_ends(tmp_path: Path) -> None:
+    """Its trace does not say that it is whole."""
+    recording = record(tmp_path, WORKLOADS / "scribbler", "10")
+    assert (recording.done.returncode, recording.done.stdout) == (1, "pairs 10\n")
+    assert "has written over the memory" in recording.done.stderr
+    assert not recording.trace.info["complete"]
 
 
 def returned(path: Path) -> list[int]:

@@ -151,6 +151,19 @@ static void test_pool_grows_with_lanes(void **state)
 	assert_int_equal(s->chunks_made, s->chunks_wanted + lanes);
 }
 
+/* A program has written over the link of a free one. */
+static void test_link_to_nowhere(void **state)
+{
+	struct session *s = host.session;
+	uint32_t chunk = session_take_chunk(s, true);
+
+	(void)state;
+	session_give_chunk(s, chunk);
+	atomic_store(session_link(s, chunk), UINT32_MAX);
+	assert_int_equal(session_take_chunk(s, true), chunk);
+	assert_int_equal(session_take_chunk(s, true), chunk + 1);
+}
+
 static void test_arrivals(void **state)
 {
 	struct session *s = host.session;
@@ -176,6 +189,7 @@ int main(void)
 		cmocka_unit_test(test_pool_ends),
 		cmocka_unit_test(test_pool_grows_with_lanes),
 		cmocka_unit_test(test_arrivals),
+		cmocka_unit_test(test_link_to_nowhere),
 	};
 
 	return cmocka_run_group_tests(tests, open_host, close_host);
