@@ -30,6 +30,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
+from ctypes.util import find_library
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ from programs import CXX, GIT, PRIME, PYTHON, REDIS, SQLITE, STORM
 HAKREC = BUILD / "hakrec"
 HOT_PAIRS = 20_000_000
 LIBC = "/lib/x86_64-linux-gnu/libc.so.6"
-LTTNG_WRAPPER = "liblttng-ust-libc-wrapper.so"
+LTTNG_WRAPPER = find_library("lttng-ust-libc-wrapper")
 SLOW = ("hakrec-ebpf", "lttng", "bpftrace")
 PAIR = ("bare", "bare again", "hakrec")
 BRIEF = ("sqlite3", "git", "prime")
@@ -122,7 +123,7 @@ def setups(program: str, folder: Path) -> dict[str, list[str | Path]]:
     if os.geteuid() == 0:
         known["hakrec-ebpf"] = [HAKREC, "--backend", "ebpf", *output]
     # Both see the C library's functions alone, redis-server calls those of jemalloc.
-    if program != "redis" and shutil.which("lttng"):
+    if program != "redis" and shutil.which("lttng") and LTTNG_WRAPPER:
         known["lttng"] = ["env", f"LD_PRELOAD={LTTNG_WRAPPER}"]
     # Some of its probes are single-stepped: the programs with more calls would take minutes.
     if program in BRIEF and shutil.which("bpftrace") and os.geteuid() == 0:
