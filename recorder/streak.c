@@ -2,7 +2,7 @@
 
 #include "traces/encoder.h"
 
-#define BATCH 32 /* records whose blocks are looked up at a time: their words come meanwhile */
+#define BATCH 16 /* records whose blocks are looked up at a time: their words come meanwhile */
 
 /* Bytes of living blocks: how many there were at most, and how many fewer there are now. */
 struct level {
