@@ -149,7 +149,7 @@ char *ledger_end(struct ledger *l, const char *path, const char *end)
 		message = strdup(why);
 	unsaid = why && !*why;
 	/* The text is the writer's. */
-	error = trace_writer_close(l->writer, why ? NULL : &totals);
+	error = trace_writer_close(l->writer, why || l->error == -EBADMSG ? NULL : &totals);
 	l->writer = NULL;
 	if (unsaid)
 		error = l->error;

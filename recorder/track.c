@@ -124,7 +124,8 @@ bool track_refill(struct track *t)
 
 	if (t->shut || member.off || session_over(s)) {
 		/* Not in a child forked meanwhile, where it is over for this call (leftover.c). */
-		member.off |= session_over(member.session);
+		if (session_over(member.session))
+			member.off = true;
 		return false;
 	}
 	if (full && !extend(s, t)) {

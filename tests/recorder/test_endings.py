@@ -45,9 +45,10 @@ def test_program_writes_over_the_records(tmp_path: Path) -> None:
     assert 100 < trace.stdout.count("free") < pairs
 
 
-def test_program_writes_over_the_records_and_ends(tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [(), ("--max-size", "4K")])
+def test_program_writes_over_the_records_and_ends(tmp_path: Path, options: tuple[str, ...]) -> None:
     """Its trace does not say that it is whole."""
-    recording = record(tmp_path, WORKLOADS / "scribbler", "10")
+    recording = record(tmp_path, WORKLOADS / "scribbler", "10", options=("--quiet", *options))
     assert (recording.done.returncode, recording.done.stdout) == (1, "pairs 10\n")
     assert "has written over the memory" in recording.done.stderr
     assert not recording.trace.info["complete"]

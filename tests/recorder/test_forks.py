@@ -183,3 +183,13 @@ def test_forks_while_hakrec_stands_still(tmp_path: Path) -> None:
     assert len(traces) == moments
     for child in traces[:: 1 + 8 // SCALE]:
         child.assert_sound(lost=child.info["lost_events"])
+
+
+@pytest.mark.parametrize("options", [(), ("--max-size", "4K")], ids=["whole", "ended"])
+def test_fork_within_a_new_handler(tmp_path: Path, options: tuple[str, ...]) -> None:
+    """The operator goes on in parent and child, also where recording has ended in between."""
+    recording = record(tmp_path, WORKLOADS / "forkinnew", options=("--quiet", *options))
+    assert recording.done.stdout == "child's status 0\nend\n"
+    assert recording.done.returncode == 0
+    recording.trace.assert_sound()
+    assert (recording.trace.info["end"] == "max-size") == bool(options)
