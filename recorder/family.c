@@ -54,7 +54,7 @@ static void end_process(struct family *f, size_t index, bool replaced)
 			process_settle(p);
 		process_end(p, f->stop ? f->stop : replaced ? "exec" : NULL);
 		/* Its memory cannot be given back whole, nor may all its children be known. */
-		if (p->broken)
+		if (p->ledger.error == LEDGER_SPOILT)
 			family_stop(f, "failure");
 		if (replaced)
 			recording_move(f->recording, &p->path, p->account.program, p->pid,

@@ -30,8 +30,6 @@ __thread struct pen *guest_pen __attribute__((tls_model("initial-exec"))) = &no_
 /* Not above what the thread does: its calls now are this library's own. */
 static __thread bool working __attribute__((tls_model("initial-exec")));
 static __thread uint32_t thread_number __attribute__((tls_model("initial-exec"))); /* plus one */
-/* The one that guest_leave() took: hooks may be in progress with it, or with those above it. */
-static __thread struct pen *left_pen __attribute__((tls_model("initial-exec")));
 static __thread sigset_t fork_mask __attribute__((tls_model("initial-exec")));
 /* A thread that has exited and makes another call goes on above its own records. */
 static __thread uint64_t exit_clock __attribute__((tls_model("initial-exec")));
@@ -206,7 +204,7 @@ static void begin_fork(const uintptr_t *base)
 	p = guest_pen;
 	if (!pen_ready(p))
 		p = find_pen(base);
-	leftover_note(left_pen ? left_pen : guest_pen, p);
+	leftover_note(guest_pen, p);
 	fork_announce(p);
 }
 
@@ -230,13 +228,6 @@ void guest_missed(unsigned calls)
 		pen_drop(p);
 }
 
-void guest_leave(void)
-{
-	if (guest_pen->track.lane)
-		left_pen = guest_pen;
-	guest_pen = &no_pen;
-}
-
 static void after_fork_child(void)
 {
 	unsigned calls = leftover_cut();
@@ -244,7 +235,6 @@ static void after_fork_child(void)
 	first_latch = (struct latch){0};
 	notepad_close();
 	guest_pen = &no_pen;
-	left_pen = NULL;
 	fork_arrive();
 	/* Calls in progress are none of the child's, but it has what comes of them. */
 	guest_missed(calls);

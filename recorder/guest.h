@@ -20,9 +20,6 @@ extern __thread struct pen *guest_pen
  */
 struct pen *guest_enter(const uintptr_t *base);
 
-/* Recording is over: this thread's calls are passed on from now on, at the least cost. */
-void guest_leave(void);
-
 /* Does something whose calls are not the program's. */
 void guest_aside(void (*work)(void));
 

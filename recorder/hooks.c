@@ -58,6 +58,10 @@ COLD static void *birth_slowly(struct pen *p, void *ptr, unsigned kind, size_t s
 	struct pen_birth birth = {kind, p->site, size, align};
 	int saved = errno;
 
+	if (member.off) {
+		leave(p);
+		return ptr;
+	}
 	if (p->missed) {
 		guest_missed(1);
 		errno = saved;
@@ -69,8 +73,6 @@ COLD static void *birth_slowly(struct pen *p, void *ptr, unsigned kind, size_t s
 	if (ptr && size >= TRACE_LARGE_BYTES)
 		pen_write_pages(p, ptr, residency_born(ptr, size));
 	pen_write_birth(p, ptr, &birth);
-	if (member.off)
-		guest_leave();
 	errno = saved;
 	leave(p);
 	return ptr;
@@ -156,13 +158,13 @@ COLD static void death_slowly(struct pen *p, void *ptr, unsigned kind)
 {
 	int saved = errno;
 
+	if (member.off)
+		return;
 	if (p->missed)
 		guest_missed(1);
 	else
 		pen_write(p, (uintptr_t)ptr, record_head(kind, (uintptr_t)ptr),
 			  (uint64_t)callsite_find(&p->view, p->base) << RECORD_SIZE_BITS);
-	if (member.off)
-		guest_leave();
 	errno = saved;
 }
 

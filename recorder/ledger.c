@@ -121,6 +121,13 @@ int ledger_inherit(struct ledger *l, const struct objects *objects, uint32_t thr
 	return l->error;
 }
 
+static const char *text_of(int error)
+{
+	return error == LEDGER_SPOILT
+		       ? "the program has written over the memory that it shares with hakrec"
+		       : strerror(-error);
+}
+
 char *ledger_end(struct ledger *l, const char *path, const char *end)
 {
 	struct trace_totals totals = {
@@ -139,7 +146,9 @@ char *ledger_end(struct ledger *l, const char *path, const char *end)
 		l->error = error;
 	if (trace_writer_full(l->writer))
 		end = "max-size";
-	else if (l->error)
+	if (l->error == LEDGER_SPOILT)
+		why = "";
+	else if (l->error && !trace_writer_full(l->writer))
 		why = trace_writer_error(l->writer);
 	if (end)
 		trace_writer_fact(l->writer, "end", end);
@@ -149,11 +158,11 @@ char *ledger_end(struct ledger *l, const char *path, const char *end)
 		message = strdup(why);
 	unsaid = why && !*why;
 	/* The text is the writer's. */
-	error = trace_writer_close(l->writer, why || l->error == -EBADMSG ? NULL : &totals);
+	error = trace_writer_close(l->writer, why ? NULL : &totals);
 	l->writer = NULL;
 	if (unsaid)
 		error = l->error;
-	if (error && !message && asprintf(&message, "%s: %s", path, strerror(-error)) < 0)
+	if (error && !message && asprintf(&message, "%s: %s", path, text_of(error)) < 0)
 		message = NULL;
 	return message;
 }

@@ -11,6 +11,8 @@
 
 #include <errno.h>
 
+#define LEDGER_SPOILT (-EBADMSG) /* what is told of the process makes no sense any more */
+
 /* The block that a realloc began with. */
 struct ledger_old {
 	uint64_t addr;   /* 0: none */

@@ -140,7 +140,7 @@ static void run_heap(struct merge *m, uint64_t rank)
 	}
 }
 
-uint64_t merge_run(struct merge *m, uint64_t rank)
+void merge_run(struct merge *m, uint64_t rank)
 {
 	struct inlet *lane;
 
@@ -157,5 +157,4 @@ uint64_t merge_run(struct merge *m, uint64_t rank)
 		retry_waiting(m);
 		run_heap(m, rank);
 	}
-	return m->dealt;
 }

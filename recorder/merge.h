@@ -44,7 +44,7 @@ void merge_fini(struct merge *m);
 void merge_look(struct merge *m);
 
 /* Deals with what was seen, up to a rank, in order; when deal sets stopped, another look and run do
- * the rest. Returns the number of records. */
-uint64_t merge_run(struct merge *m, uint64_t rank);
+ * the rest. Sets dealt, the number of records. */
+void merge_run(struct merge *m, uint64_t rank);
 
 #endif

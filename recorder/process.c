@@ -3,7 +3,6 @@
 #include "traces/encoder.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -384,16 +383,6 @@ static void tell_lone(struct process *p, size_t writing, uint32_t lane)
 		atomic_store(&p->shared->lone, lone);
 }
 
-/* Some of what the process shares makes no sense. */
-static bool spoilt(const struct process *p)
-{
-	bool broken = p->account.notes.inlet.broken;
-
-	for (size_t i = 0; i < p->merge.count; i++)
-		broken |= p->merge.lanes[i]->broken;
-	return broken;
-}
-
 void process_look(struct process *p)
 {
 	const struct inlet *last = NULL;
@@ -406,7 +395,7 @@ void process_look(struct process *p)
 		uint64_t count = atomic_load_explicit(&in->lane->count, memory_order_relaxed);
 
 		p->published += count;
-		p->waiting += count - in->at;
+		p->waiting += in->broken ? 0 : count - in->at;
 		if (count == in->shown)
 			continue;
 		in->shown = count;
@@ -417,13 +406,21 @@ void process_look(struct process *p)
 		session_poke(in->lane);
 	}
 	tell_lone(p, writing, last ? session_lane_number(p->session, last->lane) : SESSION_NONE);
-	p->broken = spoilt(p);
 }
 
 bool process_wants(const struct process *p)
 {
-	return p->broken ||
-	       atomic_load_explicit(&p->shared->threads, memory_order_relaxed) != p->crew.count;
+	return atomic_load_explicit(&p->shared->threads, memory_order_relaxed) != p->crew.count;
+}
+
+/* The program has written over what it shares with hakrec. */
+static bool spoilt(const struct process *p)
+{
+	bool broken = p->account.notes.inlet.broken;
+
+	for (size_t i = 0; i < p->merge.count; i++)
+		broken |= p->merge.lanes[i]->broken;
+	return broken;
 }
 
 void process_drain(struct process *p, uint64_t rank)
@@ -441,10 +438,10 @@ void process_drain(struct process *p, uint64_t rank)
 		take_unheard(p);
 	if (p->crew.exiting)
 		crew_settle(&p->crew, &p->ledger, p->pid, p->round);
-	p->rounds_broken += p->broken;
-	/* Each round deals with what was seen, and was of the tick, before the last look. */
-	if (p->rounds_broken > 2 && !p->ledger.error)
-		p->ledger.error = -EBADMSG;
+	/* What came before is seen in one round and has the next one's rank, at the latest. */
+	p->spoilt += spoilt(p);
+	if (p->spoilt > 2 && !p->ledger.error)
+		p->ledger.error = LEDGER_SPOILT;
 }
 
 bool process_skim(struct process *p, uint64_t rank, uint64_t until_ns)
@@ -486,17 +483,9 @@ void process_settle(struct process *p)
 
 void process_end(struct process *p, const char *end)
 {
-	p->broken = spoilt(p);
-	if (p->broken && !p->ledger.error)
-		p->ledger.error = -EBADMSG;
+	if (spoilt(p) && !p->ledger.error)
+		p->ledger.error = LEDGER_SPOILT;
 	p->message = ledger_end(&p->ledger, p->path, end);
-	if (p->ledger.error != -EBADMSG)
-		return;
-	free(p->message);
-	if (asprintf(&p->message,
-		     "%s: the program has written over the memory that it shares with hakrec",
-		     p->path) < 0)
-		p->message = NULL;
 }
 
 void process_destroy(struct process *p)

@@ -41,13 +41,12 @@ struct process {
 	struct ledger ledger;
 	struct objects inherited; /* alive at the fork, until their rows are written */
 	struct crew crew;
-	struct legacy **forks;  /* where to put what children take along */
-	uint64_t flushed;       /* clock at which the trace's last block was ended in time */
-	bool begun;             /* its trace is open */
-	bool gone;              /* it was seen to have ended */
-	bool broken;            /* it has written over what it shares with hakrec ... */
-	unsigned rounds_broken; /* ... and so many rounds have dealt with what came before */
-	char *message;          /* why its trace failed; NULL: it did not */
+	struct legacy **forks; /* where to put what children take along */
+	uint64_t flushed;      /* clock at which the trace's last block was ended in time */
+	bool begun;            /* its trace is open */
+	bool gone;             /* it was seen to have ended */
+	unsigned spoilt;       /* rounds since it was seen to have written over what it shares */
+	char *message;         /* why its trace failed; NULL: it did not */
 };
 
 /* A process that presented itself; legacy (which it takes) of a forked one, else NULL. */
@@ -59,12 +58,12 @@ void process_begin(struct process *p, struct trace_writer *writer);
 /* Shows the process's lanes the tick and counts their records. */
 void process_look(struct process *p);
 
-/* A thread has begun that was not met: its name can be read while it lives. Or the process is
- * broken. */
+/* A thread has begun that was not met: its name can be read while it lives. */
 bool process_wants(const struct process *p);
 
-/* Deals with what was published, up to a rank. What a broken process has not spoilt is the last of
- * it: then the ledger has an error, and its threads must not wait for room any more. */
+/* Deals with what was published, up to a rank. Of a program that has written over some of it the
+ * rest is the last: then the ledger has an error, LEDGER_SPOILT, and recording must end, for there
+ * will be no room that its threads could wait for. */
 void process_drain(struct process *p, uint64_t rank);
 
 /*
