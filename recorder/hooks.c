@@ -186,7 +186,7 @@ INLINE size_t record_old(struct pen *p, void *ptr)
 		large = tell_pages(p, ptr);
 	if (__builtin_expect(pen_alone(p, &count) || pen_pass(p, (uintptr_t)ptr, &count), 1))
 		pen_put(p, count, record_head(RECORD_OLD, (uintptr_t)ptr), 0);
-	else
+	else if (!member.off)
 		pen_write_old(p, ptr);
 	return large;
 }
