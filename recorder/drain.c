@@ -4,8 +4,9 @@
 
 #include <errno.h>
 
-#define NAP_NS    5000000 /* from tick to tick; lanes keep their own time in between */
-#define HASTE_NS  1000000 /* ... while something waits for its records to be taken */
+#define NAP_NS    5000000  /* from tick to tick; lanes keep their own time in between */
+#define HASTE_NS  1000000  /* ... while something waits for its records to be taken */
+#define WATCH_NS  40000000 /* ... while the idler does it all */
 #define SLEEP_NS  100000000
 #define LATEST_NS 20000000 /* until the records that wait are taken, however few */
 #define CHECK_NS  20000000
@@ -42,6 +43,7 @@ static void stop(struct drain *d, const struct process *p)
 							      : "failure";
 
 	family_stop(d->family, why);
+	session_ring(d->family->session);
 }
 
 /* Shows everyone the tick, and sees what there is to do. */
@@ -106,19 +108,18 @@ static void take(struct drain *d, uint64_t tick)
 	}
 }
 
-/* The idler's work: some of that. Returns for how many ns it is done. */
+/* The idler's work: all that, when there is time. Returns for how many ns it is done. */
 static uint64_t skim(void *context)
 {
 	struct drain *d = context;
 	const struct family *f = d->family;
 	uint64_t tick = d->tick, end, taken = 0;
+	bool late;
 
 	raise_tick(d);
 	end = d->tick + SKIM_NS;
 	/* All are shown the tick before any is dealt with up to it, by whichever thread. */
-	for (size_t i = 0; i < f->count; i++)
-		if (f->processes[i]->begun)
-			process_look(f->processes[i]);
+	look(d);
 	for (size_t i = 0; i < f->count && session_now(f->session) < end; i++) {
 		struct process *p = f->processes[++d->turn % f->count];
 
@@ -130,7 +131,14 @@ static uint64_t skim(void *context)
 		if (p->ledger.error)
 			stop(d, p);
 	}
-	if (!d->hard && session_now(f->session) >= end)
+	late = session_now(f->session) >= end;
+	if (late)
+		d->idle = 0;
+	if (d->hard || d->wanted || d->idle >= IDLE_NAPS)
+		session_ring(f->session);
+	else if (!late)
+		d->drained = d->skimmed = d->tick;
+	if (late && !d->hard)
 		return 0;
 	return d->hard || taken < SKIM_LEAST ? SKIM_FEW_NS : SKIM_NEXT_NS;
 }
@@ -170,25 +178,41 @@ static bool set_alarms(struct drain *d)
 	return true;
 }
 
-/* Until the next tick is due or, when nothing happens, until called. bell: as it was before looking
- * at what there is to do. */
-static void rest(struct drain *d, uint32_t bell)
+/* From this round to the next. The idler calls when there is something that it cannot do, and so do
+ * producers that want for room: but not those who would rather lose calls. */
+static uint64_t pause_ns(const struct drain *d)
+{
+	if (d->wanted)
+		return HASTE_NS;
+	if (d->tick - d->skimmed > NAP_NS || d->family->session->mode & SESSION_LOSSY ||
+	    atomic_load(&d->family->first_ended))
+		return NAP_NS;
+	return WATCH_NS;
+}
+
+/* Until called, as nothing happens. bell: as it was before looking at what there is to do. */
+static void sleep_on(struct drain *d, uint32_t bell)
 {
 	struct session *s = d->family->session;
 
-	if (d->idle < IDLE_NAPS) {
-		doze(&s->bell, bell, d->wanted ? HASTE_NS : NAP_NS);
-		return;
-	}
 	/* Sequentially consistent: pairs with track_refill(). */
 	atomic_store(&s->asleep, 1);
 	doze(&s->bell, bell, set_alarms(d) ? SLEEP_NS : NAP_NS);
 	atomic_store(&s->asleep, 0);
 }
 
-static bool can_skim(const struct drain *d)
+/* Until the next round is due. */
+static void rest(struct drain *d, uint32_t bell)
 {
-	return d->lanes && d->lanes <= SKIM_LANES && d->idle < IDLE_NAPS;
+	uint64_t ns = pause_ns(d);
+
+	if (d->idle >= IDLE_NAPS) {
+		sleep_on(d, bell);
+		return;
+	}
+	idler_resume(&d->idler, d->lanes && d->lanes <= SKIM_LANES);
+	doze(&d->family->session->bell, bell, ns);
+	idler_pause(&d->idler);
 }
 
 /* Keeps the live line up to date. */
@@ -226,9 +250,7 @@ void drain_run(struct drain *d)
 		/* As much has come meanwhile: resting would only let more pages fill. */
 		if (d->taken > PATIENCE_BATCHES * batch(d))
 			continue;
-		idler_resume(&d->idler, can_skim(d));
 		rest(d, bell);
-		idler_pause(&d->idler);
 	}
 	idler_stop(&d->idler);
 	family_close(f);

@@ -12,6 +12,7 @@ struct drain {
 	struct family *family;
 	uint64_t tick;      /* the last one set: all below it is published, or soon; */
 	uint64_t drained;   /* ... when records were last taken */
+	uint64_t skimmed;   /* ... by the idler, all of them */
 	uint64_t checked;   /* ... when processes were last looked after */
 	uint64_t published; /* records, of all processes, when they were last looked at */
 	uint64_t waiting;   /* those of them not dealt with */

@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define FLUSH_NS 1000000000 /* a reader of the growing file lags no more */
+#define FLUSH_NS 900000000 /* and a round: a reader of the growing file lags a second at most */
 
 /* ---- one process's end ---- */
 

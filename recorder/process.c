@@ -114,7 +114,7 @@ __attribute__((noinline, cold)) static void deal_aside(struct process *p, struct
 		take_lane(p, in, (uint32_t)record_addr(r), r->word[1]);
 	} else if (kind == RECORD_EXIT) {
 		crew_exit(&p->crew, l, p->pid, in->thread, inlet_clock(in),
-			  atomic_load(&p->shared->late), p->round);
+			  atomic_load(&p->shared->late), p->round + 1);
 	} else if (kind == RECORD_FORK && record_addr(r) < p->session->processes) {
 		struct legacy *legacy = legacy_create(p, (uint32_t)record_addr(r));
 
@@ -423,17 +423,10 @@ static bool spoilt(const struct process *p)
 	return broken;
 }
 
-void process_drain(struct process *p, uint64_t rank)
+/* All that was published when it began is dealt with. */
+static void end_round(struct process *p)
 {
-	if (p->ledger.error)
-		return;
 	p->round++;
-	meet_lanes(p);
-	merge_look(&p->merge);
-	/* After the look: whatever a record refers to was told before. */
-	while (account_read(&p->account, &p->ledger))
-		;
-	merge_run(&p->merge, rank);
 	if (p->crew.count)
 		take_unheard(p);
 	if (p->crew.exiting)
@@ -442,6 +435,19 @@ void process_drain(struct process *p, uint64_t rank)
 	p->spoilt += spoilt(p);
 	if (p->spoilt > 2 && !p->ledger.error)
 		p->ledger.error = LEDGER_SPOILT;
+}
+
+void process_drain(struct process *p, uint64_t rank)
+{
+	if (p->ledger.error)
+		return;
+	meet_lanes(p);
+	merge_look(&p->merge);
+	/* After the look: whatever a record refers to was told before. */
+	while (account_read(&p->account, &p->ledger))
+		;
+	merge_run(&p->merge, rank);
+	end_round(p);
 }
 
 bool process_skim(struct process *p, uint64_t rank, uint64_t until_ns)
@@ -459,6 +465,8 @@ bool process_skim(struct process *p, uint64_t rank, uint64_t until_ns)
 	p->hard = false;
 	merge_run(&p->merge, rank);
 	p->skim_until = 0;
+	if (!p->merge.stopped)
+		end_round(p);
 	return !p->hard;
 }
 
