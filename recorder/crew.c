@@ -149,6 +149,20 @@ void crew_end(struct crew *c, struct ledger *l)
 			write_exit(c, l, c->all + i);
 }
 
+/* Its name was not looked up since its start. */
+static bool unnamed(const struct crew_thread *t)
+{
+	return t->begun && !t->exiting && !t->looked;
+}
+
+bool crew_unnamed(const struct crew *c)
+{
+	for (uint32_t i = 0; i < c->count; i++)
+		if (unnamed(c->all + i))
+			return true;
+	return false;
+}
+
 void crew_name(struct crew *c, struct ledger *l, pid_t pid)
 {
 	for (uint32_t i = 0; i < c->count; i++) {
@@ -156,7 +170,7 @@ void crew_name(struct crew *c, struct ledger *l, pid_t pid)
 		char name[16];
 		struct trace_thread thread;
 
-		if (!t->begun || t->exiting || t->looked)
+		if (!unnamed(t))
 			continue;
 		t->looked = true;
 		if (!read_name(pid, t->tid, name) || !strcmp(name, t->name))

@@ -46,7 +46,8 @@ void crew_settle(struct crew *c, struct ledger *l, pid_t pid, uint64_t round);
 /* Exit rows for all that exit, without asking: the process is gone. */
 void crew_end(struct crew *c, struct ledger *l);
 
-/* Looks names up that a thread gave itself after its start. */
+/* Looks names up that a thread gave itself after its start; whether there are any to look up. */
+bool crew_unnamed(const struct crew *c);
 void crew_name(struct crew *c, struct ledger *l, pid_t pid);
 
 #endif

@@ -4,9 +4,9 @@
 
 #include <errno.h>
 
-#define NAP_NS    5000000  /* from tick to tick; lanes keep their own time in between */
-#define HASTE_NS  1000000  /* ... while something waits for its records to be taken */
-#define WATCH_NS  40000000 /* ... while the idler does it all */
+#define NAP_NS    5000000   /* from tick to tick; lanes keep their own time in between */
+#define HASTE_NS  1000000   /* ... while something waits for its records to be taken */
+#define WATCH_NS  200000000 /* ... while the idler does it all */
 #define SLEEP_NS  100000000
 #define LATEST_NS 20000000 /* until the records that wait are taken, however few */
 #define CHECK_NS  20000000
@@ -108,6 +108,17 @@ static void take(struct drain *d, uint64_t tick)
 	}
 }
 
+/* Whether processes are to be looked after; asks now and then. */
+static bool must_check(struct drain *d)
+{
+	if (d->tick - d->checked <= CHECK_NS)
+		return false;
+	if (family_wants(d->family, d->tick))
+		return true;
+	d->checked = d->tick;
+	return false;
+}
+
 /* The idler's work: all that, when there is time. Returns for how many ns it is done. */
 static uint64_t skim(void *context)
 {
@@ -134,7 +145,7 @@ static uint64_t skim(void *context)
 	late = session_now(f->session) >= end;
 	if (late)
 		d->idle = 0;
-	if (d->hard || d->wanted || d->idle >= IDLE_NAPS)
+	if (d->hard || d->wanted || d->idle >= IDLE_NAPS || must_check(d))
 		session_ring(f->session);
 	else if (!late)
 		d->drained = d->skimmed = d->tick;

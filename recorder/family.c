@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define FLUSH_NS 900000000 /* and a round: a reader of the growing file lags a second at most */
+#define FLUSH_NS 800000000 /* and a round: a reader of the growing file lags a second at most */
 
 /* ---- one process's end ---- */
 
@@ -294,6 +294,22 @@ static void drop_legacies(struct family *f)
 	}
 }
 
+static bool must_flush(const struct process *p, uint64_t now)
+{
+	return p->begun && now - p->flushed > FLUSH_NS;
+}
+
+bool family_wants(const struct family *f, uint64_t now)
+{
+	for (size_t i = 0; i < f->count; i++) {
+		const struct process *p = f->processes[i];
+
+		if (gone(p) || must_flush(p, now) || crew_unnamed(&p->crew))
+			return true;
+	}
+	return f->legacies;
+}
+
 void family_look_after(struct family *f, uint64_t now)
 {
 	for (size_t i = 0; i < f->count; i++) {
@@ -311,7 +327,7 @@ void family_look_after(struct family *f, uint64_t now)
 			end_process(f, i, false);
 			continue;
 		}
-		if (p->begun && now - p->flushed > FLUSH_NS) {
+		if (must_flush(p, now)) {
 			p->flushed = now;
 			process_flush(p);
 		}

@@ -41,6 +41,9 @@ void family_meet(struct family *f);
  * brought up to date now and then; now: clock. */
 void family_look_after(struct family *f, uint64_t now);
 
+/* Whether there is any of that to do. */
+bool family_wants(const struct family *f, uint64_t now);
+
 /* No process is left, nor will one come. */
 bool family_over(const struct family *f);
 

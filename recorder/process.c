@@ -3,12 +3,13 @@
 #include "traces/encoder.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define LONE_NS      20000000 /* that a lane alone has written before it is told */
-#define SKIM_RECORDS 256      /* from one look at the clock to the next */
+#define SKIM_RECORDS 1024     /* from one look at the clock to the next */
 #define GRAIN_NS     10000    /* of coarse times, which are good to some 100 us at best */
 
 /* ---- what a fork passes on ---- */
@@ -264,6 +265,9 @@ static bool skimmed(struct process *p, const struct inlet *in)
 	if (p->hard || p->merge.dealt < p->skim_look)
 		return p->hard;
 	p->skim_look = p->merge.dealt + SKIM_RECORDS;
+	/* Not for others, to whom the processor goes at once: of one that fell asleep on it the
+	 * kernel takes notice now, and counts it as free again. */
+	sched_yield();
 	return session_now(p->session) >= p->skim_until;
 }
 

@@ -353,19 +353,19 @@ static void test_skimming(void **state)
 	/* The thread's beginning. */
 	assert_false(process_skim(process, UINT64_MAX, UINT64_MAX));
 	process_drain(process, UINT64_MAX);
-	for (uint64_t i = 0; i < 1000; i++)
+	for (uint64_t i = 0; i < 4000; i++)
 		birth(0x1000 + 16 * i, 8);
 	assert_true(process_skim(process, UINT64_MAX, 1));
-	assert_in_range(*events, 100, 600);
+	assert_in_range(*events, 100, 2400);
 	assert_true(process_skim(process, UINT64_MAX, UINT64_MAX));
-	assert_int_equal(*events, 1000);
+	assert_int_equal(*events, 4000);
 	pen_tell_between(pen, RECORD_FORK, 7);
 	birth(0x90000, 8);
 	assert_false(process_skim(process, UINT64_MAX, UINT64_MAX));
-	assert_int_equal(*events, 1000);
+	assert_int_equal(*events, 4000);
 	assert_null(legacies);
 	process_drain(process, UINT64_MAX);
-	assert_int_equal(*events, 1001);
+	assert_int_equal(*events, 4001);
 	assert_non_null(legacies);
 	process_end(process, NULL);
 }
