@@ -68,26 +68,6 @@ static void end_process(struct family *f, size_t index, bool replaced)
 
 /* ---- arrivals ---- */
 
-static bool has_legacy(const struct family *f, uint32_t child)
-{
-	for (const struct legacy *legacy = f->legacies; legacy; legacy = legacy->next)
-		if (legacy->child == child)
-			return true;
-	return false;
-}
-
-static struct legacy *take_legacy(struct family *f, uint32_t child)
-{
-	for (struct legacy **at = &f->legacies; *at; at = &(*at)->next)
-		if ((*at)->child == child) {
-			struct legacy *legacy = *at;
-
-			*at = legacy->next;
-			return legacy;
-		}
-	return NULL;
-}
-
 static int find_process(const struct family *f, pid_t pid)
 {
 	for (size_t i = 0; i < f->count; i++)
@@ -146,7 +126,7 @@ static bool must_wait(const struct family *f, uint32_t number, size_t waiting)
 	for (size_t i = 0; i < waiting; i++)
 		if (atomic_load(&session_process(f->session, f->strangers[i])->pid) == pid)
 			return true;
-	if (!forked || has_legacy(f, number))
+	if (!forked || legacy_find(f->legacies, number))
 		return false;
 	for (size_t i = 0; i < f->n_strangers; i++)
 		if (f->strangers[i] == shared->parent)
@@ -159,7 +139,7 @@ static struct legacy *guess_legacy(struct process *parent, uint32_t child)
 {
 	while (parent->begun && account_read(&parent->account, &parent->ledger))
 		;
-	return legacy_create(parent, child);
+	return legacy_create(child, &parent->ledger.objects, &parent->account);
 }
 
 /* False: it has to wait. */
@@ -175,7 +155,7 @@ static bool welcome(struct family *f, uint32_t number, size_t waiting)
 	if (must_wait(f, number, waiting))
 		return false;
 	parent = shared->parent == SESSION_NONE ? -1 : find_number(f, shared->parent);
-	legacy = take_legacy(f, number);
+	legacy = legacy_take(&f->legacies, number);
 	if (!legacy && parent >= 0)
 		legacy = guess_legacy(f->processes[parent], number);
 	earlier = find_process(f, pid);
@@ -381,12 +361,8 @@ void family_close(struct family *f)
 
 void family_fini(struct family *f)
 {
-	while (f->legacies) {
-		struct legacy *next = f->legacies->next;
-
-		legacy_destroy(f->legacies);
-		f->legacies = next;
-	}
+	while (f->legacies)
+		legacy_destroy(legacy_take(&f->legacies, f->legacies->child));
 	free(f->strangers);
 	free(f->processes);
 	unwinder_destroy(f->unwinder);

@@ -12,32 +12,6 @@
 #define SKIM_RECORDS 1024     /* from one look at the clock to the next */
 #define GRAIN_NS     10000    /* of coarse times, which are good to some 100 us at best */
 
-/* ---- what a fork passes on ---- */
-
-void legacy_destroy(struct legacy *legacy)
-{
-	if (!legacy)
-		return;
-	objects_fini(&legacy->objects);
-	account_fini(&legacy->account);
-	free(legacy);
-}
-
-struct legacy *legacy_create(const struct process *parent, uint32_t child)
-{
-	struct legacy *legacy = calloc(1, sizeof(*legacy));
-
-	if (!legacy)
-		return NULL;
-	legacy->child = child;
-	if (account_copy(&legacy->account, &parent->account) ||
-	    objects_copy(&legacy->objects, &parent->ledger.objects)) {
-		legacy_destroy(legacy);
-		return NULL;
-	}
-	return legacy;
-}
-
 /* ---- records ---- */
 
 /* The call that the last records prepared was dropped or left: everything stays as it was. */
@@ -117,7 +91,8 @@ __attribute__((noinline, cold)) static void deal_aside(struct process *p, struct
 		crew_exit(&p->crew, l, p->pid, in->thread, inlet_clock(in),
 			  atomic_load(&p->shared->late), p->round + 1);
 	} else if (kind == RECORD_FORK && record_addr(r) < p->session->processes) {
-		struct legacy *legacy = legacy_create(p, (uint32_t)record_addr(r));
+		struct legacy *legacy =
+			legacy_create((uint32_t)record_addr(r), &p->ledger.objects, &p->account);
 
 		if (legacy) {
 			legacy->next = *p->forks;

@@ -4,18 +4,10 @@
 #ifndef RECORDER_PROCESS_H
 #define RECORDER_PROCESS_H
 
-#include "account.h"
 #include "crew.h"
+#include "legacy.h"
 #include "merge.h"
 #include "streak.h"
-
-/* What a forked child takes along, from the fork record until its first call. */
-struct legacy {
-	uint32_t child; /* its number in the session */
-	struct objects objects;
-	struct account account;
-	struct legacy *next;
-};
 
 struct process {
 	struct session *session;
@@ -84,9 +76,5 @@ void process_end(struct process *p, const char *end);
 
 /* Frees everything and gives what is shared back; after process_end(). */
 void process_destroy(struct process *p);
-
-/* What a child forked now would take along; NULL: no memory. */
-struct legacy *legacy_create(const struct process *parent, uint32_t child);
-void legacy_destroy(struct legacy *legacy);
 
 #endif

@@ -22,7 +22,7 @@ $(eval $(call unit,test_recording,tests/recorder_unit/test_recording.c \
 	$(call recorder_sources,outputs ledger objects ticker recording),$(BUILD)/libhaktrace.a -lzstd))
 $(eval $(call unit,test_losses,tests/recorder_unit/test_losses.c $(call recorder_sources,session filters host \
 	track notepad clock bias pen inlet notebook objects ledger crew elffile modules sites walked streak unwinder \
-	merge shellwords account process),$(BUILD)/libhaktrace.a -lzstd -ldw -lelf))
+	merge shellwords account legacy process),$(BUILD)/libhaktrace.a -lzstd -ldw -lelf))
 $(eval $(call unit,test_unwinder,tests/recorder_unit/test_unwinder.c \
 	$(call recorder_sources,elffile modules unwinder),$(BUILD)/libhaktrace.a -lzstd -ldw -lelf))
 $(eval $(call unit,test_stackbase,tests/recorder_unit/test_stackbase.c))
