@@ -6,7 +6,7 @@ LIBHAKREC_SOURCES := $(addprefix recorder/,session.c bootstrap.c extent.c real.c
 	turns.c hooks.c)
 HAKREC_SOURCES := $(addprefix recorder/,session.c filters.c host.c inlet.c notebook.c objects.c ledger.c crew.c \
 	elffile.c executable.c modules.c sites.c walked.c streak.c unwinder.c merge.c shellwords.c account.c legacy.c process.c \
-	outputs.c ticker.c recording.c idler.c family.c drain.c facts.c target.c launch.c options.c report.c \
+	outputs.c ticker.c recording.c idler.c deadman.c family.c drain.c facts.c target.c launch.c options.c report.c \
 	hakrec.c) $(EBPF_SOURCES)
 
 CFLAGS_recorder/hooks := -fno-builtin -mprfchw

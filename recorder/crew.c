@@ -84,7 +84,15 @@ int crew_begin(struct crew *c, struct ledger *l, pid_t pid, uint32_t index, uint
 	if (number < 0)
 		return (int)number;
 	t->number = (uint32_t)number;
+	c->unnamed++;
 	return 1;
+}
+
+/* Its name is not looked up any more. */
+static void see_name(struct crew *c, struct crew_thread *t)
+{
+	c->unnamed -= !t->looked;
+	t->looked = true;
 }
 
 static void write_exit(struct crew *c, struct ledger *l, struct crew_thread *t)
@@ -117,6 +125,7 @@ void crew_exit(struct crew *c, struct ledger *l, pid_t pid, uint32_t index, uint
 	if (!t->exiting) {
 		t->exiting = true;
 		c->exiting++;
+		see_name(c, t);
 	}
 	t->exit_clock = clock;
 	if (!dead(pid, t->tid)) {
@@ -149,30 +158,16 @@ void crew_end(struct crew *c, struct ledger *l)
 			write_exit(c, l, c->all + i);
 }
 
-/* Its name was not looked up since its start. */
-static bool unnamed(const struct crew_thread *t)
-{
-	return t->begun && !t->exiting && !t->looked;
-}
-
-bool crew_unnamed(const struct crew *c)
-{
-	for (uint32_t i = 0; i < c->count; i++)
-		if (unnamed(c->all + i))
-			return true;
-	return false;
-}
-
 void crew_name(struct crew *c, struct ledger *l, pid_t pid)
 {
-	for (uint32_t i = 0; i < c->count; i++) {
+	for (uint32_t i = 0; i < c->count && c->unnamed; i++) {
 		struct crew_thread *t = c->all + i;
 		char name[16];
 		struct trace_thread thread;
 
-		if (!unnamed(t))
+		if (!t->begun || t->looked)
 			continue;
-		t->looked = true;
+		see_name(c, t);
 		if (!read_name(pid, t->tid, name) || !strcmp(name, t->name))
 			continue;
 		memcpy(t->name, name, sizeof(name));

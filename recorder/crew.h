@@ -21,6 +21,7 @@ struct crew {
 	struct crew_thread *all;
 	uint32_t count, room;
 	uint32_t exiting; /* threads between their exit record and their exit row */
+	uint32_t unnamed; /* running threads whose names crew_name() has not looked up */
 	uint64_t late;    /* threads seen again after their exit record */
 };
 
@@ -46,8 +47,7 @@ void crew_settle(struct crew *c, struct ledger *l, pid_t pid, uint64_t round);
 /* Exit rows for all that exit, without asking: the process is gone. */
 void crew_end(struct crew *c, struct ledger *l);
 
-/* Looks names up that a thread gave itself after its start; whether there are any to look up. */
-bool crew_unnamed(const struct crew *c);
+/* Looks names up that a thread gave itself after its start. */
 void crew_name(struct crew *c, struct ledger *l, pid_t pid);
 
 #endif

@@ -6,13 +6,14 @@
 
 #define NAP_NS    5000000   /* from tick to tick; lanes keep their own time in between */
 #define HASTE_NS  1000000   /* ... while something waits for its records to be taken */
-#define WATCH_NS  200000000 /* ... while the idler does it all */
+#define WATCH_NS  200000000 /* ... while the idler does it all, */
+#define STARVE_NS 10000000  /* ... in which it must not be without a processor for so long */
 #define SLEEP_NS  100000000
 #define LATEST_NS 20000000 /* until the records that wait are taken, however few */
 #define CHECK_NS  20000000
 #define DAY_NS    (24 * UINT64_C(3600000000000))
-#define IDLE_NAPS 4  /* without a new record, before sleeping until called */
-#define BATCHES   64 /* of records that the short chunks have room for */
+#define IDLE_NS   20000000 /* without a new record, before sleeping until called */
+#define BATCHES   64       /* of records that the short chunks have room for */
 
 /* How long, and of how many batches, records may be left to the idler. */
 #define PATIENCE_NS      60000000
@@ -43,7 +44,6 @@ static void stop(struct drain *d, const struct process *p)
 							      : "failure";
 
 	family_stop(d->family, why);
-	session_ring(d->family->session);
 }
 
 /* Shows everyone the tick, and sees what there is to do. */
@@ -65,7 +65,8 @@ static void look(struct drain *d)
 		d->lanes += p->merge.count;
 		d->wanted |= process_wants(p);
 	}
-	d->idle = published == d->published ? d->idle + 1 : 0;
+	if (published != d->published)
+		d->changed = d->tick;
 	d->published = published;
 }
 
@@ -108,15 +109,15 @@ static void take(struct drain *d, uint64_t tick)
 	}
 }
 
-/* Whether processes are to be looked after; asks now and then. */
-static bool must_check(struct drain *d)
+/* Nothing is published any more. */
+static bool idle(const struct drain *d)
 {
-	if (d->tick - d->checked <= CHECK_NS)
-		return false;
-	if (family_wants(d->family, d->tick))
-		return true;
-	d->checked = d->tick;
-	return false;
+	return d->tick - d->changed >= IDLE_NS;
+}
+
+static bool check_due(const struct drain *d)
+{
+	return d->tick - d->checked > CHECK_NS;
 }
 
 /* The idler's work: all that, when there is time. Returns for how many ns it is done. */
@@ -125,7 +126,7 @@ static uint64_t skim(void *context)
 	struct drain *d = context;
 	const struct family *f = d->family;
 	uint64_t tick = d->tick, end, taken = 0;
-	bool late;
+	bool late, calls;
 
 	raise_tick(d);
 	end = d->tick + SKIM_NS;
@@ -144,11 +145,14 @@ static uint64_t skim(void *context)
 	}
 	late = session_now(f->session) >= end;
 	if (late)
-		d->idle = 0;
-	if (d->hard || d->wanted || d->idle >= IDLE_NAPS || must_check(d))
-		session_ring(f->session);
-	else if (!late)
+		d->changed = d->tick;
+	if (check_due(d) && !family_wants(f, d->tick))
+		d->checked = d->tick;
+	calls = d->hard || d->wanted || behind(d) || idle(d) || check_due(d);
+	if (!calls && !late)
 		d->drained = d->skimmed = d->tick;
+	/* It calls the drain a little later: now that one would only wait for the idler. */
+	deadman_put_off(&d->deadman, calls ? 1 : STARVE_NS);
 	if (late && !d->hard)
 		return 0;
 	return d->hard || taken < SKIM_LEAST ? SKIM_FEW_NS : SKIM_NEXT_NS;
@@ -164,7 +168,7 @@ static void run_round(struct drain *d)
 		family_stop(d->family, "104 days");
 	family_meet(d->family);
 	look(d);
-	if (behind(d) || d->wanted || d->hard || d->idle >= IDLE_NAPS)
+	if (behind(d) || d->wanted || d->hard || idle(d))
 		take(d, tick);
 }
 
@@ -189,16 +193,11 @@ static bool set_alarms(struct drain *d)
 	return true;
 }
 
-/* From this round to the next. The idler calls when there is something that it cannot do, and so do
- * producers that want for room: but not those who would rather lose calls. */
-static uint64_t pause_ns(const struct drain *d)
+/* Whether the idler did it all last, and calls when there is something that it cannot do. */
+static bool idler_does(const struct drain *d)
 {
-	if (d->wanted)
-		return HASTE_NS;
-	if (d->tick - d->skimmed > NAP_NS || d->family->session->mode & SESSION_LOSSY ||
-	    atomic_load(&d->family->first_ended))
-		return NAP_NS;
-	return WATCH_NS;
+	return d->skimmed && d->tick - d->skimmed <= NAP_NS && deadman_watches(&d->deadman) &&
+	       !atomic_load(&d->family->first_ended);
 }
 
 /* Until called, as nothing happens. bell: as it was before looking at what there is to do. */
@@ -215,14 +214,15 @@ static void sleep_on(struct drain *d, uint32_t bell)
 /* Until the next round is due. */
 static void rest(struct drain *d, uint32_t bell)
 {
-	uint64_t ns = pause_ns(d);
+	uint64_t ns = d->wanted ? HASTE_NS : NAP_NS;
+	bool watch = !d->wanted && idler_does(d);
 
-	if (d->idle >= IDLE_NAPS) {
+	if (idle(d)) {
 		sleep_on(d, bell);
 		return;
 	}
 	idler_resume(&d->idler, d->lanes && d->lanes <= SKIM_LANES);
-	doze(&d->family->session->bell, bell, ns);
+	doze(&d->family->session->bell, bell, watch && d->idler.wanted ? WATCH_NS : ns);
 	idler_pause(&d->idler);
 }
 
@@ -246,12 +246,14 @@ void drain_run(struct drain *d)
 {
 	struct family *f = d->family;
 
+	d->changed = session_now(f->session);
+	deadman_start(&d->deadman, f->session);
 	idler_start(&d->idler, skim, d);
 	while (!family_over(f) && !atomic_load(&f->session->closed)) {
 		uint32_t bell = atomic_load(&f->session->bell);
 
 		run_round(d);
-		if (d->tick - d->checked > CHECK_NS || atomic_load(&f->first_ended)) {
+		if (check_due(d) || atomic_load(&f->first_ended)) {
 			d->checked = d->tick;
 			family_look_after(f, d->tick);
 		}
@@ -264,5 +266,6 @@ void drain_run(struct drain *d)
 		rest(d, bell);
 	}
 	idler_stop(&d->idler);
+	deadman_stop(&d->deadman);
 	family_close(f);
 }

@@ -5,6 +5,7 @@
 #ifndef RECORDER_DRAIN_H
 #define RECORDER_DRAIN_H
 
+#include "deadman.h"
 #include "family.h"
 #include "idler.h"
 
@@ -18,11 +19,13 @@ struct drain {
 	uint64_t waiting;   /* those of them not dealt with */
 	uint64_t taken;     /* in this round */
 	bool wanted;        /* something waits for that: a thread, a child, a process */
-	unsigned idle;      /* looks since that saw no more */
+	uint64_t changed;   /* tick of the last look that saw more */
 	size_t lanes;       /* of all processes */
 	bool hard;          /* the idler left to the drain what takes long */
 	size_t turn;        /* whose the idler's turn is */
 	struct idler idler; /* takes records while a processor has nothing else to do */
+	struct deadman
+		deadman; /* calls the drain for the idler, and when that one gets no processor */
 };
 
 /* Until every process is gone. d must stay, for the idler. */

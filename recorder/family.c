@@ -11,7 +11,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define FLUSH_NS 800000000 /* and a round: a reader of the growing file lags a second at most */
+/* After so much, and a round, a block is ended: a reader of the growing file lags a second at most.
+ */
+#define FLUSH_NS 900000000
 
 /* ---- one process's end ---- */
 
@@ -284,10 +286,13 @@ bool family_wants(const struct family *f, uint64_t now)
 	for (size_t i = 0; i < f->count; i++) {
 		const struct process *p = f->processes[i];
 
-		if (gone(p) || must_flush(p, now) || crew_unnamed(&p->crew))
+		if (gone(p) || must_flush(p, now) || p->crew.unnamed)
 			return true;
 	}
-	return f->legacies;
+	for (const struct legacy *legacy = f->legacies; legacy; legacy = legacy->next)
+		if (childless(f, legacy))
+			return true;
+	return false;
 }
 
 void family_look_after(struct family *f, uint64_t now)
@@ -329,6 +334,8 @@ void family_stop(struct family *f, const char *why)
 {
 	if (!atomic_exchange(&f->session->closed, 1))
 		f->stop = why;
+	/* Whoever rests is to see it. */
+	session_ring(f->session);
 }
 
 static void say_unrecorded(struct family *f)

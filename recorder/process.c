@@ -10,6 +10,7 @@
 
 #define LONE_NS      20000000 /* that a lane alone has written before it is told */
 #define SKIM_RECORDS 1024     /* from one look at the clock to the next */
+#define SETTLE_NS    5000000  /* from one look for ended threads to the next */
 #define GRAIN_NS     10000    /* of coarse times, which are good to some 100 us at best */
 
 /* ---- records ---- */
@@ -240,8 +241,10 @@ static bool skimmed(struct process *p, const struct inlet *in)
 	if (p->hard || p->merge.dealt < p->skim_look)
 		return p->hard;
 	p->skim_look = p->merge.dealt + SKIM_RECORDS;
-	/* Not for others, to whom the processor goes at once: of one that fell asleep on it the
-	 * kernel takes notice now, and counts it as free again. */
+	if (session_now(p->session) >= p->skim_until)
+		return true;
+	/* A thread that fell asleep on this processor stays on its queue until the kernel chooses
+	 * anew (since Linux 6.12), and so long it does not count as free. */
 	sched_yield();
 	return session_now(p->session) >= p->skim_until;
 }
@@ -405,11 +408,15 @@ static bool spoilt(const struct process *p)
 /* All that was published when it began is dealt with. */
 static void end_round(struct process *p)
 {
+	uint64_t now = atomic_load_explicit(&p->session->tick, memory_order_relaxed);
+
 	p->round++;
 	if (p->crew.count)
 		take_unheard(p);
-	if (p->crew.exiting)
+	if (p->crew.exiting && now >= p->settled + SETTLE_NS) {
+		p->settled = now;
 		crew_settle(&p->crew, &p->ledger, p->pid, p->round);
+	}
 	/* What came before is seen in one round and has the next one's rank, at the latest. */
 	p->spoilt += spoilt(p);
 	if (p->spoilt > 2 && !p->ledger.error)

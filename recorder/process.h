@@ -14,12 +14,14 @@ struct process {
 	struct session_process *shared;
 	uint32_t number; /* in the session */
 	pid_t pid;
-	int pidfd;           /* -1: none */
-	char *path;          /* of the trace */
-	bool first;          /* the process that hakrec started */
-	uint32_t image;      /* how many images this process id had before */
-	uint32_t lanes;      /* newest lane met */
-	uint64_t round;      /* so many ended: in each all was dealt with that there was */
+	int pidfd;      /* -1: none */
+	char *path;     /* of the trace */
+	bool first;     /* the process that hakrec started */
+	uint32_t image; /* how many images this process id had before */
+	uint32_t lanes; /* newest lane met */
+	uint64_t round; /* rounds ended: in each all was dealt with that was published when it began
+			 */
+	uint64_t settled;    /* clock when threads that exit were looked for last */
 	uint64_t skim_until; /* 0: all is to be dealt with */
 	uint64_t skim_look;  /* records dealt with when the clock is to be looked at */
 	bool hard;           /* skimming came upon what it leaves to others */
@@ -60,7 +62,8 @@ void process_drain(struct process *p, uint64_t rank);
 
 /*
  * Deals with some of it, no longer than until a time (nanoseconds of the session) and the end of a
- * block of the trace. False: what comes next takes longer, and is left to process_drain().
+ * block of the trace; with all there is, when there is time, and then it was a round as well.
+ * False: what comes next takes longer, and is left to process_drain().
  */
 bool process_skim(struct process *p, uint64_t rank, uint64_t until_ns);
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from recording import WORKLOADS, Row, brief, record_like_bare
+import pytest
+from recording import WORKLOADS, Row, brief, record, record_like_bare
 
 UINT64_MAX = 2**64 - 1
 TOO_BIG = 2**63
@@ -185,3 +188,50 @@ def test_a_call_after_a_pause_has_a_time_after_the_pause(tmp_path: Path) -> None
     assert len(times) == 50
     # The first ones come after the interpreter's start, whose calls are many.
     assert all(after - before > 2_000_000 for before, after in pairwise(times[25:]))
+
+
+# Steady calls, then very many, then few of a program that gives its processor away no more.
+SPURT = """
+import ctypes, time
+malloc = ctypes.CDLL(None).malloc
+for step in range(300):
+    malloc(16)
+    time.sleep(0.001)
+for step in range(100_000):
+    malloc(16)
+for size in range(60000, 60040):
+    end = time.monotonic_ns() + 5_000_000
+    while time.monotonic_ns() < end:
+        pass
+    malloc(size)
+    print(size, time.monotonic_ns())
+"""
+
+
+@pytest.fixture
+def one_processor() -> Iterator[None]:
+    """All that the test starts shares one processor."""
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(allowed)})
+    yield
+    os.sched_setaffinity(0, allowed)
+
+
+def error_of_times_ms(folder: Path) -> float:
+    """How far a call's time in the trace lies behind its own, at most; of the best call: nought."""
+    recording = record(folder, "/usr/bin/python3", "-c", SPURT)
+    told = {int(size): int(ns) for size, ns in map(str.split, recording.done.stdout.splitlines())}
+    behind = [
+        told[row["size"]] - row["time_ns"] for row in recording.trace.rows if row["size"] in told
+    ]
+    assert len(behind) == 40
+    return float(max(behind) - min(behind)) / 1e6
+
+
+@pytest.mark.usefixtures("one_processor")
+def test_times_are_right_where_no_processor_is_idle(tmp_path: Path) -> None:
+    """The thread that takes records in idle time gets none: the other one is called in its stead.
+
+    Others may keep the processor from hakrec meanwhile, so it has several attempts.
+    """
+    assert any(error_of_times_ms(tmp_path / f"{attempt}") < 20 for attempt in range(5))

@@ -4,6 +4,7 @@ recorder_sources = $(addprefix recorder/,$(addsuffix .c,$(1)))
 $(eval $(call unit,test_session,tests/recorder_unit/test_session.c $(call recorder_sources,session filters host)))
 $(eval $(call unit,test_objects,tests/recorder_unit/test_objects.c $(call recorder_sources,objects)))
 $(eval $(call unit,test_idler,tests/recorder_unit/test_idler.c $(call recorder_sources,idler)))
+$(eval $(call unit,test_deadman,tests/recorder_unit/test_deadman.c $(call recorder_sources,session deadman)))
 $(eval $(call unit,test_merge,tests/recorder_unit/test_merge.c \
 	$(call recorder_sources,session filters host track inlet merge)))
 $(eval $(call unit,test_clock,tests/recorder_unit/test_clock.c \
