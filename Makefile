@@ -2,7 +2,7 @@
 # tests with the functions below. `make help` lists the targets.
 #
 #   SAN=address,undefined   build and test with sanitizers, in a directory of its own
-#   CC=clang                compiler
+#   CC=gcc-13               another gcc
 #   V=1                     show the commands
 
 VERSION := 0.1.0
