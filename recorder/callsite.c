@@ -32,7 +32,7 @@ struct table {
 };
 
 _Atomic uint64_t *_Atomic callsite_words;
-int64_t callsite_else = -1;
+bool callsite_unwanted;
 
 static struct table *_Atomic sites_table;
 static enum { NONE, ADDRESS, CONTEXT } mode;
@@ -104,7 +104,7 @@ bool callsite_open(const struct session *s)
 	if (!table)
 		return false;
 	mode = s->mode & SESSION_CONTEXT ? CONTEXT : s->mode & SESSION_ADDRESS ? ADDRESS : NONE;
-	callsite_else = mode == NONE ? 0 : -1;
+	callsite_unwanted = mode == NONE;
 	started = session_now(s);
 	table_show(table);
 	return true;

@@ -31,7 +31,7 @@ struct callsite_cache {
 
 /* The words of the cache that is asked. */
 extern _Atomic uint64_t *_Atomic callsite_words __attribute__((visibility("hidden")));
-extern int64_t callsite_else __attribute__((visibility("hidden"))); /* of one not known */
+extern bool callsite_unwanted __attribute__((visibility("hidden"))); /* all sites are 0 */
 
 /* Readies the table for sites of the session's mode. False: no memory. */
 bool callsite_open(const struct session *s);
@@ -102,13 +102,15 @@ static inline int64_t callsite_known(const struct callsite_view *view, const uin
 
 	if (__builtin_expect(number <= CALLSITE_MAX, 1))
 		return (int64_t)number;
+	if (callsite_unwanted)
+		return 0;
 	if (callsite_outside(view, base)) {
 		cue = callsite_outside_cue(base);
 		number = callsite_number(words, cue, 0);
 	}
 	if (number > CALLSITE_MAX)
 		number = callsite_number(words, cue, 1);
-	return number <= CALLSITE_MAX ? (int64_t)number : callsite_else;
+	return number <= CALLSITE_MAX ? (int64_t)number : -1;
 }
 
 #endif
