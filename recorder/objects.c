@@ -6,7 +6,8 @@
 #include <sys/mman.h>
 
 #define FIRST_TABLES 8u
-#define TABLES_MORE  2u /* that one block may need */
+#define TABLES_MORE  2u                                /* that one block may need */
+#define MOST_TABLES  (1u << (32 - OBJECTS_TABLE_BITS)) /* whose places are told by 32 bits */
 #define FIRST_NODES  ((size_t)128)
 #define SWEEP_NODES  ((size_t)1024) /* a table */
 #define NODE_BYTES   (OBJECTS_NODE_WORDS * sizeof(uint64_t))
@@ -16,7 +17,7 @@
 #define HUGE_BYTES   ((size_t)2 << 20)
 
 /* A block's way: of each table the part of its address that it is of. */
-enum { FIRST_TABLE = 1, LEVELS = 3 };
+enum { LEVELS = 3 };
 static const unsigned shifts[LEVELS] = {OBJECTS_SPAN_SHIFT + 2 * OBJECTS_TABLE_BITS,
 					OBJECTS_SPAN_SHIFT + OBJECTS_TABLE_BITS,
 					OBJECTS_SPAN_SHIFT};
@@ -62,7 +63,7 @@ static void tables_free(uint32_t *tables, uint32_t room)
 
 int objects_init(struct objects *o)
 {
-	*o = (struct objects){.tables_end = FIRST_TABLE + 1,
+	*o = (struct objects){.tables_end = 2,
 			      .tables_room = FIRST_TABLES,
 			      .nodes_end = 1,
 			      .nodes_room = FIRST_NODES};
@@ -131,7 +132,7 @@ static uint32_t table_take(struct objects *o)
 	uint32_t table = o->free_table;
 
 	if (!table)
-		return o->tables_end++;
+		return o->tables_end++ << OBJECTS_TABLE_BITS;
 	o->free_table = *objects_entry(o, table, 0, 0);
 	o->free_tables--;
 	*objects_entry(o, table, 0, 0) = 0;
@@ -165,9 +166,11 @@ static bool sweep(struct objects *o, uint32_t table, unsigned level, size_t *tak
 static int grow_tables(struct objects *o)
 {
 	uint32_t room = o->tables_room * 2;
-	void *tables =
-		mremap(o->tables, o->tables_room * TABLE_BYTES, room * TABLE_BYTES, MREMAP_MAYMOVE);
+	void *tables = MAP_FAILED;
 
+	if (room <= MOST_TABLES)
+		tables = mremap(o->tables, o->tables_room * TABLE_BYTES, room * TABLE_BYTES,
+				MREMAP_MAYMOVE);
 	if (tables == MAP_FAILED)
 		return -ENOMEM;
 	o->tables = tables;
@@ -222,7 +225,7 @@ static int make_room(struct objects *o)
 
 	if (nodes && tables)
 		return 0;
-	sweep(o, FIRST_TABLE, 0, &taken);
+	sweep(o, OBJECTS_TABLE, 0, &taken);
 	if (!nodes && (taken < o->nodes_room / 2 ||
 		       o->nodes_room < (o->tables_end - o->free_tables) * SWEEP_NODES))
 		error = grow_nodes(o);
@@ -237,7 +240,7 @@ static int make_room(struct objects *o)
 __attribute__((noinline)) static size_t make_index(struct objects *o, uint64_t addr)
 {
 	uint64_t at = objects_spread(addr);
-	uint32_t number = FIRST_TABLE;
+	uint32_t number = OBJECTS_TABLE;
 
 	if (make_room(o))
 		return 0;
@@ -345,7 +348,7 @@ bool objects_take(struct objects *o, uint64_t addr, struct object *object)
 static uint32_t next_span(const struct objects *o, uint64_t *at)
 {
 	while (!(*at >> OBJECTS_ADDR_BITS)) {
-		uint32_t number = FIRST_TABLE;
+		uint32_t number = OBJECTS_TABLE;
 		unsigned level = 0;
 
 		for (; level < LEVELS; level++) {

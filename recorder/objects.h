@@ -11,7 +11,8 @@
  * OBJECTS_WIDE there, and the size in the word behind, which no other block can need: that word is
  * marked further, has OBJECTS_WIDE too, and the size in the other two fields. So are the words of
  * the first node, where all blocks are looked for that have none. A span's node stands in the third
- * of three *tables* of 8192 numbers, which those before lead to; the first table is of zeros.
+ * of three *tables* of 8192 numbers, which those before lead to: a table goes by the place of its
+ * first number. The first table, at 0, is of zeros.
  */
 #ifndef RECORDER_OBJECTS_H
 #define RECORDER_OBJECTS_H
@@ -22,7 +23,7 @@
 
 #define OBJECTS_ADDR_BITS   48
 #define OBJECTS_TABLE_BITS  13
-#define OBJECTS_TABLE       (1u << OBJECTS_TABLE_BITS) /* numbers */
+#define OBJECTS_TABLE       (1u << OBJECTS_TABLE_BITS) /* numbers; and the second table */
 #define OBJECTS_SPAN_SHIFT  9
 #define OBJECTS_NODE_WORDS  32u
 #define OBJECTS_NUMBER_BITS 42
@@ -36,8 +37,8 @@ struct object {
 };
 
 struct objects {
-	uint32_t *tables; /* the second one is looked into first */
-	uint32_t tables_end, tables_room;
+	uint32_t *tables;                 /* the second one is looked into first */
+	uint32_t tables_end, tables_room; /* so many, used and in all */
 	uint32_t free_table, free_tables; /* linked by the first number; 0: none */
 	uint32_t free_node;               /* linked by the first word; 0: none */
 	uint64_t *words;                  /* of nodes; of the first one OBJECTS_NOWHERE */
@@ -73,8 +74,7 @@ static inline uint64_t objects_spread(uint64_t addr)
 static inline uint32_t *objects_entry(const struct objects *o, uint32_t table, uint64_t at,
 				      unsigned shift)
 {
-	return o->tables +
-	       ((size_t)table << OBJECTS_TABLE_BITS | (at >> shift & (OBJECTS_TABLE - 1)));
+	return o->tables + (table | (at >> shift & (OBJECTS_TABLE - 1)));
 }
 
 /* Index of the word of the block at addr; below OBJECTS_NODE_WORDS: its span has no node. */
@@ -83,7 +83,7 @@ static inline size_t objects_index(const struct objects *o, uint64_t addr)
 	enum { SECOND = OBJECTS_SPAN_SHIFT + OBJECTS_TABLE_BITS };
 
 	uint64_t at = objects_spread(addr);
-	uint32_t table = *objects_entry(o, 1, at, SECOND + OBJECTS_TABLE_BITS);
+	uint32_t table = *objects_entry(o, OBJECTS_TABLE, at, SECOND + OBJECTS_TABLE_BITS);
 
 	table = *objects_entry(o, table, at, SECOND);
 	return *objects_entry(o, table, at, OBJECTS_SPAN_SHIFT) * (size_t)OBJECTS_NODE_WORDS +

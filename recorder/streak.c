@@ -24,12 +24,12 @@ static inline bool birth(unsigned operation, uint64_t size, uint64_t *word, uint
 	return true;
 }
 
-static inline bool death(unsigned operation, uint64_t size, uint64_t *word, uint64_t site,
+static inline bool death(unsigned operation, uint64_t *word, uint64_t site,
 			 struct encoder_plain *plain, struct level *level)
 {
 	uint64_t block = *word;
 
-	if (__builtin_expect(!block || objects_word_size(block) == OBJECTS_WIDE || size, 0))
+	if (__builtin_expect(!block || objects_word_size(block) == OBJECTS_WIDE, 0))
 		return false;
 	*word = 0;
 	level->below += objects_word_size(block);
@@ -45,14 +45,14 @@ static inline bool death(unsigned operation, uint64_t size, uint64_t *word, uint
 static inline uint64_t look_up(const struct streak *streak, uint64_t i, uint64_t most,
 			       const struct objects *objects, uint64_t **words)
 {
-	const struct record *records = streak->records + i;
-	uint64_t count = 0, far;
+	const struct record *records = streak->records + i, *r = records, *end = records + most;
+	uint64_t count, far;
 
-	for (; count < most && records[count].word[0] >> RECORD_ADDR_BITS < TRACE_MARKS; count++) {
-		words[count] =
-			objects->words + objects_index(objects, record_addr(records + count));
-		__builtin_prefetch(words[count], 1);
+	for (; r < end && r->word[0] >> RECORD_ADDR_BITS < TRACE_MARKS; r++, words++) {
+		*words = objects->words + objects_index(objects, record_addr(r));
+		__builtin_prefetch(*words, 1);
 	}
+	count = (uint64_t)(r - records);
 	far = streak->seen - i < INLET_AHEAD + count ? streak->seen - i : INLET_AHEAD + count;
 	for (uint64_t j = INLET_AHEAD; j < far; j += 64 / sizeof(*records))
 		__builtin_prefetch(records + j);
@@ -81,7 +81,7 @@ static inline bool take(const struct record *r, uint64_t *word, const struct giv
 	if (__builtin_expect(site < given->least || !operation, 0))
 		return false;
 	if (operation & ENCODER_DEATH)
-		return death(operation, record_size(r), word, site, plain, level);
+		return death(operation, word, site, plain, level);
 	/* Address 0: the call has failed. */
 	return record_addr(r) && birth(operation, record_size(r), word, site, plain, level);
 }
