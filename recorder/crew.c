@@ -76,6 +76,7 @@ int crew_begin(struct crew *c, struct ledger *l, pid_t pid, uint32_t index, uint
 		return 0;
 	}
 	*t = (struct crew_thread){.tid = tid, .begun = true};
+	c->unnamed++;
 	if (!read_name(pid, tid, t->name) && c->count > 1)
 		memcpy(t->name, c->all[0].name, sizeof(t->name));
 	t->start_ns = clock > l->start_clock ? clock - l->start_clock : 0;
@@ -84,7 +85,6 @@ int crew_begin(struct crew *c, struct ledger *l, pid_t pid, uint32_t index, uint
 	if (number < 0)
 		return (int)number;
 	t->number = (uint32_t)number;
-	c->unnamed++;
 	return 1;
 }
 

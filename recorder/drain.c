@@ -8,6 +8,7 @@
 #define HASTE_NS  1000000   /* ... while something waits for its records to be taken */
 #define WATCH_NS  200000000 /* ... while the idler does it all, */
 #define STARVE_NS 10000000  /* ... in which it must not be without a processor for so long */
+#define CALL_NS   30000     /* until the idler's call, when it has given the mutex back */
 #define SLEEP_NS  100000000
 #define LATEST_NS 20000000 /* until the records that wait are taken, however few */
 #define CHECK_NS  20000000
@@ -151,8 +152,7 @@ static uint64_t skim(void *context)
 	calls = d->hard || d->wanted || behind(d) || idle(d) || check_due(d);
 	if (!calls && !late)
 		d->drained = d->skimmed = d->tick;
-	/* It calls the drain a little later: now that one would only wait for the idler. */
-	deadman_put_off(&d->deadman, calls ? 1 : STARVE_NS);
+	deadman_put_off(&d->deadman, calls ? CALL_NS : STARVE_NS);
 	if (late && !d->hard)
 		return 0;
 	return d->hard || taken < SKIM_LEAST ? SKIM_FEW_NS : SKIM_NEXT_NS;
@@ -221,6 +221,9 @@ static void rest(struct drain *d, uint32_t bell)
 		sleep_on(d, bell);
 		return;
 	}
+	/* It may have been used to call for this round. */
+	if (watch)
+		deadman_put_off(&d->deadman, STARVE_NS);
 	idler_resume(&d->idler, d->lanes && d->lanes <= SKIM_LANES);
 	doze(&d->family->session->bell, bell, watch && d->idler.wanted ? WATCH_NS : ns);
 	idler_pause(&d->idler);

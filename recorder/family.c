@@ -11,8 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* After so much, and a round, a block is ended: a reader of the growing file lags a second at most.
- */
+/* From one end of a block to the next, and a round: a reader of the growing file lags a second. */
 #define FLUSH_NS 900000000
 
 /* ---- one process's end ---- */

@@ -38,7 +38,7 @@ struct object {
 
 struct objects {
 	uint32_t *tables;                 /* the second one is looked into first */
-	uint32_t tables_end, tables_room; /* so many, used and in all */
+	uint32_t tables_end, tables_room; /* how many are used, and there is room for */
 	uint32_t free_table, free_tables; /* linked by the first number; 0: none */
 	uint32_t free_node;               /* linked by the first word; 0: none */
 	uint64_t *words;                  /* of nodes; of the first one OBJECTS_NOWHERE */

@@ -14,14 +14,13 @@ struct process {
 	struct session_process *shared;
 	uint32_t number; /* in the session */
 	pid_t pid;
-	int pidfd;      /* -1: none */
-	char *path;     /* of the trace */
-	bool first;     /* the process that hakrec started */
-	uint32_t image; /* how many images this process id had before */
-	uint32_t lanes; /* newest lane met */
-	uint64_t round; /* rounds ended: in each all was dealt with that was published when it began
-			 */
-	uint64_t settled;    /* clock when threads that exit were looked for last */
+	int pidfd;        /* -1: none */
+	char *path;       /* of the trace */
+	bool first;       /* the process that hakrec started */
+	uint32_t image;   /* how many images this process id had before */
+	uint32_t lanes;   /* newest lane met */
+	uint64_t round;   /* rounds ended: in each, all that was published before is dealt with */
+	uint64_t settled; /* clock when threads that exit were looked for last */
 	uint64_t skim_until; /* 0: all is to be dealt with */
 	uint64_t skim_look;  /* records dealt with when the clock is to be looked at */
 	bool hard;           /* skimming came upon what it leaves to others */
