@@ -35,7 +35,7 @@ _Atomic uint64_t *_Atomic callsite_words;
 bool callsite_unwanted;
 
 static struct table *_Atomic sites_table;
-static enum { NONE, ADDRESS, CONTEXT } mode;
+static bool by_context;        /* sites are told apart by their stack heights as well */
 static _Atomic uint32_t sites; /* numbers given */
 static uint64_t started;       /* clock */
 static uint64_t walk_spent;    /* nanoseconds */
@@ -103,8 +103,8 @@ bool callsite_open(const struct session *s)
 
 	if (!table)
 		return false;
-	mode = s->mode & SESSION_CONTEXT ? CONTEXT : s->mode & SESSION_ADDRESS ? ADDRESS : NONE;
-	callsite_unwanted = mode == NONE;
+	by_context = s->mode & SESSION_CONTEXT;
+	callsite_unwanted = !(s->mode & (SESSION_CONTEXT | SESSION_ADDRESS));
 	started = session_now(s);
 	table_show(table);
 	return true;
@@ -319,13 +319,13 @@ uint32_t callsite_find(const struct callsite_view *view, const uintptr_t *base)
 	struct callsite *site;
 	uint32_t number;
 
-	if (mode == NONE)
+	if (callsite_unwanted)
 		return 0;
 	site = probe(table, print);
 	if (atomic_load_explicit(&site->print, memory_order_acquire)) {
-		if (mode == CONTEXT)
+		if (by_context)
 			see(site, base, height);
-		if (mode == ADDRESS ||
+		if (!by_context ||
 		    atomic_load_explicit(&site->sights, memory_order_relaxed) >= WALK)
 			remember(table,
 				 callsite_outside(view, base) ? callsite_outside_cue(base)

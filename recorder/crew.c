@@ -89,7 +89,7 @@ int crew_begin(struct crew *c, struct ledger *l, pid_t pid, uint32_t index, uint
 }
 
 /* Its name is not looked up any more. */
-static void see_name(struct crew *c, struct crew_thread *t)
+static void settle_name(struct crew *c, struct crew_thread *t)
 {
 	c->unnamed -= !t->looked;
 	t->looked = true;
@@ -125,7 +125,7 @@ void crew_exit(struct crew *c, struct ledger *l, pid_t pid, uint32_t index, uint
 	if (!t->exiting) {
 		t->exiting = true;
 		c->exiting++;
-		see_name(c, t);
+		settle_name(c, t);
 	}
 	t->exit_clock = clock;
 	if (!dead(pid, t->tid)) {
@@ -167,7 +167,7 @@ void crew_name(struct crew *c, struct ledger *l, pid_t pid)
 
 		if (!t->begun || t->looked)
 			continue;
-		see_name(c, t);
+		settle_name(c, t);
 		if (!read_name(pid, t->tid, name) || !strcmp(name, t->name))
 			continue;
 		memcpy(t->name, name, sizeof(name));

@@ -24,7 +24,7 @@ void deadman_start(struct deadman *d, struct session *s)
 	}
 }
 
-void deadman_put_off(struct deadman *d, uint64_t ns)
+void deadman_set(struct deadman *d, uint64_t ns)
 {
 	struct itimerspec then = {
 		.it_value = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)}};
@@ -38,7 +38,7 @@ void deadman_stop(struct deadman *d)
 	if (d->timer < 0)
 		return;
 	atomic_store(&d->over, true);
-	deadman_put_off(d, 1);
+	deadman_set(d, 1);
 	pthread_join(d->thread, NULL);
 	close(d->timer);
 	d->timer = -1;

@@ -1,6 +1,6 @@
 /*
- * A dead man's switch: rings a session's bell unless it is put off again and again. A thread of its
- * own waits for it, so that nobody else need wake.
+ * A dead man's switch: rings a session's bell unless it is set anew again and again. A thread of
+ * its own waits for it, so that nobody else need wake.
  */
 #ifndef RECORDER_DEADMAN_H
 #define RECORDER_DEADMAN_H
@@ -16,9 +16,9 @@ struct deadman {
 	_Atomic bool over;
 };
 
-/* d must stay. It rings once so many nanoseconds have passed since it was put off last. */
+/* d must stay. It rings once, so many nanoseconds after it was set last. */
 void deadman_start(struct deadman *d, struct session *s);
-void deadman_put_off(struct deadman *d, uint64_t ns);
+void deadman_set(struct deadman *d, uint64_t ns);
 void deadman_stop(struct deadman *d);
 
 static inline bool deadman_watches(const struct deadman *d)

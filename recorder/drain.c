@@ -152,7 +152,7 @@ static uint64_t skim(void *context)
 	calls = d->hard || d->wanted || behind(d) || idle(d) || check_due(d);
 	if (!calls && !late)
 		d->drained = d->skimmed = d->tick;
-	deadman_put_off(&d->deadman, calls ? CALL_NS : STARVE_NS);
+	deadman_set(&d->deadman, calls ? CALL_NS : STARVE_NS);
 	if (late && !d->hard)
 		return 0;
 	return d->hard || taken < SKIM_LEAST ? SKIM_FEW_NS : SKIM_NEXT_NS;
@@ -223,7 +223,7 @@ static void rest(struct drain *d, uint32_t bell)
 	}
 	/* It may have been used to call for this round. */
 	if (watch)
-		deadman_put_off(&d->deadman, STARVE_NS);
+		deadman_set(&d->deadman, STARVE_NS);
 	idler_resume(&d->idler, d->lanes && d->lanes <= SKIM_LANES);
 	doze(&d->family->session->bell, bell, watch && d->idler.wanted ? WATCH_NS : ns);
 	idler_pause(&d->idler);

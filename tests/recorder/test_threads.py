@@ -46,6 +46,27 @@ def test_every_thread_is_in_the_trace(tmp_path: Path, threads: int, alive: int) 
     assert exited == threads
 
 
+RENAMED = """
+import ctypes, os, time
+library = ctypes.CDLL(None)
+library.malloc(1)
+library.prctl(15, b"renamed")  # PR_SET_NAME
+for step in range(500):
+    library.malloc(16)
+    time.sleep(0.001)
+os._exit(0)
+"""
+
+
+def test_name_that_a_thread_takes_later(tmp_path: Path) -> None:
+    """It ends with the process, without an exit at which its name would be seen."""
+    recording = record(tmp_path, "/usr/bin/python3", "-c", RENAMED)
+    assert recording.done.returncode == 0, recording.done.stderr
+    first = run(HAKTRACE, "dump", recording.output).stdout.splitlines()[0]
+    assert "thread_start" in first
+    assert '"renamed"' in first
+
+
 def test_threads_that_call_after_their_exit(tmp_path: Path) -> None:
     """Far more of them than there are lanes: a sixteenth of the address space has 4,096 chunks."""
     threads = 6000

@@ -344,10 +344,11 @@ static void test_alignments(void **state)
 	}
 }
 
-/* What takes long is left alone, and the rest as well when it is time. */
+/* What takes long is left alone, and the rest as well when it is time; all of it is a round. */
 static void test_skimming(void **state)
 {
 	const uint64_t *events = &process->ledger.counts.events;
+	uint64_t round;
 
 	(void)state;
 	/* The thread's beginning. */
@@ -355,10 +356,13 @@ static void test_skimming(void **state)
 	process_drain(process, UINT64_MAX);
 	for (uint64_t i = 0; i < 4000; i++)
 		birth(0x1000 + 16 * i, 8);
+	round = process->round;
 	assert_true(process_skim(process, UINT64_MAX, 1));
-	assert_in_range(*events, 100, 2400);
+	assert_in_range(*events, 1024, 1280);
+	assert_int_equal(process->round, round);
 	assert_true(process_skim(process, UINT64_MAX, UINT64_MAX));
 	assert_int_equal(*events, 4000);
+	assert_int_equal(process->round, round + 1);
 	pen_tell_between(pen, RECORD_FORK, 7);
 	birth(0x90000, 8);
 	assert_false(process_skim(process, UINT64_MAX, UINT64_MAX));
