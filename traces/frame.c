@@ -7,6 +7,7 @@
 #include <zstd_errors.h>
 
 #define LEVEL       1
+#define MATCH_HURRY 7  /* bytes at least: an eighth to a quarter faster, and no larger */
 #define LEVEL_HURRY -1 /* half as fast again, a tenth to a fifth larger */
 
 struct frame_maker {
@@ -36,6 +37,7 @@ struct frame_maker *frame_maker_create(void)
 void frame_maker_hurry(struct frame_maker *m)
 {
 	ZSTD_CCtx_setParameter(m->context, ZSTD_c_compressionLevel, LEVEL_HURRY);
+	ZSTD_CCtx_setParameter(m->context, ZSTD_c_minMatch, MATCH_HURRY);
 }
 
 void frame_maker_destroy(struct frame_maker *m)
