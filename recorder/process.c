@@ -225,7 +225,7 @@ static uint64_t deal_streak(struct process *p, struct inlet *in, uint64_t most)
 		.thread = in->number,
 	};
 
-	if (in->thread == SESSION_NONE || in->waited || in->wide || in->paged ||
+	if (in->thread == SESSION_NONE || in->waited || in->wide || in->paged || in->resizing ||
 	    in->old_pages != TRACE_NONE)
 		return 0;
 	streak.count = most < seen ? most : seen;

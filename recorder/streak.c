@@ -9,32 +9,30 @@ struct level {
 	uint64_t peak, below;
 };
 
-/* site: its code. False: not plain. */
-static inline bool birth(unsigned operation, uint64_t size, uint64_t *word, uint64_t site,
-			 struct encoder_plain *plain, struct level *level)
+/* A block is born at the place of that word. False: it does not fit; nor does one at address 0,
+ * where never a block was: the call has failed. */
+static inline bool enter(uint64_t *word, uint64_t number, uint64_t size, struct level *level)
 {
 	if (__builtin_expect(*word || size - 1 >= OBJECTS_WIDE - 1, 0))
 		return false;
-	*word = objects_word(plain->objects, size);
+	*word = objects_word(number, size);
 	if (__builtin_sub_overflow(level->below, size, &level->below)) {
 		level->peak -= level->below;
 		level->below = 0;
 	}
-	encoder_plain_birth(plain, operation, site, size);
 	return true;
 }
 
-static inline bool death(unsigned operation, uint64_t *word, uint64_t site,
-			 struct encoder_plain *plain, struct level *level)
+/* The one that dies there. 0: there is none that fits. */
+static inline uint64_t leave(uint64_t *word, struct level *level)
 {
 	uint64_t block = *word;
 
 	if (__builtin_expect(!block || objects_word_size(block) == OBJECTS_WIDE, 0))
-		return false;
+		return 0;
 	*word = 0;
 	level->below += objects_word_size(block);
-	encoder_plain_death(plain, operation, site, objects_word_number(block));
-	return true;
+	return block;
 }
 
 /*
@@ -61,29 +59,47 @@ static inline uint64_t look_up(const struct streak *streak, uint64_t i, uint64_t
 
 /* What dealing with plain records needs to know. */
 struct given {
-	const uint16_t *plains; /* the encoder's, with site or without */
-	const uint64_t *sites;  /* their codes */
-	uint64_t least;         /* code of a site that is one */
+	const uint16_t (*plains)[TRACE_MARKS]; /* the encoder's, with site or without */
+	const uint64_t *sites;                 /* their codes */
+	uint64_t least;                        /* code of a site that is one */
 	uint32_t site_count;
 };
+
+/* The code of a record's site. False: the trace does not know it. */
+static inline bool site_of(const struct record *r, const struct given *given, uint64_t *code)
+{
+	if (__builtin_expect(record_site(r) >= given->site_count, 0))
+		return false;
+	*code = given->sites[record_site(r)];
+	return __builtin_expect(*code >= given->least, 1);
+}
+
+/* Of a program that scribbles, it may be another by now than when it was looked at. */
+static inline unsigned call_of(const struct record *r)
+{
+	return record_kind(r) % TRACE_MARKS;
+}
 
 /* Deals with a record, whose block has that word. False: it is not plain. */
 static inline bool take(const struct record *r, uint64_t *word, const struct given *given,
 			struct encoder_plain *plain, struct level *level)
 {
-	/* Of a program that scribbles, the record may be another by now. */
-	unsigned operation = given->plains[(r->word[0] >> RECORD_ADDR_BITS) % TRACE_MARKS];
-	uint64_t site;
+	unsigned operation = given->plains[ENCODER_ALONE][call_of(r)];
+	uint64_t site, block;
 
-	if (__builtin_expect(record_site(r) >= given->site_count, 0))
+	if (!site_of(r, given, &site) || __builtin_expect(!operation, 0))
 		return false;
-	site = given->sites[record_site(r)];
-	if (__builtin_expect(site < given->least || !operation, 0))
+	if (operation & ENCODER_DEATH) {
+		block = leave(word, level);
+		if (!block)
+			return false;
+		encoder_plain_death(plain, operation, site, objects_word_number(block));
+		return true;
+	}
+	if (!enter(word, plain->objects, record_size(r), level))
 		return false;
-	if (operation & ENCODER_DEATH)
-		return death(operation, word, site, plain, level);
-	/* Address 0: the call has failed. */
-	return record_addr(r) && birth(operation, record_size(r), word, site, plain, level);
+	encoder_plain_birth(plain, operation, site, record_size(r));
+	return true;
 }
 
 /* Deals with so many records. Returns how many were plain. Apart, so that what changes with each is
@@ -106,6 +122,38 @@ take_batch(const struct record *records, uint64_t *const *words, uint64_t count,
 	return (uint64_t)(r - records);
 }
 
+static inline uint64_t *word_of(const struct record *r, const struct objects *objects)
+{
+	return objects->words + objects_index(objects, record_addr(r));
+}
+
+/* Deals with a realloc, of two records. False: it is not plain. */
+static bool take_resized(const struct record *r, const struct objects *objects,
+			 const struct given *given, struct encoder_plain *plain,
+			 struct level *level)
+{
+	uint64_t *from = word_of(r, objects), *to = word_of(r + 1, objects), site, block;
+	enum encoder_form form = from == to ? ENCODER_STAYS : ENCODER_MOVES;
+	unsigned operation = given->plains[form][call_of(r + 1)];
+
+	if (r[0].word[0] >> RECORD_ADDR_BITS != RECORD_OLD ||
+	    r[1].word[0] >> RECORD_ADDR_BITS >= TRACE_MARKS || !operation ||
+	    !site_of(r + 1, given, &site))
+		return false;
+	block = leave(from, level);
+	if (!block)
+		return false;
+	if (!enter(to, plain->objects, record_size(r + 1), level)) {
+		level->below -= objects_word_size(block);
+		*from = block;
+		return false;
+	}
+	encoder_plain_resized(plain, operation, site, record_size(r + 1),
+			      objects_word_number(block));
+	plain->op++;
+	return true;
+}
+
 uint64_t streak_take(const struct streak *streak, struct ledger *l, const struct sites *sites)
 {
 	struct encoder *e = trace_writer_encoder(l->writer);
@@ -117,22 +165,31 @@ uint64_t streak_take(const struct streak *streak, struct ledger *l, const struct
 	struct level level = {l->counts.peak_live_bytes,
 			      l->counts.peak_live_bytes - l->counts.live_bytes};
 	struct encoder_plain plain = encoder_begin_plain(e);
+	const uint8_t *op = plain.op;
 	uint64_t i = 0, most, seen, taken;
+	uint32_t rows;
 
 	if (l->error || l->next_object >> (OBJECTS_NUMBER_BITS - 1))
 		return 0;
-	do {
+	while (i < count) {
 		uint64_t *words[BATCH];
 
 		most = count - i < BATCH ? count - i : BATCH;
 		seen = look_up(streak, i, most, &objects, words);
 		taken = take_batch(streak->records + i, words, seen, &given, &plain, &level);
 		i += taken;
-	} while (taken == most && i < count);
+		if (taken == most)
+			continue;
+		if (count - i < 2 ||
+		    !take_resized(streak->records + i, &objects, &given, &plain, &level))
+			break;
+		i += 2;
+	}
 	if (!i)
 		return 0;
-	encoder_end_plain(e, &plain, (uint32_t)i, streak->thread, ledger_time(l, streak->clock));
-	l->counts.events += i;
+	rows = (uint32_t)(plain.op - op);
+	encoder_end_plain(e, &plain, rows, streak->thread, ledger_time(l, streak->clock));
+	l->counts.events += rows;
 	l->counts.live_bytes = level.peak - level.below;
 	l->counts.peak_live_bytes = level.peak;
 	l->next_object = plain.objects;

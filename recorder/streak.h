@@ -1,7 +1,7 @@
 /*
  * A streak: records of one lane and one rank that lie one behind the other. The plain ones
- * among them, nearly all of any program's, are dealt with here at the least cost: births and deaths
- * that fit, of small blocks without alignment, at sites that the trace knows.
+ * among them, nearly all of any program's, are dealt with here at the least cost: births, deaths
+ * and reallocs that fit, of small blocks without alignment, at sites that the trace knows.
  */
 #ifndef RECORDER_STREAK_H
 #define RECORDER_STREAK_H

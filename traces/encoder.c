@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define KEYS (1u << 17) /* 7 bits of kind, 4 of flags, 6 of fields */
 
@@ -23,9 +24,8 @@ static void encoder_begin(struct encoder *e)
 		struct encoder_operation *op = &e->table[i];
 
 		e->numbers[encoder_key(op->kind, op->flags, op->fields)] = 0;
-		if (op->kind < TRACE_MARKS)
-			e->plains[0][op->kind] = e->plains[1][op->kind] = 0;
 	}
+	memset(e->plains, 0, sizeof(e->plains));
 	e->first_row += e->rows;
 	e->first_object = e->objects;
 	e->first_ns = e->last_ns;
@@ -67,17 +67,22 @@ void encoder_fini(struct encoder *e)
 	*e = (struct encoder){0};
 }
 
-/* Births and deaths without alignment or address. */
+/* Without alignment or address, and neither failed nor foreign. */
 static void note_plain(struct encoder *e, const struct encoder_operation *op, unsigned number)
 {
-	enum trace_class class = trace_class(op->kind);
+	uint16_t(*plains)[TRACE_MARKS] = e->plains[!!(op->fields & FIELD_SITE)];
 	unsigned fields = op->fields & ~FIELD_SITE;
-	bool birth = class == TRACE_CLASS_ALLOC && fields == (FIELD_OBJECT | FIELD_SIZE);
-	bool death = class == TRACE_CLASS_FREE && fields == FIELD_OLD;
+	bool moved = op->flags == TRACE_MOVED;
 
-	if (!op->flags && (birth || death))
-		e->plains[!!(op->fields & FIELD_SITE)][op->kind] =
-			(uint16_t)(number | (birth ? ENCODER_BIRTH : ENCODER_DEATH));
+	if (op->kind >= TRACE_MARKS || (op->flags && !moved))
+		return;
+	if (fields == (FIELD_OBJECT | FIELD_OLD | FIELD_SIZE))
+		plains[moved ? ENCODER_MOVES : ENCODER_STAYS][op->kind] =
+			(uint16_t)(number | ENCODER_BIRTH | ENCODER_DEATH);
+	else if (fields == (FIELD_OBJECT | FIELD_SIZE))
+		plains[ENCODER_ALONE][op->kind] = (uint16_t)(number | ENCODER_BIRTH);
+	else if (fields == FIELD_OLD && trace_class(op->kind) == TRACE_CLASS_FREE)
+		plains[ENCODER_ALONE][op->kind] = (uint16_t)(number | ENCODER_DEATH);
 }
 
 int encoder_operation(struct encoder *e, unsigned kind, unsigned flags, unsigned fields,

@@ -15,6 +15,10 @@ struct encoder_operation {
 	uint8_t fields;
 };
 
+/* What a plain row is: a birth or a death; a realloc of a block that stays where it is, or moves.
+ */
+enum encoder_form { ENCODER_ALONE, ENCODER_STAYS, ENCODER_MOVES, ENCODER_FORMS };
+
 struct encoder {
 	uint32_t rows;       /* in this block */
 	uint32_t operations; /* distinct ones in this block */
@@ -32,8 +36,8 @@ struct encoder {
 	uint8_t *start[COLUMNS]; /* of each column */
 	uint8_t *at[COLUMNS];    /* where it goes on */
 	uint16_t *numbers;       /* by encoder_key(): number of an operation + 1 */
-	/* Operations of plain rows without site, and with; by kind. */
-	uint16_t plains[2][TRACE_MARKS];
+	/* Operations of plain rows without site, and with; by form and kind. */
+	uint16_t plains[2][ENCODER_FORMS][TRACE_MARKS];
 	struct encoder_operation table[BLOCK_OPS_MAX];
 };
 
@@ -133,14 +137,14 @@ static inline void encoder_row(struct encoder *e, const struct trace_event *even
 	e->start[COLUMN_OP][row] = (uint8_t)operation;
 }
 
-/* In encoder.plains, above the number of an operation: it is a birth, or a death. */
+/* In encoder.plains, above the number of an operation: it is a birth, a death, or both. */
 #define ENCODER_BIRTH 0x4000u
 #define ENCODER_DEATH 0x8000u
 
 /*
- * Rows of one thread and time that are births and deaths without alignment or address, appended by
- * a loop that holds this in registers: encoder_begin_plain(), any number of them as far as there is
- * room, encoder_end_plain(). The caller answers for their legality.
+ * Rows of one thread and time that are births, deaths and reallocs without alignment or address,
+ * appended by a loop that holds this in registers: encoder_begin_plain(), any number of them as far
+ * as there is room, encoder_end_plain(). The caller answers for their legality.
  */
 struct encoder_plain {
 	uint8_t *op, *site, *size, *age;
@@ -175,6 +179,14 @@ static inline void encoder_plain_death(struct encoder_plain *p, unsigned operati
 	*p->op = (uint8_t)operation;
 	p->site = varint_put_code(p->site, site);
 	p->age = varint_put_positive(p->age, p->objects - object);
+}
+
+static inline void encoder_plain_resized(struct encoder_plain *p, unsigned operation, uint64_t site,
+					 uint64_t size, uint64_t object)
+{
+	encoder_plain_death(p, operation, site, object);
+	p->size = varint_put_positive(p->size, size);
+	p->objects++;
 }
 
 /* rows: at least one. */

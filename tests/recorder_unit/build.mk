@@ -19,6 +19,8 @@ $(eval $(call unit,test_callsite,tests/recorder_unit/test_callsite.c \
 	$(call recorder_sources,session filters host track notepad loaded callsite),$(BUILD)/libhaktrace.a -lzstd))
 $(eval $(call unit,test_ledger,tests/recorder_unit/test_ledger.c \
 	$(call recorder_sources,objects ledger),$(BUILD)/libhaktrace.a -lzstd))
+$(eval $(call unit,test_streak,tests/recorder_unit/test_streak.c \
+	$(call recorder_sources,objects ledger sites streak),$(BUILD)/libhaktrace.a -lzstd))
 $(eval $(call unit,test_recording,tests/recorder_unit/test_recording.c \
 	$(call recorder_sources,outputs ledger objects ticker recording),$(BUILD)/libhaktrace.a -lzstd))
 $(eval $(call unit,test_losses,tests/recorder_unit/test_losses.c $(call recorder_sources,session filters host \
