@@ -5,22 +5,15 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define FIRST_TABLES 8u
-#define TABLES_MORE  2u                                /* that one block may need */
-#define MOST_TABLES  (1u << (32 - OBJECTS_TABLE_BITS)) /* whose places are told by 32 bits */
-#define FIRST_NODES  ((size_t)128)
-#define SWEEP_NODES  ((size_t)1024) /* a table */
-#define NODE_BYTES   (OBJECTS_NODE_WORDS * sizeof(uint64_t))
-#define TABLE_BYTES  (OBJECTS_TABLE * sizeof(uint32_t))
-#define ALIGN_SHIFT  (OBJECTS_NUMBER_BITS + 16)
-#define ALIGN_MAX    31u
-#define HUGE_BYTES   ((size_t)2 << 20)
-
-/* A block's way: of each table the part of its address that it is of. */
-enum { LEVELS = 3 };
-static const unsigned shifts[LEVELS] = {OBJECTS_SPAN_SHIFT + 2 * OBJECTS_TABLE_BITS,
-					OBJECTS_SPAN_SHIFT + OBJECTS_TABLE_BITS,
-					OBJECTS_SPAN_SHIFT};
+#define FIRST_NUMBERS ((size_t)OBJECTS_BRANCH * 8)
+#define MOST_NUMBERS  ((size_t)1 << 32) /* whose places are told by 32 bits */
+#define SCAN          16u               /* numbers that are seen to be of zeros at a time */
+#define FIRST_NODES   ((size_t)128)
+#define SWEEP_NUMBERS ((size_t)64) /* a node */
+#define NODE_BYTES    (OBJECTS_NODE_WORDS * sizeof(uint64_t))
+#define ALIGN_SHIFT   (OBJECTS_NUMBER_BITS + 16)
+#define ALIGN_MAX     31u
+#define HUGE_BYTES    ((size_t)2 << 20)
 
 /* New memory, in huge pages when it is large; NULL: none. */
 static uint64_t *words_make(size_t nodes)
@@ -47,29 +40,51 @@ static void words_free(uint64_t *words, size_t nodes)
 		munmap(words, nodes * NODE_BYTES);
 }
 
-static uint32_t *tables_make(uint32_t tables)
+static uint32_t *numbers_make(size_t numbers)
 {
-	void *memory = mmap(NULL, tables * TABLE_BYTES, PROT_READ | PROT_WRITE,
+	void *memory = mmap(NULL, numbers * sizeof(uint32_t), PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	return memory == MAP_FAILED ? NULL : memory;
 }
 
-static void tables_free(uint32_t *tables, uint32_t room)
+static void numbers_free(uint32_t *numbers, size_t room)
 {
-	if (tables)
-		munmap(tables, room * TABLE_BYTES);
+	if (numbers)
+		munmap(numbers, room * sizeof(*numbers));
+}
+
+static bool all_zero(const uint32_t *numbers)
+{
+	uint32_t any = 0;
+
+	for (unsigned k = 0; k < SCAN; k++)
+		any |= numbers[k];
+	return !any;
+}
+
+/* The first number from i on that is not 0; end, a multiple of SCAN: there is none. */
+static size_t next_number(const uint32_t *numbers, size_t i, size_t end)
+{
+	while (i < end)
+		if (i % SCAN == 0 && all_zero(numbers + i))
+			i += SCAN;
+		else if (numbers[i])
+			return i;
+		else
+			i++;
+	return end;
 }
 
 int objects_init(struct objects *o)
 {
-	*o = (struct objects){.tables_end = 2,
-			      .tables_room = FIRST_TABLES,
+	*o = (struct objects){.numbers_end = 2 * OBJECTS_BRANCH,
+			      .numbers_room = FIRST_NUMBERS,
 			      .nodes_end = 1,
 			      .nodes_room = FIRST_NODES};
-	o->tables = tables_make(FIRST_TABLES);
+	o->numbers = numbers_make(FIRST_NUMBERS);
 	o->words = words_make(FIRST_NODES);
-	if (!o->tables || !o->words) {
+	if (!o->numbers || !o->words) {
 		objects_fini(o);
 		return -ENOMEM;
 	}
@@ -80,7 +95,7 @@ int objects_init(struct objects *o)
 
 void objects_fini(struct objects *o)
 {
-	tables_free(o->tables, o->tables_room);
+	numbers_free(o->numbers, o->numbers_room);
 	words_free(o->words, o->nodes_room);
 	*o = (struct objects){0};
 }
@@ -88,18 +103,23 @@ void objects_fini(struct objects *o)
 int objects_copy(struct objects *to, const struct objects *from)
 {
 	*to = *from;
-	to->tables = tables_make(from->tables_room);
+	to->numbers = numbers_make(from->numbers_room);
 	to->words = words_make(from->nodes_room);
-	if (!to->tables || !to->words) {
+	if (!to->numbers || !to->words) {
 		objects_fini(to);
 		return -ENOMEM;
 	}
-	memcpy(to->tables, from->tables, from->tables_end * TABLE_BYTES);
+	for (size_t i = 0;
+	     (i = next_number(from->numbers, i, from->numbers_end)) < from->numbers_end;
+	     i += OBJECTS_LEAF) {
+		i &= ~(size_t)(OBJECTS_LEAF - 1);
+		memcpy(to->numbers + i, from->numbers + i, OBJECTS_LEAF * sizeof(*to->numbers));
+	}
 	memcpy(to->words, from->words, from->nodes_end * NODE_BYTES);
 	return 0;
 }
 
-/* ---- nodes and tables ---- */
+/* ---- nodes, leaves and branches ---- */
 
 static void node_give(struct objects *o, uint32_t node)
 {
@@ -119,41 +139,46 @@ static bool node_empty(const struct objects *o, uint32_t node)
 }
 
 /* One that is of zeros. */
-static void table_give(struct objects *o, uint32_t table)
+static void leaf_give(struct objects *o, uint32_t leaf)
 {
-	*objects_entry(o, table, 0, 0) = o->free_table;
-	o->free_table = table;
-	o->free_tables++;
+	o->numbers[leaf] = o->free_leaf;
+	o->free_leaf = leaf;
+	o->free_leaves++;
 }
 
 /* There is one. */
-static uint32_t table_take(struct objects *o)
+static uint32_t leaf_take(struct objects *o)
 {
-	uint32_t table = o->free_table;
+	uint32_t leaf = o->free_leaf;
 
-	if (!table)
-		return o->tables_end++ << OBJECTS_TABLE_BITS;
-	o->free_table = *objects_entry(o, table, 0, 0);
-	o->free_tables--;
-	*objects_entry(o, table, 0, 0) = 0;
-	return table;
+	if (!leaf) {
+		leaf = (uint32_t)o->numbers_end;
+		o->numbers_end += OBJECTS_LEAF;
+		return leaf;
+	}
+	o->free_leaf = o->numbers[leaf];
+	o->free_leaves--;
+	o->numbers[leaf] = 0;
+	return leaf;
 }
 
-/* Takes the nodes of spans whose blocks have all died, and the tables that are of zeros then. True:
- * this table is. taken: nodes. */
-static bool sweep(struct objects *o, uint32_t table, unsigned level, size_t *taken)
+/* There is room. It stays: so many there cannot be, and most of its pages are never touched. */
+static uint32_t branch_take(struct objects *o)
+{
+	uint32_t branch = (uint32_t)o->numbers_end;
+
+	o->numbers_end += OBJECTS_BRANCH;
+	return branch;
+}
+
+/* Takes the nodes of a leaf's spans whose blocks have all died. True: it is of zeros then. */
+static bool sweep_leaf(struct objects *o, uint32_t leaf, size_t *taken)
 {
 	bool zeros = true;
 
-	for (uint32_t i = 0; i < OBJECTS_TABLE; i++) {
-		uint32_t *entry = objects_entry(o, table, i, 0);
-
-		if (!*entry)
-			continue;
-		if (level + 1 < LEVELS && sweep(o, *entry, level + 1, taken)) {
-			table_give(o, *entry);
-			*entry = 0;
-		} else if (level + 1 == LEVELS && node_empty(o, *entry)) {
+	for (uint32_t *entry = o->numbers + leaf, *end = entry + OBJECTS_LEAF; entry < end;
+	     entry++) {
+		if (*entry && node_empty(o, *entry)) {
 			node_give(o, *entry);
 			*entry = 0;
 			++*taken;
@@ -163,18 +188,36 @@ static bool sweep(struct objects *o, uint32_t table, unsigned level, size_t *tak
 	return zeros;
 }
 
-static int grow_tables(struct objects *o)
+/* ... of all spans, and the leaves that are of zeros then. Returns how many nodes. */
+static size_t sweep(struct objects *o)
 {
-	uint32_t room = o->tables_room * 2;
-	void *tables = MAP_FAILED;
+	const uint32_t *root = o->numbers + OBJECTS_BRANCH;
+	size_t taken = 0;
 
-	if (room <= MOST_TABLES)
-		tables = mremap(o->tables, o->tables_room * TABLE_BYTES, room * TABLE_BYTES,
-				MREMAP_MAYMOVE);
-	if (tables == MAP_FAILED)
+	for (size_t i = 0; (i = next_number(root, i, OBJECTS_BRANCH)) < OBJECTS_BRANCH; i++) {
+		uint32_t *branch = o->numbers + root[i];
+
+		for (size_t k = 0; (k = next_number(branch, k, OBJECTS_BRANCH)) < OBJECTS_BRANCH;
+		     k++)
+			if (sweep_leaf(o, branch[k], &taken)) {
+				leaf_give(o, branch[k]);
+				branch[k] = 0;
+			}
+	}
+	return taken;
+}
+
+static int grow_numbers(struct objects *o)
+{
+	size_t room = o->numbers_room * 2, bytes = o->numbers_room * sizeof(*o->numbers);
+	void *numbers = MAP_FAILED;
+
+	if (room <= MOST_NUMBERS)
+		numbers = mremap(o->numbers, bytes, 2 * bytes, MREMAP_MAYMOVE);
+	if (numbers == MAP_FAILED)
 		return -ENOMEM;
-	o->tables = tables;
-	o->tables_room = room;
+	o->numbers = numbers;
+	o->numbers_room = room;
 	return 0;
 }
 
@@ -213,24 +256,24 @@ static uint32_t node_take(struct objects *o)
 	return node;
 }
 
-/* Makes room for a block's node and tables; sweeping now and then keeps both as large as what is
- * alive. A sweep goes through all spans: it waits until as many nodes are there as will pay for it.
- */
+/* Makes room for a block's node, leaf and branch; sweeping now and then keeps nodes and leaves as
+ * many as what is alive needs. A sweep goes through all numbers: it waits until as many nodes are
+ * there as will pay for it. */
 static int make_room(struct objects *o)
 {
+	size_t numbers = o->numbers_room - o->numbers_end, taken = 0;
 	bool nodes = o->free_node || o->nodes_end < o->nodes_room;
-	bool tables = o->free_tables + o->tables_room - o->tables_end >= TABLES_MORE;
-	size_t taken = 0;
+	bool leaves = o->free_leaf || numbers >= OBJECTS_BRANCH + OBJECTS_LEAF;
+	bool few = o->nodes_room < o->numbers_end / SWEEP_NUMBERS;
 	int error = 0;
 
-	if (nodes && tables)
-		return 0;
-	sweep(o, OBJECTS_TABLE, 0, &taken);
-	if (!nodes && (taken < o->nodes_room / 2 ||
-		       o->nodes_room < (o->tables_end - o->free_tables) * SWEEP_NODES))
+	if (!leaves || (!nodes && !few))
+		taken = sweep(o);
+	if (!nodes && (few || taken < o->nodes_room / 2))
 		error = grow_nodes(o);
-	if (!tables && !error && o->free_tables < o->tables_room / 2)
-		error = grow_tables(o);
+	if (numbers < OBJECTS_BRANCH ||
+	    (!leaves && o->free_leaves * (size_t)OBJECTS_LEAF < o->numbers_room / 2))
+		error = error ? error : grow_numbers(o);
 	return error;
 }
 
@@ -240,18 +283,19 @@ static int make_room(struct objects *o)
 __attribute__((noinline)) static size_t make_index(struct objects *o, uint64_t addr)
 {
 	uint64_t at = objects_spread(addr);
-	uint32_t number = OBJECTS_TABLE;
+	size_t branch = OBJECTS_BRANCH + (at >> 32), leaf, node;
 
 	if (make_room(o))
 		return 0;
-	for (unsigned level = 0; level < LEVELS; level++) {
-		uint32_t *entry = objects_entry(o, number, at, shifts[level]);
-
-		if (!*entry)
-			*entry = level + 1 < LEVELS ? table_take(o) : node_take(o);
-		number = *entry;
-	}
-	return number * (size_t)OBJECTS_NODE_WORDS + (at >> 4 & (OBJECTS_NODE_WORDS - 1));
+	if (!o->numbers[branch])
+		o->numbers[branch] = branch_take(o);
+	leaf = o->numbers[branch] + (at >> 16 & 0xffff);
+	if (!o->numbers[leaf])
+		o->numbers[leaf] = leaf_take(o);
+	node = o->numbers[leaf] + (at >> OBJECTS_SPAN_SHIFT & (OBJECTS_LEAF - 1));
+	if (!o->numbers[node])
+		o->numbers[node] = node_take(o);
+	return objects_index(o, addr);
 }
 
 static bool further(uint64_t word)
@@ -347,18 +391,21 @@ bool objects_take(struct objects *o, uint64_t addr, struct object *object)
 /* The spread address of the next span that has a node, from one on; its node, 0: there is none. */
 static uint32_t next_span(const struct objects *o, uint64_t *at)
 {
-	while (!(*at >> OBJECTS_ADDR_BITS)) {
-		uint32_t number = OBJECTS_TABLE;
-		unsigned level = 0;
+	const uint32_t *root = o->numbers + OBJECTS_BRANCH;
 
-		for (; level < LEVELS; level++) {
-			number = *objects_entry(o, number, *at, shifts[level]);
-			if (!number)
-				break;
-		}
-		if (number)
-			return number;
-		*at = ((*at >> shifts[level]) + 1) << shifts[level];
+	while (!(*at >> OBJECTS_ADDR_BITS)) {
+		uint64_t high = *at >> 32, middle = *at >> 16 & 0xffff;
+		const uint32_t *branch = o->numbers + root[high];
+		uint32_t node = o->numbers[branch[middle] + (*at >> 9 & (OBJECTS_LEAF - 1))];
+
+		if (node)
+			return node;
+		if (!root[high])
+			*at = (uint64_t)next_number(root, high, OBJECTS_BRANCH) << 32;
+		else if (!branch[middle])
+			*at = ((high << 16) + next_number(branch, middle, OBJECTS_BRANCH)) << 16;
+		else
+			*at = ((*at >> OBJECTS_SPAN_SHIFT) + 1) << OBJECTS_SPAN_SHIFT;
 	}
 	return 0;
 }

@@ -10,9 +10,12 @@
  * align: the alignment's binary logarithm plus one, 0: none. A block whose size does not fit has
  * OBJECTS_WIDE there, and the size in the word behind, which no other block can need: that word is
  * marked further, has OBJECTS_WIDE too, and the size in the other two fields. So are the words of
- * the first node, where all blocks are looked for that have none. A span's node stands in the third
- * of three *tables* of 8192 numbers, which those before lead to: a table goes by the place of its
- * first number. The first table, at 0, is of zeros.
+ * the first node, where all blocks are looked for that have none.
+ *
+ * A span's node stands in a *leaf*, whose place stands in a *branch*, whose place stands in
+ * another, the root: they go by the highest 16 bits of an address, the next 16 and the next seven.
+ * Places are those of their first numbers in one array of them, which begins with a branch of
+ * zeros: it is the branch, and its beginning the leaf, of what has none.
  */
 #ifndef RECORDER_OBJECTS_H
 #define RECORDER_OBJECTS_H
@@ -22,8 +25,8 @@
 #include <stdint.h>
 
 #define OBJECTS_ADDR_BITS   48
-#define OBJECTS_TABLE_BITS  13
-#define OBJECTS_TABLE       (1u << OBJECTS_TABLE_BITS) /* numbers; and the second table */
+#define OBJECTS_BRANCH      (1u << 16) /* numbers; and the root's place */
+#define OBJECTS_LEAF        (1u << 7)
 #define OBJECTS_SPAN_SHIFT  9
 #define OBJECTS_NODE_WORDS  32u
 #define OBJECTS_NUMBER_BITS 42
@@ -37,12 +40,12 @@ struct object {
 };
 
 struct objects {
-	uint32_t *tables;                 /* the second one is looked into first */
-	uint32_t tables_end, tables_room; /* how many are used, and there is room for */
-	uint32_t free_table, free_tables; /* linked by the first number; 0: none */
-	uint32_t free_node;               /* linked by the first word; 0: none */
-	uint64_t *words;                  /* of nodes; of the first one OBJECTS_NOWHERE */
-	size_t nodes_end;                 /* nodes below this one were used */
+	uint32_t *numbers; /* of branches and leaves */
+	size_t numbers_end, numbers_room;
+	uint32_t free_leaf, free_leaves; /* linked by the first number; 0: none */
+	uint32_t free_node;              /* linked by the first word; 0: none */
+	uint64_t *words;                 /* of nodes; of the first one OBJECTS_NOWHERE */
+	size_t nodes_end;                /* nodes below this one were used */
 	size_t nodes_room;
 };
 
@@ -70,24 +73,24 @@ static inline uint64_t objects_spread(uint64_t addr)
 	return (addr & (((uint64_t)1 << OBJECTS_ADDR_BITS) - 1)) | (addr & 8) << 44;
 }
 
-/* What a table has for a spread address; shift: of the part of it that the table is of. */
-static inline uint32_t *objects_entry(const struct objects *o, uint32_t table, uint64_t at,
-				      unsigned shift)
+/* Index of a word, of the 16-bit parts of a spread address; below OBJECTS_NODE_WORDS: its span has
+ * no node. */
+static inline size_t objects_index_of(const struct objects *o, size_t high, size_t middle,
+				      size_t low)
 {
-	return o->tables + (table | (at >> shift & (OBJECTS_TABLE - 1)));
+	size_t branch = o->numbers[OBJECTS_BRANCH + high];
+	size_t leaf = o->numbers[branch + middle];
+	size_t node = o->numbers[leaf + (low >> OBJECTS_SPAN_SHIFT)];
+
+	return node * OBJECTS_NODE_WORDS + (low >> 4 & (OBJECTS_NODE_WORDS - 1));
 }
 
-/* Index of the word of the block at addr; below OBJECTS_NODE_WORDS: its span has no node. */
+/* ... of the block at addr. */
 static inline size_t objects_index(const struct objects *o, uint64_t addr)
 {
-	enum { SECOND = OBJECTS_SPAN_SHIFT + OBJECTS_TABLE_BITS };
-
 	uint64_t at = objects_spread(addr);
-	uint32_t table = *objects_entry(o, OBJECTS_TABLE, at, SECOND + OBJECTS_TABLE_BITS);
 
-	table = *objects_entry(o, table, at, SECOND);
-	return *objects_entry(o, table, at, OBJECTS_SPAN_SHIFT) * (size_t)OBJECTS_NODE_WORDS +
-	       (at >> 4 & (OBJECTS_NODE_WORDS - 1));
+	return objects_index_of(o, at >> 32, at >> 16 & 0xffff, at & 0xffff);
 }
 
 /* What fits into one word: number below 2^OBJECTS_NUMBER_BITS - 1, size below OBJECTS_WIDE. */

@@ -37,7 +37,7 @@ static void take_lane(struct process *p, struct inlet *in, uint32_t thread, uint
 	forget_call(p, in); /* of the thread before */
 	in->thread = error ? SESSION_NONE : thread;
 	in->number = error ? 0 : p->crew.all[thread].number;
-	if (begun > 0 && p->inherited.tables) {
+	if (begun > 0 && p->inherited.numbers) {
 		error = ledger_inherit(l, &p->inherited, p->crew.all[thread].number);
 		objects_fini(&p->inherited);
 	}

@@ -2,6 +2,8 @@
 
 #include "traces/encoder.h"
 
+#include <string.h>
+
 #define BATCH 16 /* records whose blocks are looked up at a time: their words come meanwhile */
 
 /* Bytes of living blocks: how many there were at most, and how many fewer there are now. */
@@ -35,6 +37,25 @@ static inline uint64_t leave(uint64_t *word, struct level *level)
 	return block;
 }
 
+/* Bits 16 * i and those above of a record's first word: read like that they need no shift. */
+static inline size_t part(const struct record *r, unsigned i)
+{
+	uint16_t bits;
+
+	memcpy(&bits, (const char *)r->word + i * sizeof(bits), sizeof(bits));
+	return bits;
+}
+
+/* The index of the word of its block. */
+static inline size_t index_of(const struct record *r, const struct objects *objects)
+{
+	size_t high = part(r, 2), low = part(r, 0);
+
+	if (__builtin_expect(low & 8, 0))
+		high = objects_spread(record_addr(r)) >> 32;
+	return objects_index_of(objects, high, part(r, 1), low);
+}
+
 /*
  * Looks up the words of the blocks of at most so many records from number i on and asks for them,
  * and for the records that come later. Returns of how many: a record with an alignment, or of
@@ -46,8 +67,8 @@ static inline uint64_t look_up(const struct streak *streak, uint64_t i, uint64_t
 	const struct record *records = streak->records + i, *r = records, *end = records + most;
 	uint64_t count, far;
 
-	for (; r < end && r->word[0] >> RECORD_ADDR_BITS < TRACE_MARKS; r++, words++) {
-		*words = objects->words + objects_index(objects, record_addr(r));
+	for (; r < end && part(r, 3) < TRACE_MARKS; r++, words++) {
+		*words = objects->words + index_of(r, objects);
 		__builtin_prefetch(*words, 1);
 	}
 	count = (uint64_t)(r - records);
@@ -124,7 +145,7 @@ take_batch(const struct record *records, uint64_t *const *words, uint64_t count,
 
 static inline uint64_t *word_of(const struct record *r, const struct objects *objects)
 {
-	return objects->words + objects_index(objects, record_addr(r));
+	return objects->words + index_of(r, objects);
 }
 
 /* Deals with a realloc, of two records. False: it is not plain. */

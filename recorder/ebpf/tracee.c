@@ -48,7 +48,7 @@ struct tracee *tracee_fork(const struct tracee *parent, pid_t pid)
 	t->heights = parent->heights;
 	t->functions = parent->functions;
 	if (!t->program || !t->command || modules_copy(&t->modules, &parent->modules) ||
-	    (alive->tables && objects_copy(&t->inherited, alive))) {
+	    (alive->numbers && objects_copy(&t->inherited, alive))) {
 		tracee_destroy(t);
 		return NULL;
 	}
@@ -129,7 +129,7 @@ thread_begin(struct tracee *t, struct tracee_thread *thread, uint64_t clock)
 	}
 	thread->number = (uint32_t)number;
 	t->threads++;
-	if (t->inherited.tables) {
+	if (t->inherited.numbers) {
 		int error = ledger_inherit(l, &t->inherited, thread->number);
 
 		l->error = l->error ? l->error : error;
