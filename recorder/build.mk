@@ -10,6 +10,8 @@ HAKREC_SOURCES := $(addprefix recorder/,session.c filters.c host.c inlet.c noteb
 	hakrec.c) $(EBPF_SOURCES)
 
 CFLAGS_recorder/hooks := -fno-builtin -mprfchw
+# Its loop has use for every register.
+CFLAGS_recorder/streak := -fomit-frame-pointer
 
 $(eval $(call shared,hakrec,$(LIBHAKREC_SOURCES)))
 $(eval $(call program,hakrec,$(HAKREC_SOURCES),$(BUILD)/libhaktrace.a -lzstd -ljson-c -ldw $(EBPF_LIBRARIES)))

@@ -293,8 +293,11 @@ __attribute__((noinline)) static size_t make_index(struct objects *o, uint64_t a
 	if (!o->numbers[leaf])
 		o->numbers[leaf] = leaf_take(o);
 	node = o->numbers[leaf] + (at >> OBJECTS_SPAN_SHIFT & (OBJECTS_LEAF - 1));
-	if (!o->numbers[node])
+	if (!o->numbers[node]) {
 		o->numbers[node] = node_take(o);
+		if (!(at >> OBJECTS_SPAN_SHIFT))
+			o->words[objects_index(o, 0)] = OBJECTS_NOWHERE;
+	}
 	return objects_index(o, addr);
 }
 

@@ -10,7 +10,7 @@
  * align: the alignment's binary logarithm plus one, 0: none. A block whose size does not fit has
  * OBJECTS_WIDE there, and the size in the word behind, which no other block can need: that word is
  * marked further, has OBJECTS_WIDE too, and the size in the other two fields. So are the words of
- * the first node, where all blocks are looked for that have none.
+ * the first node, where all blocks are looked for that have none; and that of address 0 always.
  *
  * A span's node stands in a *leaf*, whose place stands in a *branch*, whose place stands in
  * another, the root: they go by the highest 16 bits of an address, the next 16 and the next seven.

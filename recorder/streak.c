@@ -98,7 +98,7 @@ static inline bool site_of(const struct record *r, const struct given *given, ui
 /* Of a program that scribbles, it may be another by now than when it was looked at. */
 static inline unsigned call_of(const struct record *r)
 {
-	return record_kind(r) % TRACE_MARKS;
+	return part(r, 3) % TRACE_MARKS;
 }
 
 /* Deals with a record, whose block has that word. False: it is not plain. */
@@ -106,7 +106,7 @@ static inline bool take(const struct record *r, uint64_t *word, const struct giv
 			struct encoder_plain *plain, struct level *level)
 {
 	unsigned operation = given->plains[ENCODER_ALONE][call_of(r)];
-	uint64_t site, block;
+	uint64_t size = record_size(r), site, block;
 
 	if (!site_of(r, given, &site) || __builtin_expect(!operation, 0))
 		return false;
@@ -117,9 +117,9 @@ static inline bool take(const struct record *r, uint64_t *word, const struct giv
 		encoder_plain_death(plain, operation, site, objects_word_number(block));
 		return true;
 	}
-	if (!enter(word, plain->objects, record_size(r), level))
+	if (!enter(word, plain->objects, size, level))
 		return false;
-	encoder_plain_birth(plain, operation, site, record_size(r));
+	encoder_plain_birth(plain, operation, site, size);
 	return true;
 }
 

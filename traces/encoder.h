@@ -169,7 +169,7 @@ static inline void encoder_plain_birth(struct encoder_plain *p, unsigned operati
 {
 	*p->op = (uint8_t)operation;
 	p->site = varint_put_code(p->site, site);
-	p->size = varint_put_positive(p->size, size);
+	p->size = varint_put_fast(p->size, size);
 	p->objects++;
 }
 
@@ -178,14 +178,14 @@ static inline void encoder_plain_death(struct encoder_plain *p, unsigned operati
 {
 	*p->op = (uint8_t)operation;
 	p->site = varint_put_code(p->site, site);
-	p->age = varint_put_positive(p->age, p->objects - object);
+	p->age = varint_put_fast(p->age, p->objects - object);
 }
 
 static inline void encoder_plain_resized(struct encoder_plain *p, unsigned operation, uint64_t site,
 					 uint64_t size, uint64_t object)
 {
 	encoder_plain_death(p, operation, site, object);
-	p->size = varint_put_positive(p->size, size);
+	p->size = varint_put_fast(p->size, size);
 	p->objects++;
 }
 

@@ -36,10 +36,10 @@ static inline uint8_t *varint_put(uint8_t *p, uint64_t value)
 }
 
 /*
- * Writes a number that is not 0, and nothing for 0, without a branch on which it is: what is there
- * in a row is as hard to foresee as the program itself.
+ * Writes a number below VARINT_FAST that is not 0, and nothing for 0, without a branch on which it
+ * is: what is there in a row is as hard to foresee as the program itself.
  */
-static inline uint8_t *varint_put_positive(uint8_t *p, uint64_t value)
+static inline uint8_t *varint_put_fast(uint8_t *p, uint64_t value)
 {
 	/* By the number's bits: bytes, and what stands below the number. */
 	static const struct {
@@ -54,16 +54,19 @@ static inline uint8_t *varint_put_positive(uint8_t *p, uint64_t value)
 		{7, 63},  {7, 63}, {8, 127}, {8, 127}, {8, 127}, {8, 127}, {8, 127}, {8, 127},
 		{8, 127},
 	};
-	unsigned bits;
-	uint64_t word;
-
-	if (__builtin_expect(value >= VARINT_FAST, 0))
-		return varint_put(p, value);
 	/* The highest bit's number, which is one instruction. */
-	bits = (unsigned)__builtin_clzll(value << 1 | 1) ^ 63;
-	word = value << shapes[bits].length | shapes[bits].below;
+	unsigned bits = (unsigned)__builtin_clzll(value << 1 | 1) ^ 63;
+	uint64_t word = value << shapes[bits].length | shapes[bits].below;
+
 	memcpy(p, &word, sizeof(word));
 	return p + shapes[bits].length;
+}
+
+/* The same of any number. */
+static inline uint8_t *varint_put_positive(uint8_t *p, uint64_t value)
+{
+	return __builtin_expect(value >= VARINT_FAST, 0) ? varint_put(p, value)
+							 : varint_put_fast(p, value);
 }
 
 /* A number below 2^49 written beforehand: the word, and on top its length; 0: nothing. */
