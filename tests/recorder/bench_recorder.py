@@ -114,6 +114,9 @@ def setups(program: str, folder: Path) -> dict[str, list[str | Path]]:
     """What stands before the command line, by name of the set-up."""
     output: list[str | Path] = ["--quiet", "-o", folder / "trace.zst"]
     known: dict[str, list[str | Path]] = {"bare": [], "bare again": [], "hakrec": [HAKREC, *output]}
+    # hakrec is busy as long as the loop is.
+    if program == "hotloop":
+        known["bare beside"] = [BUILD / "tests/workloads/beside"]
     for name in OPTION_ROWS.get(program, ()):
         known[name] = [HAKREC, *OPTIONS[name], *output]
     if program != "g++" and shutil.which("heaptrack"):

@@ -1,0 +1,35 @@
+/*
+ * beside PROGRAM [ARG...]: runs the program beside a loop that only computes, at the lowest
+ * priority: what it loses when another processor is busy, as with a recorder at its side.
+ */
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+static void compute(pid_t program)
+{
+	static const struct sched_param none;
+	volatile unsigned number = 1;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	sched_setscheduler(0, SCHED_IDLE, &none);
+	while (getppid() == program)
+		for (unsigned i = 0; i < 1000000; i++)
+			number = number * 3 + i;
+	_exit(0);
+}
+
+int main(int argc, char **argv)
+{
+	pid_t program = getpid();
+
+	if (argc < 2)
+		return 2;
+	if (!fork())
+		compute(program);
+	execvp(argv[1], argv + 1);
+	perror(argv[1]);
+	return 127;
+}
