@@ -9,7 +9,7 @@
 #define MOST_NUMBERS  ((size_t)1 << 32) /* whose places are told by 32 bits */
 #define SCAN          16u               /* numbers that are seen to be of zeros at a time */
 #define FIRST_NODES   ((size_t)128)
-#define SWEEP_NUMBERS ((size_t)64) /* a node */
+#define SWEEP_NUMBERS ((size_t)512) /* a node */
 #define NODE_BYTES    (OBJECTS_NODE_WORDS * sizeof(uint64_t))
 #define ALIGN_SHIFT   (OBJECTS_NUMBER_BITS + 16)
 #define ALIGN_MAX     31u
@@ -45,7 +45,11 @@ static uint32_t *numbers_make(size_t numbers)
 	void *memory = mmap(NULL, numbers * sizeof(uint32_t), PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	return memory == MAP_FAILED ? NULL : memory;
+	if (memory == MAP_FAILED)
+		return NULL;
+	/* Most pages are never touched. */
+	madvise(memory, numbers * sizeof(uint32_t), MADV_NOHUGEPAGE);
+	return memory;
 }
 
 static void numbers_free(uint32_t *numbers, size_t room)
@@ -138,37 +142,28 @@ static bool node_empty(const struct objects *o, uint32_t node)
 	return true;
 }
 
-/* One that is of zeros. */
-static void leaf_give(struct objects *o, uint32_t leaf)
+/* Of branches and leaves, each with those of its size. */
+static void numbers_give(struct objects *o, uint32_t *list, uint32_t place, uint32_t size)
 {
-	o->numbers[leaf] = o->free_leaf;
-	o->free_leaf = leaf;
-	o->free_leaves++;
+	o->numbers[place] = *list;
+	*list = place;
+	o->free_numbers += size;
 }
 
-/* There is one. */
-static uint32_t leaf_take(struct objects *o)
+/* There are some, and of zeros. */
+static uint32_t numbers_take(struct objects *o, uint32_t *list, uint32_t size)
 {
-	uint32_t leaf = o->free_leaf;
+	uint32_t place = *list;
 
-	if (!leaf) {
-		leaf = (uint32_t)o->numbers_end;
-		o->numbers_end += OBJECTS_LEAF;
-		return leaf;
+	if (!place) {
+		place = (uint32_t)o->numbers_end;
+		o->numbers_end += size;
+		return place;
 	}
-	o->free_leaf = o->numbers[leaf];
-	o->free_leaves--;
-	o->numbers[leaf] = 0;
-	return leaf;
-}
-
-/* There is room. It stays: so many there cannot be, and most of its pages are never touched. */
-static uint32_t branch_take(struct objects *o)
-{
-	uint32_t branch = (uint32_t)o->numbers_end;
-
-	o->numbers_end += OBJECTS_BRANCH;
-	return branch;
+	*list = o->numbers[place];
+	o->numbers[place] = 0;
+	o->free_numbers -= size;
+	return place;
 }
 
 /* Takes the nodes of a leaf's spans whose blocks have all died. True: it is of zeros then. */
@@ -188,22 +183,33 @@ static bool sweep_leaf(struct objects *o, uint32_t leaf, size_t *taken)
 	return zeros;
 }
 
-/* ... of all spans, and the leaves that are of zeros then. Returns how many nodes. */
+/* ... and the leaves of a branch that are. */
+static bool sweep_branch(struct objects *o, uint32_t place, size_t *taken)
+{
+	uint32_t *branch = o->numbers + place;
+	bool zeros = true;
+
+	for (size_t i = 0; (i = next_number(branch, i, OBJECTS_BRANCH)) < OBJECTS_BRANCH; i++) {
+		if (sweep_leaf(o, branch[i], taken)) {
+			numbers_give(o, &o->free_leaf, branch[i], OBJECTS_LEAF);
+			branch[i] = 0;
+		}
+		zeros &= !branch[i];
+	}
+	return zeros;
+}
+
+/* ... and the branches. Returns how many nodes were taken. */
 static size_t sweep(struct objects *o)
 {
-	const uint32_t *root = o->numbers + OBJECTS_BRANCH;
+	uint32_t *root = o->numbers + OBJECTS_BRANCH;
 	size_t taken = 0;
 
-	for (size_t i = 0; (i = next_number(root, i, OBJECTS_BRANCH)) < OBJECTS_BRANCH; i++) {
-		uint32_t *branch = o->numbers + root[i];
-
-		for (size_t k = 0; (k = next_number(branch, k, OBJECTS_BRANCH)) < OBJECTS_BRANCH;
-		     k++)
-			if (sweep_leaf(o, branch[k], &taken)) {
-				leaf_give(o, branch[k]);
-				branch[k] = 0;
-			}
-	}
+	for (size_t i = 0; (i = next_number(root, i, OBJECTS_BRANCH)) < OBJECTS_BRANCH; i++)
+		if (sweep_branch(o, root[i], &taken)) {
+			numbers_give(o, &o->free_branch, root[i], OBJECTS_BRANCH);
+			root[i] = 0;
+		}
 	return taken;
 }
 
@@ -256,23 +262,28 @@ static uint32_t node_take(struct objects *o)
 	return node;
 }
 
-/* Makes room for a block's node, leaf and branch; sweeping now and then keeps nodes and leaves as
- * many as what is alive needs. A sweep goes through all numbers: it waits until as many nodes are
- * there as will pay for it. */
+/* For a branch and a leaf. */
+static bool has_numbers(const struct objects *o)
+{
+	return o->numbers_room - o->numbers_end >=
+	       (o->free_branch ? 0 : OBJECTS_BRANCH) + (o->free_leaf ? 0 : OBJECTS_LEAF);
+}
+
+/* Makes room for a block's node, leaf and branch; sweeping now and then keeps them as many as what
+ * is alive needs. A sweep goes through all: it waits until as many nodes are there as will pay for
+ * it. */
 static int make_room(struct objects *o)
 {
-	size_t numbers = o->numbers_room - o->numbers_end, taken = 0;
-	bool nodes = o->free_node || o->nodes_end < o->nodes_room;
-	bool leaves = o->free_leaf || numbers >= OBJECTS_BRANCH + OBJECTS_LEAF;
+	bool nodes = o->free_node || o->nodes_end < o->nodes_room, numbers = has_numbers(o);
 	bool few = o->nodes_room < o->numbers_end / SWEEP_NUMBERS;
+	size_t taken = 0;
 	int error = 0;
 
-	if (!leaves || (!nodes && !few))
+	if (!numbers || (!nodes && !few))
 		taken = sweep(o);
 	if (!nodes && (few || taken < o->nodes_room / 2))
 		error = grow_nodes(o);
-	if (numbers < OBJECTS_BRANCH ||
-	    (!leaves && o->free_leaves * (size_t)OBJECTS_LEAF < o->numbers_room / 2))
+	if (!has_numbers(o) || (!numbers && o->free_numbers < o->numbers_room / 2))
 		error = error ? error : grow_numbers(o);
 	return error;
 }
@@ -288,10 +299,10 @@ __attribute__((noinline)) static size_t make_index(struct objects *o, uint64_t a
 	if (make_room(o))
 		return 0;
 	if (!o->numbers[branch])
-		o->numbers[branch] = branch_take(o);
+		o->numbers[branch] = numbers_take(o, &o->free_branch, OBJECTS_BRANCH);
 	leaf = o->numbers[branch] + (at >> 16 & 0xffff);
 	if (!o->numbers[leaf])
-		o->numbers[leaf] = leaf_take(o);
+		o->numbers[leaf] = numbers_take(o, &o->free_leaf, OBJECTS_LEAF);
 	node = o->numbers[leaf] + (at >> OBJECTS_SPAN_SHIFT & (OBJECTS_LEAF - 1));
 	if (!o->numbers[node]) {
 		o->numbers[node] = node_take(o);
@@ -399,7 +410,8 @@ static uint32_t next_span(const struct objects *o, uint64_t *at)
 	while (!(*at >> OBJECTS_ADDR_BITS)) {
 		uint64_t high = *at >> 32, middle = *at >> 16 & 0xffff;
 		const uint32_t *branch = o->numbers + root[high];
-		uint32_t node = o->numbers[branch[middle] + (*at >> 9 & (OBJECTS_LEAF - 1))];
+		uint32_t node = o->numbers[branch[middle] +
+					   (*at >> OBJECTS_SPAN_SHIFT & (OBJECTS_LEAF - 1))];
 
 		if (node)
 			return node;

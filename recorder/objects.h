@@ -1,8 +1,8 @@
 /*
  * The living blocks of one process: a map from their addresses to what they are. Neighbours in the
  * address space are neighbours in the map, because programs use them together: a *span* of 512
- * bytes in which blocks have lived has a *node* of 32
- * words, one for each 16 bytes. A block is the word of its first byte:
+ * bytes in which blocks have lived has a *node* of 32 words, one for each 16 bytes. A block is the
+ * word of its first byte:
  *
  *   63       62    58 57    42 41               0
  *   [further][align  ][size   ][number plus one ]
@@ -10,12 +10,13 @@
  * align: the alignment's binary logarithm plus one, 0: none. A block whose size does not fit has
  * OBJECTS_WIDE there, and the size in the word behind, which no other block can need: that word is
  * marked further, has OBJECTS_WIDE too, and the size in the other two fields. So are the words of
- * the first node, where all blocks are looked for that have none; and that of address 0 always.
+ * the first node, where all blocks are looked for that have none; and that of address 0, where no
+ * program has one.
  *
- * A span's node stands in a *leaf*, whose place stands in a *branch*, whose place stands in
- * another, the root: they go by the highest 16 bits of an address, the next 16 and the next seven.
- * Places are those of their first numbers in one array of them, which begins with a branch of
- * zeros: it is the branch, and its beginning the leaf, of what has none.
+ * A span's node stands in a *leaf*, which goes by seven bits of its address. A leaf's place stands
+ * in a *branch*, by the 16 bits above those 16 that tell a place in it, and a branch's in the
+ * *root*, by the highest 16. Places are those of first numbers, in one array of all: it begins with
+ * a branch of zeros, which is the branch, and its beginning the leaf, of what has none.
  */
 #ifndef RECORDER_OBJECTS_H
 #define RECORDER_OBJECTS_H
@@ -42,7 +43,8 @@ struct object {
 struct objects {
 	uint32_t *numbers; /* of branches and leaves */
 	size_t numbers_end, numbers_room;
-	uint32_t free_leaf, free_leaves; /* linked by the first number; 0: none */
+	uint32_t free_branch, free_leaf; /* linked by the first number; 0: none */
+	size_t free_numbers;             /* of theirs */
 	uint32_t free_node;              /* linked by the first word; 0: none */
 	uint64_t *words;                 /* of nodes; of the first one OBJECTS_NOWHERE */
 	size_t nodes_end;                /* nodes below this one were used */

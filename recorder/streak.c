@@ -156,6 +156,7 @@ static bool take_resized(const struct record *r, const struct objects *objects,
 	uint64_t *from = word_of(r, objects), *to = word_of(r + 1, objects), site, block;
 	enum encoder_form form = from == to ? ENCODER_STAYS : ENCODER_MOVES;
 	unsigned operation = given->plains[form][call_of(r + 1)];
+	uint64_t size = record_size(r + 1); /* once: a program that scribbles may change it */
 
 	if (r[0].word[0] >> RECORD_ADDR_BITS != RECORD_OLD ||
 	    r[1].word[0] >> RECORD_ADDR_BITS >= TRACE_MARKS || !operation ||
@@ -164,13 +165,12 @@ static bool take_resized(const struct record *r, const struct objects *objects,
 	block = leave(from, level);
 	if (!block)
 		return false;
-	if (!enter(to, plain->objects, record_size(r + 1), level)) {
+	if (!enter(to, plain->objects, size, level)) {
 		level->below -= objects_word_size(block);
 		*from = block;
 		return false;
 	}
-	encoder_plain_resized(plain, operation, site, record_size(r + 1),
-			      objects_word_number(block));
+	encoder_plain_resized(plain, operation, site, size, objects_word_number(block));
 	plain->op++;
 	return true;
 }

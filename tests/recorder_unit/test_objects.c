@@ -145,6 +145,72 @@ static void test_wandering_addresses(void **state)
 	objects_fini(&o);
 }
 
+/* Wherever that is: what none needs any more is used again. */
+static void test_wandering_through_regions(void **state)
+{
+	enum { ALIVE = 1000, REGIONS = 20 };
+	struct objects o;
+	struct object object = {0, 1, 0};
+
+	(void)state;
+	assert_int_equal(objects_init(&o), 0);
+	for (uint64_t i = 0; i < REGIONS << 16; i++) {
+		object.number = i;
+		assert_int_equal(objects_put(&o, ((uint64_t)1 << 32) + (i << 16), &object), 0);
+		if (i >= ALIVE)
+			assert_true(objects_take(&o, ((uint64_t)1 << 32) + ((i - ALIVE) << 16),
+						 &object));
+	}
+	assert_in_range(o.numbers_end, 1, 8 * OBJECTS_BRANCH);
+	assert_in_range(o.nodes_end, 1, 4 * ALIVE);
+	objects_fini(&o);
+}
+
+/* All alive, and then none, in a region after the other. */
+static void test_many_leaves(void **state)
+{
+	enum { LEAVES = 30000 };
+	struct objects o;
+	struct object object = {0, 1, 0};
+
+	(void)state;
+	assert_int_equal(objects_init(&o), 0);
+	for (uint64_t region = 1; region <= 4; region++) {
+		for (uint64_t i = 0; i < LEAVES; i++)
+			assert_int_equal(objects_put(&o, region << 32 | i << 16, &object), 0);
+		for (uint64_t i = 0; i < LEAVES; i++)
+			assert_true(objects_take(&o, region << 32 | i << 16, &object));
+	}
+	assert_in_range(o.numbers_end, LEAVES * OBJECTS_LEAF,
+			4 * OBJECTS_BRANCH + 2 * LEAVES * OBJECTS_LEAF);
+	objects_fini(&o);
+}
+
+/* Numbers at either end of those that are passed over together when they are 0. */
+static void test_ends_of_groups(void **state)
+{
+	static const uint64_t parts[] = {0, 15, 16, 31, 0x7f0f, 0x7f10, 0x7fff};
+	enum { PARTS = sizeof(parts) / sizeof(*parts) };
+	struct objects o, copy;
+	struct object object = {0, 1, 0};
+	uint64_t cursor, addr;
+
+	(void)state;
+	for (unsigned i = 0; i < PARTS * PARTS; i++) {
+		uint64_t at = parts[i % PARTS] << 32 | parts[i / PARTS] << 16 | 0x200;
+
+		assert_int_equal(objects_init(&o), 0);
+		assert_int_equal(objects_put(&o, at, &object), 0);
+		assert_int_equal(objects_copy(&copy, &o), 0);
+		cursor = 0;
+		assert_true(objects_next(&copy, &cursor, &addr, &object));
+		assert_int_equal(addr, at);
+		assert_false(objects_next(&copy, &cursor, &addr, &object));
+		objects_fini(&o);
+		objects_fini(&copy);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -152,6 +218,9 @@ int main(void)
 		cmocka_unit_test(test_second_life_at_an_address),
 		cmocka_unit_test(test_wide_blocks),
 		cmocka_unit_test(test_wandering_addresses),
+		cmocka_unit_test(test_wandering_through_regions),
+		cmocka_unit_test(test_many_leaves),
+		cmocka_unit_test(test_ends_of_groups),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CLOCK  200
+#define THREAD 1
 #define PLACES 40 /* of blocks; two spans and more */
 #define SITES  3  /* the last one is not in the trace */
 
@@ -21,6 +21,7 @@ struct book {
 };
 
 static struct sites sites;
+static uint64_t clock_now = 200;
 
 static void open_book(struct book *b)
 {
@@ -31,7 +32,8 @@ static void open_book(struct book *b)
 	*b = (struct book){.path = "/tmp/streak.XXXXXX"};
 	assert_int_equal(close(mkstemp(b->path)), 0);
 	assert_int_equal(trace_writer_open(&writer, b->path), 0);
-	assert_int_equal(trace_writer_thread(writer, &thread), 0);
+	for (int i = 0; i <= THREAD; i++)
+		assert_int_equal(trace_writer_thread(writer, &thread), i);
 	assert_int_equal(trace_writer_site(writer, &site), 0);
 	assert_int_equal(ledger_init(&b->ledger, writer, 100), 0);
 }
@@ -71,6 +73,7 @@ static void deal(struct book *b, const struct record *r)
 		.addr = record_addr(r),
 		.size = record_size(r),
 		.align = record_align(r),
+		.thread = THREAD,
 		.site = record_site(r) == 1 ? 0 : TRACE_NO_SITE,
 		.flags = record_failed(r, record_size(r)) ? TRACE_FAILED : 0,
 	};
@@ -79,13 +82,13 @@ static void deal(struct book *b, const struct record *r)
 		ledger_resize(&b->ledger, record_addr(r), &b->old, true);
 		b->resizing = true;
 	} else if (trace_class(row.kind) == TRACE_CLASS_FREE) {
-		ledger_death(&b->ledger, &row, CLOCK, true);
+		ledger_death(&b->ledger, &row, clock_now, true);
 	} else if (trace_class(row.kind) == TRACE_CLASS_ALLOC) {
-		ledger_birth(&b->ledger, &row, CLOCK, true);
+		ledger_birth(&b->ledger, &row, clock_now, true);
 	} else {
 		if (!b->resizing)
 			b->old = (struct ledger_old){0};
-		ledger_resized(&b->ledger, &row, CLOCK, &b->old, true);
+		ledger_resized(&b->ledger, &row, clock_now, &b->old, true);
 		b->resizing = false;
 	}
 	assert_int_equal(b->ledger.error, 0);
@@ -93,7 +96,7 @@ static void deal(struct book *b, const struct record *r)
 
 static uint64_t take(struct book *b, const struct record *records, uint64_t count)
 {
-	const struct streak streak = {records, count, count, CLOCK, 0};
+	const struct streak streak = {records, count, count, clock_now, THREAD};
 
 	return b->resizing ? 0 : streak_take(&streak, &b->ledger, &sites);
 }
@@ -155,8 +158,11 @@ static void test_births_and_deaths(void **state)
 {
 	const struct record malloc = record(TRACE_MALLOC, 0x1100, 10, 1);
 	const struct record free = record(TRACE_FREE, 0x1100, 0, 1);
+	struct record aligned = malloc;
 
 	(void)state;
+	aligned.word[0] |= record_align_bits(64);
+	expect_taken(0, aligned, free);
 	expect_taken(3, malloc, free);
 	expect_taken(3, malloc, record(TRACE_FREE, 0x1000, 0, 1));
 	expect_taken(3, record(TRACE_MALLOC, 0x1100, 65534, 1), free);
@@ -192,8 +198,9 @@ static void test_reallocs(void **state)
 	expect_taken(0, old, record(TRACE_REALLOC, 0x1100, 10, 2));
 	expect_taken(0, old, record(TRACE_MALLOC, 0x1100, 10, 1));
 	expect_taken(0, old, old);
-	/* The second half is another streak's. */
+	expect_taken(0, old, record(RECORD_THREAD, 0x1100, 10, 1));
 	expect_taken_of(2, 2, old, record(TRACE_REALLOC, 0x1100, 10, 1));
+	/* The second half is another streak's. */
 	expect_taken_of(1, 0, old, record(TRACE_REALLOC, 0x1100, 10, 1));
 	expect_taken(0, record(RECORD_OLD, 0x1100, 0, 0), record(TRACE_REALLOC, 0x1100, 10, 1));
 	expect_taken(0, record(RECORD_OLD, 0x1010, 0, 0), record(TRACE_REALLOC, 0x1010, 10, 1));
@@ -275,23 +282,20 @@ static void assert_same_files(const char *path, const char *other)
 	fclose(b);
 }
 
-/* Enough for several blocks. */
-static void test_the_trace_is_the_same(void **state)
+/* A quarter of them at a time. */
+static void assert_same_trace(const struct record *records, size_t count)
 {
-	enum { RECORDS = 200000 };
-	struct record *records = calloc(RECORDS + 1, sizeof(*records));
 	struct book streaks, alone;
-	uint64_t seed = 1;
-	size_t count = 0;
 
-	(void)state;
 	open_book(&streaks);
 	open_book(&alone);
-	while (count < RECORDS)
-		count += some_records(&seed, records + count);
-	take_all(&streaks, records, count);
-	for (size_t i = 0; i < count; i++)
-		deal(&alone, records + i);
+	for (size_t part = 0; part < 4; part++, clock_now += 1000) {
+		size_t from = count * part / 4, to = count * (part + 1) / 4;
+
+		take_all(&streaks, records + from, to - from);
+		for (size_t i = from; i < to; i++)
+			deal(&alone, records + i);
+	}
 	assert_memory_equal(&streaks.ledger.counts, &alone.ledger.counts,
 			    sizeof(alone.ledger.counts));
 	assert_int_equal(streaks.ledger.next_object, alone.ledger.next_object);
@@ -300,15 +304,63 @@ static void test_the_trace_is_the_same(void **state)
 	assert_same_files(streaks.path, alone.path);
 	close_book(&streaks);
 	close_book(&alone);
+}
+
+enum { RECORDS = 200000 }; /* several blocks */
+
+static void test_the_trace_is_the_same(void **state)
+{
+	struct record *records = calloc(RECORDS + 1, sizeof(*records));
+	uint64_t seed = 1;
+	size_t count = 0;
+
+	(void)state;
+	while (count < RECORDS)
+		count += some_records(&seed, records + count);
+	assert_same_trace(records, count);
+	free(records);
+}
+
+/* Nothing but plain records ends these blocks. */
+static void test_full_blocks(void **state)
+{
+	struct record *records = calloc(RECORDS, sizeof(*records));
+
+	(void)state;
+	for (size_t i = 0; i < RECORDS; i++)
+		records[i] = i % 2 ? record(TRACE_FREE, 0x1000, 0, 1)
+				   : record(TRACE_MALLOC, 0x1000, 1 + i % 60000, 1);
+	assert_same_trace(records, RECORDS);
+	free(records);
+}
+
+static void test_without_sites(void **state)
+{
+	struct record *records = calloc(RECORDS, sizeof(*records));
+	struct sites known = sites;
+	struct book book;
+
+	(void)state;
+	sites.count = 1;
+	for (size_t i = 0; i < RECORDS; i++)
+		records[i] = record(i % 2 ? TRACE_FREE : TRACE_MALLOC, 0x1000, i % 2 ? 0 : 10, 0);
+	assert_same_trace(records, RECORDS);
+	open_book(&book);
+	deal(&book, &records[0]);
+	deal(&book, &records[1]);
+	assert_int_equal(take(&book, records, 100), 100);
+	trace_writer_close(book.ledger.writer, NULL);
+	close_book(&book);
+	sites = known;
 	free(records);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_births_and_deaths),
-		cmocka_unit_test(test_reallocs),
-		cmocka_unit_test(test_the_trace_is_the_same),
+		cmocka_unit_test(test_births_and_deaths),     cmocka_unit_test(test_reallocs),
+		cmocka_unit_test(test_the_trace_is_the_same), cmocka_unit_test(test_full_blocks),
+		cmocka_unit_test(test_without_sites),
 	};
 
 	return cmocka_run_group_tests(tests, open_sites, close_sites);

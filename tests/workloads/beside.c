@@ -27,8 +27,14 @@ int main(int argc, char **argv)
 
 	if (argc < 2)
 		return 2;
-	if (!fork())
+	switch (fork()) {
+	case 0:
 		compute(program);
+		break;
+	case -1:
+		perror("fork");
+		return 126;
+	}
 	execvp(argv[1], argv + 1);
 	perror(argv[1]);
 	return 127;
