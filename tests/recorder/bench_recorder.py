@@ -6,7 +6,9 @@ machine cancel. A second bare run shows what the noise alone makes of a ratio. T
 run in the first round alone; after the rounds of everything come more of bare runs and hakrec's,
 because a run of a second goes at one of several speeds, as its threads and hakrec happen to lie on
 the processors. Every run is one JSON line in the file; the table shows medians with their spread
-(the middle half), and of how many pairs they are.
+(the middle half), and of how many pairs they are. A second table has the rounds alone in which the
+machine was as fast as it can be, by a short loop before and after each run: where others use it as
+well, the same code takes twice as long at times.
 
 "program CPU" is that of the program and its children, "recorder CPU" that of hakrec itself, both
 from the kernel's account, to 10 ms. heaptrack is a script around several processes: only the sum is
@@ -48,6 +50,9 @@ LTTNG_WRAPPER = find_library("lttng-ust-libc-wrapper")
 SLOW = ("hakrec-ebpf", "lttng", "bpftrace")
 PAIR = ("bare", "bare again", "hakrec")
 BRIEF = ("sqlite3", "git", "prime")
+
+# A round counts as undisturbed when no pace beside its runs is longer than the shortest by more.
+PACE_SLACK = 1.15
 
 Run = dict[str, Any]
 
@@ -182,12 +187,22 @@ def run_once(program: Program, scale: int, setup: str, folder: Path) -> Outcome:
     return execute(whole, folder, wrapper=wrapper, scale=scale, timeout_s=600)
 
 
+def pace_ns() -> float:
+    """How fast the machine is at the moment: see tests/workloads/pace.c."""
+    done = subprocess.run(
+        [BUILD / "tests/workloads/pace"], capture_output=True, text=True, check=True
+    )
+    return int(done.stdout.split()[1]) / 1000
+
+
 def measure(program: Program, scale: int, setup: str, folder: Path) -> Run:
     """One run."""
     for old in folder.glob("*.zst"):
         old.unlink()
+    before_ns = pace_ns()
     with session(setup, folder) as counted:
         outcome = run_once(program, scale, setup, folder)
+    after_ns = pace_ns()
     if setup in ("heaptrack", "bpftrace"):  # which write to the program's standard output
         assert outcome.status == 0, outcome.stderr
     else:
@@ -208,6 +223,7 @@ def measure(program: Program, scale: int, setup: str, folder: Path) -> Run:
         "late_events": None,
         "requests_per_s": outcome.figures.get("requests_per_s"),
         "loop_ns": loop_ns(outcome),
+        "pace_ns": max(before_ns, after_ns),
     }
     if setup in ("heaptrack", "bpftrace"):
         run["program_cpu_ns"] = None
@@ -339,6 +355,28 @@ def table(rounds: dict[str, list[dict[str, Run]]]) -> str:
     )
 
 
+def undisturbed(
+    rounds: dict[str, list[dict[str, Run]]],
+) -> tuple[str, dict[str, list[dict[str, Run]]]]:
+    """What the paces were, and the rounds whose runs all went at the best of them."""
+    paces = [
+        run["pace_ns"] for runs in rounds.values() for round_ in runs for run in round_.values()
+    ]
+    kept = {
+        program: [
+            round_
+            for round_ in runs
+            if all(run["pace_ns"] <= PACE_SLACK * min(paces) for run in round_.values())
+        ]
+        for program, runs in rounds.items()
+    }
+    return (
+        "a malloc and a free on all processors at once, beside the runs, ns: "
+        f"{min(paces):.1f} at best, {spread(paces, '{:.1f}')}",
+        {program: runs for program, runs in kept.items() if runs},
+    )
+
+
 def wanted(setup: str, repeat: int, repeats: int) -> bool:
     """Whether a set-up runs in a round; rounds from number repeats on are of pairs alone."""
     return setup in PAIR or (repeat < repeats and (repeat == 0 or setup not in SLOW))
@@ -386,7 +424,14 @@ def main() -> None:
             programs.append(name)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.unlink(missing_ok=True)
-    print(table(bench(programs, options.repeats, options.pairs, options.out)))
+    rounds = bench(programs, options.repeats, options.pairs, options.out)
+    print(table(rounds))
+    paces, quiet = undisturbed(rounds)
+    print(f"\n{paces}")
+    if quiet:
+        print(f"rounds at the best pace, give or take {PACE_SLACK - 1:.0%}:\n{table(quiet)}\n")
+    else:
+        print("no round went at the best pace throughout\n")
     if "hotloop" in programs:
         for sites in ("context", "address"):
             added = hook_instructions(sites)

@@ -2,7 +2,7 @@
 
 WORKLOADS_C := prime storm hotloop heights handler churn edges forker forkers forkstorm execer spawner daemoniser \
 	progress limit descriptors pluginhost hello confined waiter toucher extended early late stepper brood together crowd widow leave baton \
-	scribbler beside
+	scribbler beside pace
 WORKLOADS_CXX := exits fibers operators team stubborn unloadable forkinnew
 WORKLOAD_PLUGINS := plugin-a:1111 plugin-b:2222
 WORKLOAD_TLS := 64 2048 16384
