@@ -262,6 +262,11 @@ static uint32_t node_take(struct objects *o)
 	return node;
 }
 
+static bool has_node(const struct objects *o)
+{
+	return o->free_node || o->nodes_end < o->nodes_room;
+}
+
 /* For a branch and a leaf. */
 static bool has_numbers(const struct objects *o)
 {
@@ -274,7 +279,7 @@ static bool has_numbers(const struct objects *o)
  * it. */
 static int make_room(struct objects *o)
 {
-	bool nodes = o->free_node || o->nodes_end < o->nodes_room, numbers = has_numbers(o);
+	bool nodes = has_node(o), numbers = has_numbers(o);
 	bool few = o->nodes_room < o->numbers_end / SWEEP_NUMBERS;
 	size_t taken = 0;
 	int error = 0;
@@ -290,14 +295,12 @@ static int make_room(struct objects *o)
 
 /* ---- words ---- */
 
-/* Index of the word of addr, made when there is none; 0: no memory. */
-__attribute__((noinline)) static size_t make_index(struct objects *o, uint64_t addr)
+/* Index of the word of addr, made when there is none; there is room. */
+static size_t place(struct objects *o, uint64_t addr)
 {
 	uint64_t at = objects_spread(addr);
 	size_t branch = OBJECTS_BRANCH + (at >> 32), leaf, node;
 
-	if (make_room(o))
-		return 0;
 	if (!o->numbers[branch])
 		o->numbers[branch] = numbers_take(o, &o->free_branch, OBJECTS_BRANCH);
 	leaf = o->numbers[branch] + (at >> 16 & 0xffff);
@@ -310,6 +313,17 @@ __attribute__((noinline)) static size_t make_index(struct objects *o, uint64_t a
 			o->words[objects_index(o, 0)] = OBJECTS_NOWHERE;
 	}
 	return objects_index(o, addr);
+}
+
+/* ... 0: no memory. */
+__attribute__((noinline)) static size_t make_index(struct objects *o, uint64_t addr)
+{
+	return make_room(o) ? 0 : place(o, addr);
+}
+
+size_t objects_reach(struct objects *o, uint64_t addr)
+{
+	return has_node(o) && has_numbers(o) ? place(o, addr) : objects_index(o, addr);
 }
 
 static bool further(uint64_t word)

@@ -95,6 +95,9 @@ static inline size_t objects_index(const struct objects *o, uint64_t addr)
 	return objects_index_of(o, at >> 32, at >> 16 & 0xffff, at & 0xffff);
 }
 
+/* The same, in a node that is made if there is room for it as things stand: nothing moves. */
+size_t objects_reach(struct objects *o, uint64_t addr);
+
 /* What fits into one word: number below 2^OBJECTS_NUMBER_BITS - 1, size below OBJECTS_WIDE. */
 static inline uint64_t objects_word(uint64_t number, uint64_t size)
 {

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#define BATCH 16 /* records whose blocks are looked up at a time: their words come meanwhile */
+#define BATCH 24 /* records whose blocks are looked up at a time: their words come meanwhile */
 
 /* Bytes of living blocks: how many there were at most, and how many fewer there are now. */
 struct level {
@@ -101,6 +101,12 @@ static inline unsigned call_of(const struct record *r)
 	return part(r, 3) % TRACE_MARKS;
 }
 
+/* Whether its call obtains memory. */
+static inline bool born(const struct record *r, const struct given *given)
+{
+	return given->plains[ENCODER_ALONE][call_of(r)] & ENCODER_BIRTH;
+}
+
 /* Deals with a record, whose block has that word. False: it is not plain. */
 static inline bool take(const struct record *r, uint64_t *word, const struct given *given,
 			struct encoder_plain *plain, struct level *level)
@@ -148,10 +154,20 @@ static inline uint64_t *word_of(const struct record *r, const struct objects *ob
 	return objects->words + index_of(r, objects);
 }
 
+/* Looks a newborn block up again, if that was nowhere: in a node that is made now. */
+static bool reach(const struct record *r, uint64_t **word, struct objects *objects)
+{
+	uint64_t addr = record_addr(r);
+
+	if (**word != OBJECTS_NOWHERE || !addr)
+		return false;
+	*word = objects->words + objects_reach(objects, addr);
+	return **word != OBJECTS_NOWHERE;
+}
+
 /* Deals with a realloc, of two records. False: it is not plain. */
-static bool take_resized(const struct record *r, const struct objects *objects,
-			 const struct given *given, struct encoder_plain *plain,
-			 struct level *level)
+static bool take_resized(const struct record *r, struct objects *objects, const struct given *given,
+			 struct encoder_plain *plain, struct level *level)
 {
 	uint64_t *from = word_of(r, objects), *to = word_of(r + 1, objects), site, block;
 	enum encoder_form form = from == to ? ENCODER_STAYS : ENCODER_MOVES;
@@ -162,6 +178,7 @@ static bool take_resized(const struct record *r, const struct objects *objects,
 	    r[1].word[0] >> RECORD_ADDR_BITS >= TRACE_MARKS || !operation ||
 	    !site_of(r + 1, given, &site))
 		return false;
+	reach(r + 1, &to, objects);
 	block = leave(from, level);
 	if (!block)
 		return false;
@@ -193,16 +210,22 @@ uint64_t streak_take(const struct streak *streak, struct ledger *l, const struct
 	if (l->error || l->next_object >> (OBJECTS_NUMBER_BITS - 1))
 		return 0;
 	while (i < count) {
+		const struct record *records = streak->records + i;
 		uint64_t *words[BATCH];
 
 		most = count - i < BATCH ? count - i : BATCH;
 		seen = look_up(streak, i, most, &objects, words);
-		taken = take_batch(streak->records + i, words, seen, &given, &plain, &level);
+		taken = 0;
+		do {
+			taken += take_batch(records + taken, words + taken, seen - taken, &given,
+					    &plain, &level);
+		} while (taken < seen && born(records + taken, &given) &&
+			 reach(records + taken, &words[taken], &l->objects));
 		i += taken;
 		if (taken == most)
 			continue;
 		if (count - i < 2 ||
-		    !take_resized(streak->records + i, &objects, &given, &plain, &level))
+		    !take_resized(records + taken, &l->objects, &given, &plain, &level))
 			break;
 		i += 2;
 	}

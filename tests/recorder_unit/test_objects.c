@@ -102,6 +102,31 @@ static void test_second_life_at_an_address(void **state)
 	objects_fini(&o);
 }
 
+/* As far as there is room, and then it is as if nothing had been asked. */
+static void test_reaching(void **state)
+{
+	const struct object object = {0, 1, 0};
+	const uint64_t *words;
+	struct objects o;
+	uint64_t addr = 0x7f0000000000;
+
+	(void)state;
+	assert_int_equal(objects_init(&o), 0);
+	words = o.words;
+	for (; o.nodes_end < o.nodes_room; addr += 4096) {
+		assert_in_range(objects_index(&o, addr), 0, OBJECTS_NODE_WORDS - 1);
+		assert_int_equal(o.words[objects_reach(&o, addr)], 0);
+		assert_int_equal(objects_reach(&o, addr), objects_index(&o, addr));
+	}
+	assert_int_equal(objects_reach(&o, addr), objects_index(&o, addr));
+	assert_int_equal(o.words[objects_reach(&o, addr)], OBJECTS_NOWHERE);
+	assert_ptr_equal(o.words, words);
+	assert_int_equal(objects_put(&o, addr, &object), 0);
+	assert_in_range(objects_index(&o, addr), OBJECTS_NODE_WORDS, SIZE_MAX);
+	assert_int_equal(o.words[objects_reach(&o, 0)], OBJECTS_NOWHERE);
+	objects_fini(&o);
+}
+
 /* A large block has its size in the word behind, which is no block and gives way to one. */
 static void test_wide_blocks(void **state)
 {
@@ -216,6 +241,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_random_lives),
 		cmocka_unit_test(test_second_life_at_an_address),
+		cmocka_unit_test(test_reaching),
 		cmocka_unit_test(test_wide_blocks),
 		cmocka_unit_test(test_wandering_addresses),
 		cmocka_unit_test(test_wandering_through_regions),

@@ -177,8 +177,12 @@ static void test_births_and_deaths(void **state)
 	expect_taken(0, record(TRACE_MALLOC, 0x1100, 0, 1), free);
 	expect_taken(0, record(TRACE_MALLOC, 0, 10, 1), malloc);
 	expect_taken(0, record(TRACE_MALLOC, 0x1000, 10, 1), malloc);
-	expect_taken(0, record(TRACE_MALLOC, 0x123400, 10, 1), malloc); /* its span is new */
-	expect_taken(0, record(TRACE_CALLOC, 0x1100, 10, 1), free);     /* ... and its operation */
+	expect_taken(0, record(TRACE_CALLOC, 0x1100, 10, 1), free); /* its operation is new */
+	/* Spans that are new. */
+	expect_taken(3, record(TRACE_MALLOC, 0x123400, 10, 1),
+		     record(TRACE_MALLOC, 0x123410, 10, 1));
+	expect_taken(1, record(TRACE_MALLOC, 0x123400, 10, 1), record(TRACE_FREE, 0x567800, 0, 1));
+	expect_taken(0, record(TRACE_MALLOC, 0x123400, 65535, 1), malloc);
 	expect_taken(0, record(TRACE_MALLOC, 0x1100, 10, 0), free);
 	expect_taken(0, record(TRACE_MALLOC, 0x1100, 10, 2), free);
 	expect_taken(0, record(TRACE_MALLOC, 0x1100, 10, SITES), free);
@@ -191,6 +195,7 @@ static void test_reallocs(void **state)
 	(void)state;
 	expect_taken(3, old, record(TRACE_REALLOC, 0x1000, 10, 1));
 	expect_taken(3, old, record(TRACE_REALLOC, 0x1100, 10, 1));
+	expect_taken(3, old, record(TRACE_REALLOC, 0x123400, 10, 1));
 	expect_taken(0, old, record(TRACE_REALLOC, 0x1100, 65535, 1));
 	expect_taken(0, old, record(TRACE_REALLOC, 0x1010, 10, 1));
 	expect_taken(0, old, record(TRACE_REALLOC, 0, 10, 1));
