@@ -11,13 +11,25 @@
 static void compute(pid_t program)
 {
 	static const struct sched_param none;
-	volatile unsigned number = 1;
+	volatile unsigned sum = 0;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	sched_setscheduler(0, SCHED_IDLE, &none);
 	while (getppid() == program)
-		for (unsigned i = 0; i < 1000000; i++)
-			number = number * 3 + i;
+		for (unsigned n = 0; n < 1000; n++) {
+			unsigned a = n, b = n, c = n, d = n, e = n, f = n;
+
+			/* As much at a time as a processor can. */
+			for (unsigned i = 0; i < 1000; i++) {
+				a += i ^ b;
+				b += i;
+				c ^= i + d;
+				d += a;
+				e += i | f;
+				f ^= i;
+			}
+			sum += a ^ b ^ c ^ d ^ e ^ f;
+		}
 	_exit(0);
 }
 
