@@ -46,14 +46,14 @@ static inline size_t part(const struct record *r, unsigned i)
 	return bits;
 }
 
-/* The index of the word of its block. */
-static inline size_t index_of(const struct record *r, const struct objects *objects)
+/* The word of its block. */
+static inline uint64_t *word_of(const struct record *r, const struct objects *objects)
 {
 	size_t high = part(r, 2), low = part(r, 0);
 
 	if (__builtin_expect(low & 8, 0))
 		high = objects_spread(record_addr(r)) >> 32;
-	return objects_index_of(objects, high, part(r, 1), low);
+	return objects->words + objects_index_of(objects, high, part(r, 1), low);
 }
 
 /*
@@ -68,7 +68,7 @@ static inline uint64_t look_up(const struct streak *streak, uint64_t i, uint64_t
 	uint64_t count, far;
 
 	for (; r < end && part(r, 3) < TRACE_MARKS; r++, words++) {
-		*words = objects->words + index_of(r, objects);
+		*words = word_of(r, objects);
 		__builtin_prefetch(*words, 1);
 	}
 	count = (uint64_t)(r - records);
@@ -149,19 +149,12 @@ take_batch(const struct record *records, uint64_t *const *words, uint64_t count,
 	return (uint64_t)(r - records);
 }
 
-static inline uint64_t *word_of(const struct record *r, const struct objects *objects)
-{
-	return objects->words + index_of(r, objects);
-}
-
 /* Looks a newborn block up again, if that was nowhere: in a node that is made now. */
 static bool reach(const struct record *r, uint64_t **word, struct objects *objects)
 {
-	uint64_t addr = record_addr(r);
-
-	if (**word != OBJECTS_NOWHERE || !addr)
+	if (**word != OBJECTS_NOWHERE)
 		return false;
-	*word = objects->words + objects_reach(objects, addr);
+	*word = objects->words + objects_reach(objects, record_addr(r));
 	return **word != OBJECTS_NOWHERE;
 }
 
@@ -169,14 +162,17 @@ static bool reach(const struct record *r, uint64_t **word, struct objects *objec
 static bool take_resized(const struct record *r, struct objects *objects, const struct given *given,
 			 struct encoder_plain *plain, struct level *level)
 {
-	uint64_t *from = word_of(r, objects), *to = word_of(r + 1, objects), site, block;
-	enum encoder_form form = from == to ? ENCODER_STAYS : ENCODER_MOVES;
-	unsigned operation = given->plains[form][call_of(r + 1)];
+	uint64_t *from, *to, site, block;
 	uint64_t size = record_size(r + 1); /* once: a program that scribbles may change it */
+	unsigned operation;
 
-	if (r[0].word[0] >> RECORD_ADDR_BITS != RECORD_OLD ||
-	    r[1].word[0] >> RECORD_ADDR_BITS >= TRACE_MARKS || !operation ||
+	if (part(r, 3) != RECORD_OLD || part(r + 1, 3) >= TRACE_MARKS ||
 	    !site_of(r + 1, given, &site))
+		return false;
+	from = word_of(r, objects);
+	to = word_of(r + 1, objects);
+	operation = given->plains[from == to ? ENCODER_STAYS : ENCODER_MOVES][call_of(r + 1)];
+	if (!operation)
 		return false;
 	reach(r + 1, &to, objects);
 	block = leave(from, level);

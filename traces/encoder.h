@@ -144,7 +144,8 @@ static inline void encoder_row(struct encoder *e, const struct trace_event *even
 /*
  * Rows of one thread and time that are births, deaths and reallocs without alignment or address,
  * appended by a loop that holds this in registers: encoder_begin_plain(), any number of them as far
- * as there is room, encoder_end_plain(). The caller answers for their legality.
+ * as there is room, encoder_end_plain(). The caller answers for their legality; sizes and ages are
+ * below VARINT_FAST.
  */
 struct encoder_plain {
 	uint8_t *op, *site, *size, *age;

@@ -7,8 +7,8 @@
 #include <zstd_errors.h>
 
 #define LEVEL       1
-#define MATCH_HURRY 7  /* bytes at least: up to a quarter faster, and no larger but for 2 % */
 #define LEVEL_HURRY -1 /* half as fast again, a tenth to a fifth larger */
+#define MATCH_HURRY 7  /* bytes at least: up to a quarter faster, 2 % larger at most */
 
 struct frame_maker {
 	ZSTD_CCtx *context;

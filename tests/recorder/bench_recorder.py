@@ -7,8 +7,8 @@ run in the first round alone; after the rounds of everything come more of bare r
 because a run of a second goes at one of several speeds, as its threads and hakrec happen to lie on
 the processors. Every run is one JSON line in the file; the table shows medians with their spread
 (the middle half), and of how many pairs they are. A second table has the rounds alone in which the
-machine was as fast as it can be, by a short loop before and after each run: where others use it as
-well, the same code takes twice as long at times.
+machine was as fast as it can be, by a short loop before and after each run: on some machines the
+same code takes twice as long at times.
 
 "program CPU" is that of the program and its children, "recorder CPU" that of hakrec itself, both
 from the kernel's account, to 10 ms. heaptrack is a script around several processes: only the sum is
@@ -356,25 +356,15 @@ def table(rounds: dict[str, list[dict[str, Run]]]) -> str:
 
 
 def undisturbed(
-    rounds: dict[str, list[dict[str, Run]]],
-) -> tuple[str, dict[str, list[dict[str, Run]]]]:
-    """What the paces were, and the rounds whose runs all went at the best of them."""
-    paces = [
-        run["pace_ns"] for runs in rounds.values() for round_ in runs for run in round_.values()
-    ]
-    kept = {
-        program: [
-            round_
-            for round_ in runs
-            if all(run["pace_ns"] <= PACE_SLACK * min(paces) for run in round_.values())
-        ]
-        for program, runs in rounds.items()
-    }
-    return (
-        "a malloc and a free on all processors at once, beside the runs, ns: "
-        f"{min(paces):.1f} at best, {spread(paces, '{:.1f}')}",
-        {program: runs for program, runs in kept.items() if runs},
-    )
+    rounds: dict[str, list[dict[str, Run]]], best_ns: float
+) -> dict[str, list[dict[str, Run]]]:
+    """The rounds whose runs all went at the best pace."""
+
+    def steady(runs: dict[str, Run]) -> bool:
+        return all(run["pace_ns"] <= PACE_SLACK * best_ns for run in runs.values())
+
+    kept = {program: list(filter(steady, runs)) for program, runs in rounds.items()}
+    return {program: runs for program, runs in kept.items() if runs}
 
 
 def wanted(setup: str, repeat: int, repeats: int) -> bool:
@@ -426,9 +416,10 @@ def main() -> None:
     options.out.unlink(missing_ok=True)
     rounds = bench(programs, options.repeats, options.pairs, options.out)
     print(table(rounds))
-    paces, quiet = undisturbed(rounds)
-    print(f"\n{paces}")
-    if quiet:
+    paces = [run["pace_ns"] for all_ in rounds.values() for r in all_ for run in r.values()]
+    print("\na malloc and a free on all processors at once, beside the runs, ns: ", end="")
+    print(f"{min(paces):.1f} at best, {spread(paces, '{:.1f}')}")
+    if quiet := undisturbed(rounds, min(paces)):
         print(f"rounds at the best pace, give or take {PACE_SLACK - 1:.0%}:\n{table(quiet)}\n")
     else:
         print("no round went at the best pace throughout\n")

@@ -1,6 +1,6 @@
 /*
- * pace [ITERATIONS]: a loop of malloc and free on every processor at once. Prints what an iteration
- * took on the slowest one: on a machine that others use as well it is longer at times.
+ * pace: a loop of malloc and free on every processor at once. Prints what an iteration took on the
+ * slowest one, which on some machines is longer at times.
  */
 #include "say.h"
 
@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-static uint64_t iterations = 300000;
+enum { ITERATIONS = 300000 };
+
 static uint64_t slowest_ns;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -31,7 +32,7 @@ static void *loop(void *processor)
 	CPU_SET((uintptr_t)processor, &set);
 	pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
 	begin = now_ns();
-	for (uint64_t i = 0; i < iterations; i++) {
+	for (uint64_t i = 0; i < ITERATIONS; i++) {
 		char *volatile block = malloc(64);
 
 		free(block);
@@ -43,15 +44,13 @@ static void *loop(void *processor)
 	return NULL;
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
 	pthread_t threads[CPU_SETSIZE];
 	cpu_set_t allowed;
 	int count = 0;
 
-	if (argc > 1)
-		iterations = strtoull(argv[1], NULL, 0);
-	if (!iterations || sched_getaffinity(0, sizeof(allowed), &allowed))
+	if (sched_getaffinity(0, sizeof(allowed), &allowed))
 		return 2;
 	for (uintptr_t i = 0; i < CPU_SETSIZE; i++)
 		if (CPU_ISSET(i, &allowed) &&
@@ -59,6 +58,6 @@ int main(int argc, char **argv)
 			count++;
 	for (int i = 0; i < count; i++)
 		pthread_join(threads[i], NULL);
-	say("pace_ps %ju\n", (uintmax_t)(slowest_ns * 1000 / iterations));
+	say("pace_ps %ju\n", (uintmax_t)(slowest_ns * 1000 / ITERATIONS));
 	return 0;
 }
