@@ -79,7 +79,7 @@ COLD static void *birth_slowly(struct pen *p, void *ptr, unsigned kind, size_t s
 }
 
 /* All that fits into one record; a large block takes more than a record. */
-INLINE bool birth_put(struct pen *p, uint64_t count, void *ptr, unsigned kind, size_t size,
+INLINE bool birth_put(struct pen *p, uint64_t written, void *ptr, unsigned kind, size_t size,
 		      size_t align, int64_t site)
 {
 	uint64_t head = record_head(kind, (uintptr_t)ptr) | record_align_bits(align);
@@ -87,17 +87,17 @@ INLINE bool birth_put(struct pen *p, uint64_t count, void *ptr, unsigned kind, s
 	if (__builtin_expect(size >= TRACE_LARGE_BYTES, 0) ||
 	    __builtin_expect(align & (align - 1), 0))
 		return false;
-	pen_put(p, count, head, size | (uint64_t)site << RECORD_SIZE_BITS);
+	pen_put(p, written, head, size | (uint64_t)site << RECORD_SIZE_BITS);
 	return true;
 }
 
 NOINLINE static void *birth_among_threads(struct pen *p, void *ptr, unsigned kind, size_t size,
 					  size_t align, int64_t site)
 {
-	uint64_t count;
+	uint64_t written;
 
-	if (pen_ready(p) || !pen_pass(p, (uintptr_t)ptr, &count) ||
-	    !birth_put(p, count, ptr, kind, size, align, site))
+	if (pen_ready(p) || !pen_pass(p, (uintptr_t)ptr, &written) ||
+	    !birth_put(p, written, ptr, kind, size, align, site))
 		return birth_slowly(p, ptr, kind, size, align);
 	leave(p);
 	return ptr;
@@ -108,13 +108,13 @@ INLINE void *record_birth(struct pen *p, void *ptr, unsigned kind, size_t size, 
 			  const uintptr_t *base)
 {
 	int64_t site = callsite_known(&p->view, base);
-	uint64_t count;
+	uint64_t written;
 
 	if (__builtin_expect(site < 0, 0))
 		return birth_slowly(p, ptr, kind, size, align);
-	if (__builtin_expect(!pen_alone(p, &count), 0))
+	if (__builtin_expect(!pen_alone(p, &written), 0))
 		return birth_among_threads(p, ptr, kind, size, align, site);
-	if (!birth_put(p, count, ptr, kind, size, align, site))
+	if (!birth_put(p, written, ptr, kind, size, align, site))
 		return birth_slowly(p, ptr, kind, size, align);
 	leave(p);
 	return ptr;
@@ -136,12 +136,12 @@ INLINE void expect_throw(struct pen *p, unsigned kind, size_t size, size_t align
 INLINE bool death_try(struct pen *p, void *ptr, unsigned kind, const uintptr_t *base)
 {
 	int64_t site = callsite_known(&p->view, base);
-	uint64_t count;
+	uint64_t written;
 
-	if (__builtin_expect(site < 0, 0) ||
-	    (__builtin_expect(!pen_alone(p, &count), 0) && !pen_pass(p, (uintptr_t)ptr, &count)))
+	if (__builtin_expect(site < 0, 0) || (__builtin_expect(!pen_alone(p, &written), 0) &&
+					      !pen_pass(p, (uintptr_t)ptr, &written)))
 		return false;
-	pen_put(p, count, record_head(kind, (uintptr_t)ptr), (uint64_t)site << RECORD_SIZE_BITS);
+	pen_put(p, written, record_head(kind, (uintptr_t)ptr), (uint64_t)site << RECORD_SIZE_BITS);
 	return true;
 }
 
@@ -180,12 +180,12 @@ INLINE void record_death(struct pen *p, void *ptr, unsigned kind)
 INLINE size_t record_old(struct pen *p, void *ptr)
 {
 	size_t large = 0;
-	uint64_t count;
+	uint64_t written;
 
 	if (__builtin_expect(residency_maybe(ptr), 0))
 		large = tell_pages(p, ptr);
-	if (__builtin_expect(pen_alone(p, &count) || pen_pass(p, (uintptr_t)ptr, &count), 1))
-		pen_put(p, count, record_head(RECORD_OLD, (uintptr_t)ptr), 0);
+	if (__builtin_expect(pen_alone(p, &written) || pen_pass(p, (uintptr_t)ptr, &written), 1))
+		pen_put(p, written, record_head(RECORD_OLD, (uintptr_t)ptr), 0);
 	else if (!member.off)
 		pen_write_old(p, ptr);
 	return large;
@@ -307,6 +307,37 @@ NOINLINE static void give_back_first(void *ptr, unsigned kind, void (*real_free)
 		leave(p);                                                                          \
 	}
 
+/*
+ * free() leaves the hook before it goes on to the real one, which is its last step then; one that
+ * calls other functions is kept within the hook by free_within(), as free_last.
+ */
+static void free_within(void *ptr)
+{
+	struct pen *p = guest_pen;
+
+	if (!pen_ready(p))
+		return real.free(ptr);
+	begin(p, BASE);
+	real.free(ptr);
+	leave(p);
+}
+
+static void (*free_last)(void *ptr) = free_within;
+
+#define HOOK_FREE(number, symbol)                                                                  \
+	HOOK void symbol(void *ptr)                                                                \
+	{                                                                                          \
+		struct pen *p = guest_pen;                                                         \
+                                                                                                   \
+		if (__builtin_expect(!ptr, 0) || __builtin_expect(!pen_ready(p), 0))               \
+			return give_back_first(ptr, number, real.symbol, BASE);                    \
+		begin(p, BASE);                                                                    \
+		if (__builtin_expect(residency_maybe(ptr), 0) || !death_try(p, ptr, number, BASE)) \
+			return give_back(p, ptr, number, real.symbol);                             \
+		leave(p);                                                                          \
+		free_last(ptr);                                                                    \
+	}
+
 #define HOOK_GIVE_BACK_TOLD(number, symbol, shape)                                                 \
 	HOOK void symbol PARAMETERS_##shape                                                        \
 	{                                                                                          \
@@ -344,7 +375,6 @@ NOINLINE static void give_back_first(void *ptr, unsigned kind, void (*real_free)
 #define HOOK_REALLOC(number, symbol) HOOK_RESIZE(number, symbol, REALLOC, size)
 #define HOOK_REALLOCARRAY(number, symbol)                                                          \
 	HOOK_RESIZE(number, symbol, REALLOCARRAY, product(count, size))
-#define HOOK_FREE(number, symbol)           HOOK_GIVE_BACK(number, symbol)
 #define HOOK_DELETE(number, symbol)         HOOK_GIVE_BACK(number, symbol)
 #define HOOK_DELETE_SIZED(number, symbol)   HOOK_GIVE_BACK_TOLD(number, symbol, DELETE_SIZED)
 #define HOOK_DELETE_NOTHROW(number, symbol) HOOK_GIVE_BACK_TOLD(number, symbol, DELETE_NOTHROW)
@@ -458,6 +488,8 @@ static void hook_sdallocx(void *ptr, size_t size, int flags)
 static void prepare(void)
 {
 	real_prepare();
+	if (real_free_is_leaf())
+		free_last = real.free;
 	EXTEND(mallocx);
 	if (!extended.mallocx)
 		return;

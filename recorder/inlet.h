@@ -46,8 +46,9 @@ void inlet_close(struct inlet *in);
 static inline void inlet_look(struct inlet *in)
 {
 	in->settled = in->end;
-	/* Acquire: pairs with track_publish(). */
-	in->end = atomic_load_explicit(&in->lane->count, memory_order_acquire);
+	/* Acquire: pairs with session_publish(). */
+	in->end = atomic_load_explicit(&in->lane->written, memory_order_acquire) /
+		  sizeof(struct record);
 }
 
 /* Next chunk of the lane. False: broken. */

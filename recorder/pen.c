@@ -232,12 +232,7 @@ static struct record *turn(struct pen *p, bool look)
  * it raises itself would come no further where a jump takes long enough. */
 static struct record *place_by(struct pen *p)
 {
-	struct session_lane *lane = p->track.lane;
-
-	return atomic_load_explicit(&lane->count, memory_order_relaxed) >=
-			       atomic_load_explicit(&lane->limit, memory_order_relaxed)
-		       ? turn(p, false)
-		       : track_here(&p->track);
+	return track_limited(&p->track) ? turn(p, false) : track_here(&p->track);
 }
 
 struct record *pen_jump(struct pen *p, uint64_t rank)
@@ -312,10 +307,10 @@ static void go_alone(struct pen *p)
 bool pen_write(struct pen *p, uint64_t addr, uint64_t word0, uint64_t word1)
 {
 	struct record *place;
-	uint64_t count;
+	uint64_t written;
 
-	if (pen_alone(p, &count)) {
-		pen_put(p, count, word0, word1);
+	if (pen_alone(p, &written)) {
+		pen_put(p, written, word0, word1);
 		return true;
 	}
 	place = pen_place(p);

@@ -98,12 +98,9 @@ struct record *pen_turn(struct pen *p);
 /* Place of the next record; NULL when it is dropped, and then counted. */
 static inline struct record *pen_place(struct pen *p)
 {
-	struct session_lane *lane = p->track.lane;
-	uint64_t count = atomic_load_explicit(&lane->count, memory_order_relaxed);
-
-	if (__builtin_expect(count >= atomic_load_explicit(&lane->limit, memory_order_relaxed), 0))
+	if (__builtin_expect(track_limited(&p->track), 0))
 		return pen_turn(p);
-	return p->track.chunk + count % LONG_RECORDS;
+	return track_here(&p->track);
 }
 
 /* Writes a record about addr, whatever it takes. False: it was dropped. */
@@ -125,43 +122,43 @@ void pen_write_pages(struct pen *p, const void *ptr, uint64_t pages);
 /* Writes the record of a call that obtained memory at ptr, or failed: NULL. */
 void pen_write_birth(struct pen *p, const void *ptr, const struct pen_birth *birth);
 
-/* Whether the next record, whose number is set, is below a limit. */
-static inline bool pen_below(const struct pen *p, const _Atomic uint64_t *limit, uint64_t *count)
+/* Whether what is written, which is set, is below a limit. */
+static inline bool pen_below(const struct pen *p, const _Atomic uint64_t *limit, uint64_t *written)
 {
-	*count = atomic_load_explicit(&p->track.lane->count, memory_order_relaxed);
-	return *count < atomic_load_explicit(limit, memory_order_relaxed);
+	*written = atomic_load_explicit(&p->track.lane->written, memory_order_relaxed);
+	return *written < atomic_load_explicit(limit, memory_order_relaxed);
 }
 
 /* This lane has the bias, and nothing has come up: the next record may be put. */
-static inline bool pen_alone(const struct pen *p, uint64_t *count)
+static inline bool pen_alone(const struct pen *p, uint64_t *written)
 {
-	return pen_below(p, &p->track.lane->alone, count);
+	return pen_below(p, &p->track.lane->alone, written);
 }
 
 /* Passes the next record's rank to the slot of addr, so that it may be put. False: it needs another
  * rank, or something has come up. */
-static inline bool pen_pass(const struct pen *p, uint64_t addr, uint64_t *count)
+static inline bool pen_pass(const struct pen *p, uint64_t addr, uint64_t *written)
 {
 	uint64_t rank = pen_rank(p);
 
 	if (__builtin_expect(p->heeded != bias_now(), 0))
 		return false;
 	/* A rank that was passed on and then not used does no harm. */
-	return clock_pass(addr, rank) == rank && pen_below(p, &p->track.lane->limit, count);
+	return clock_pass(addr, rank) == rank && pen_below(p, &p->track.lane->limit, written);
 }
 
-/* Writes the next record, of that number, with the lane's rank. */
-static inline void pen_put(struct pen *p, uint64_t count, uint64_t word0, uint64_t word1)
+/* Writes the next record, with the lane's rank. */
+static inline void pen_put(struct pen *p, uint64_t written, uint64_t word0, uint64_t word1)
 {
-	struct record *place = p->track.chunk + count % LONG_RECORDS;
+	struct session_lane *lane =
+		p->track.lane; /* before the stores, so that it is looked up once */
+	struct record *place = track_at(&p->track, written);
 
 	place->word[0] = word0;
 	place->word[1] = word1;
 	/* hakrec's processor had this memory last: ask for it before the stores wait for it. */
 	__builtin_prefetch(place + PEN_AHEAD, 1);
-	/* Release: pairs with hakrec's acquire; what it sees counted it sees written, and what was
-	 * published before by whoever handed us the block it sees too. */
-	atomic_store_explicit(&p->track.lane->count, count + 1, memory_order_release);
+	session_publish(lane, written);
 }
 
 #endif

@@ -374,7 +374,7 @@ void process_look(struct process *p)
 	meet_lanes(p);
 	for (size_t i = 0; i < p->merge.count; i++) {
 		struct inlet *in = p->merge.lanes[i];
-		uint64_t count = atomic_load_explicit(&in->lane->count, memory_order_relaxed);
+		uint64_t count = session_published(in->lane);
 
 		p->published += count;
 		p->waiting += in->broken ? 0 : count - in->at;

@@ -287,6 +287,13 @@ static bool look_up_c(void)
 	return true;
 }
 
+bool real_free_is_leaf(void)
+{
+	const void *found = (const void *)(beyond.free ? beyond.free : real.free);
+
+	return extent_module(found) == extent_module((const void *)getpid);
+}
+
 /* ---- the first call of each function ---- */
 
 #define FIRST_C(id, number, symbol, shape, name)                                                   \

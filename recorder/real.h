@@ -27,6 +27,9 @@ void *real_next(const char *symbol);
  * dlerror() is to tell it of a failure. Not from a hook. */
 void real_prepare(void);
 
+/* The function free() is the C library's, which calls none of the others. After real_prepare(). */
+bool real_free_is_leaf(void);
+
 /* True when an address lies in this library. */
 bool real_is_own(uintptr_t addr);
 

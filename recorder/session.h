@@ -1,8 +1,8 @@
 /*
  * The memory that hakrec shares with the programs it records: the whole contract of the two sides.
  *
- * A *lane* is one producer's stream of records: a chain of chunks and the count of the records
- * published. A lane belongs to one process; one thread at a time writes it, hakrec reads it. A
+ * A *lane* is one producer's stream of records: a chain of chunks and how much of it is published,
+ * in bytes. A lane belongs to one process; one thread at a time writes it, hakrec reads it. A
  * process also has one lane of *notes*, messages (note.h) cut into pieces of a record's size.
  * Chunks are short or long: a lane that has written much goes on in long ones, since each new one
  * costs some accesses to memory that another processor changed last.
@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #define SESSION_MAGIC   0x316365726b6168ull
-#define SESSION_VERSION 8
+#define SESSION_VERSION 9
 #define SESSION_ENV     "HAKREC_SESSION" /* in the environment: number of the memory's segment */
 #define SESSION_NONE    UINT32_MAX
 #define CHUNK_RECORDS   256u  /* in a short chunk */
@@ -70,12 +70,12 @@ struct session_process {
 
 struct session_lane {
 	/* Written by the producer; session_poke() lowers the limits to 0. */
-	_Alignas(128) _Atomic uint64_t count; /* records published */
+	_Alignas(128) _Atomic uint64_t written; /* bytes of the records published */
 	_Atomic uint64_t alone;   /* as limit, while the lane has the bias (bias.h); else 0 */
-	_Atomic uint64_t limit;   /* the producer takes its slow path from this count */
-	uint64_t end;             /* count at which the last chunk is full */
+	_Atomic uint64_t limit;   /* so much written, the producer takes its slow path */
+	uint64_t end;             /* so much written, the last chunk is full */
 	_Atomic uint64_t rank;    /* of the records written now */
-	uint32_t chunk;           /* that record count goes to */
+	uint32_t chunk;           /* that the next record goes to */
 	_Atomic uint32_t first;   /* first chunk ever, SESSION_NONE: none yet */
 	_Atomic uint64_t dropped; /* calls that its producers could not record, ever */
 	uint32_t process;
@@ -177,12 +177,27 @@ static inline struct record *session_chunk_base(const struct session *s, uint32_
 	return (struct record *)((uintptr_t)session_chunk(s, chunk) - skipped * CHUNK_BYTES);
 }
 
-/* The number of the first record beyond. */
+/* The number of the first record beyond the chunk. */
 static inline uint64_t session_chunk_end(const struct session *s, uint32_t chunk, uint64_t at)
 {
 	uint64_t records = session_is_long(s, chunk) ? LONG_RECORDS : CHUNK_RECORDS;
 
 	return at - at % records + records;
+}
+
+/* Records that a lane's producers have published. Relaxed: to read them takes more. */
+static inline uint64_t session_published(const struct session_lane *lane)
+{
+	return atomic_load_explicit(&lane->written, memory_order_relaxed) / sizeof(struct record);
+}
+
+/* Publishes a lane's next record; so many bytes are published so far. */
+static inline void session_publish(struct session_lane *lane, uint64_t written)
+{
+	/* Release: pairs with hakrec's acquire; what is counted it sees written, and what was
+	 * published before by whoever handed us the block it sees too. */
+	atomic_store_explicit(&lane->written, written + sizeof(struct record),
+			      memory_order_release);
 }
 
 /* Sends the lane's producer onto its slow path. In this order: pairs with pen.c, which sets alone

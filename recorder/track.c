@@ -27,7 +27,7 @@ static void raise_tick(struct session *s, uint64_t now)
  * come in bursts, and of the next one the first shall see its time. */
 static void pace(struct track *t, uint64_t now)
 {
-	uint64_t count = atomic_load_explicit(&t->lane->count, memory_order_relaxed);
+	uint64_t count = session_published(t->lane);
 	uint64_t ns = now - t->looked_ns, most = t->step * 2 + 1;
 	uint64_t step;
 
@@ -39,11 +39,10 @@ static void pace(struct track *t, uint64_t now)
 	t->looked_ns = now;
 }
 
-/* The count from which on the slow path is to be taken. */
 static uint64_t limit_of(const struct track *t)
 {
-	uint64_t count = atomic_load_explicit(&t->lane->count, memory_order_relaxed);
-	uint64_t limit = count + t->step;
+	uint64_t written = atomic_load_explicit(&t->lane->written, memory_order_relaxed);
+	uint64_t limit = written + t->step * sizeof(struct record);
 
 	return t->slow ? 0 : limit < t->lane->end ? limit : t->lane->end;
 }
@@ -78,7 +77,7 @@ static uint32_t obtain_chunk(struct session *s, const struct session_lane *lane,
 {
 	bool first = atomic_load(&lane->first) == SESSION_NONE;
 	/* A lane keeps its last chunk: those that write little shall not keep the long ones. */
-	bool want_long = lane->end >= LONG_RECORDS;
+	bool want_long = lane->end >= LONG_BYTES;
 	bool lossy = s->mode & SESSION_LOSSY;
 	/* A lossy session shall not wait, so what it must not drop is urgent too. */
 	bool urgent = first || (patient && lossy);
@@ -92,6 +91,7 @@ static uint32_t obtain_chunk(struct session *s, const struct session_lane *lane,
 static bool extend(struct session *s, struct track *t)
 {
 	struct session_lane *lane = t->lane;
+	uint64_t next = lane->end / sizeof(struct record);
 	uint32_t chunk = obtain_chunk(s, lane, t->patient);
 
 	if (chunk == SESSION_NONE)
@@ -102,8 +102,8 @@ static bool extend(struct session *s, struct track *t)
 	else
 		atomic_store_explicit(session_link(s, lane->chunk), chunk, memory_order_release);
 	lane->chunk = chunk;
-	t->chunk = session_chunk_base(s, chunk, lane->end);
-	lane->end = session_chunk_end(s, chunk, lane->end);
+	t->chunk = session_chunk_base(s, chunk, next);
+	lane->end = session_chunk_end(s, chunk, next) * sizeof(struct record);
 	return true;
 }
 
@@ -119,7 +119,7 @@ bool track_refill(struct track *t)
 {
 	struct session *s = member.session;
 	struct session_lane *lane = t->lane;
-	bool full = atomic_load(&lane->count) >= lane->end;
+	bool full = atomic_load(&lane->written) >= lane->end;
 	int saved = errno;
 
 	if (t->shut || member.off || session_over(s)) {
@@ -145,7 +145,7 @@ bool track_clear(const struct track *t)
 {
 	const struct session *s = member.session;
 
-	return atomic_load_explicit(&t->lane->count, memory_order_relaxed) < t->lane->end &&
+	return atomic_load_explicit(&t->lane->written, memory_order_relaxed) < t->lane->end &&
 	       !atomic_load_explicit(&s->closed, memory_order_relaxed) &&
 	       !atomic_load_explicit(&s->asleep, memory_order_relaxed);
 }
@@ -162,14 +162,15 @@ bool track_open(struct track *t)
 		t->lane = lane;
 		t->chunk = lane->chunk == SESSION_NONE
 				   ? NULL
-				   : session_chunk_base(s, lane->chunk, lane->end - 1);
+				   : session_chunk_base(s, lane->chunk,
+							lane->end / sizeof(struct record) - 1);
 		return true;
 	}
 	number = session_take_lane(s);
 	if (number == SESSION_NONE)
 		return false;
 	lane = session_lane(s, number);
-	atomic_store(&lane->count, 0);
+	atomic_store(&lane->written, 0);
 	session_poke(lane);
 	atomic_store(&lane->first, SESSION_NONE);
 	atomic_store(&lane->dropped, 0);

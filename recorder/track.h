@@ -9,13 +9,13 @@
 
 struct track {
 	struct session_lane *lane; /* NULL: none */
-	struct record *chunk; /* the one that record lane->count goes to: session_chunk_base() */
-	bool patient;         /* drops nothing in a lossy session either */
-	bool slow;            /* every record goes by track_place(): the limit stays 0 */
-	bool shut;            /* there is never room */
-	uint64_t looked;      /* records published when the clock was looked at last ... */
-	uint64_t looked_ns;   /* ... what it said ... */
-	uint64_t step;        /* ... and after how many more to look again */
+	struct record *chunk;      /* the one that the next record goes to: session_chunk_base() */
+	bool patient;              /* drops nothing in a lossy session either */
+	bool slow;                 /* every record goes by track_place(): the limit stays 0 */
+	bool shut;                 /* there is never room */
+	uint64_t looked;           /* records published when the clock was looked at last ... */
+	uint64_t looked_ns;        /* ... what it said ... */
+	uint64_t step;             /* ... and after how many more to look again */
 };
 
 /* Takes a lane for the process: one that an ended thread left, or a new one. False: none left. */
@@ -31,26 +31,34 @@ void track_cut(struct track *t, bool room);
 /* Looks at the clock, so that the next record has its time; the limit is set by it later. */
 void track_look(struct track *t);
 
-/* The slow path of a count that reached the limit. False: the record must be dropped. */
+/* The slow path of a lane that is written up to the limit. False: the record must be dropped. */
 bool track_refill(struct track *t);
 
 /* Of a slow track: there is room, and hakrec wants nothing. */
 bool track_clear(const struct track *t);
 
-/* Place of the record that comes next, where there is room. */
+/* Place of the next record, where there is room, when so many bytes are written. */
+static inline struct record *track_at(const struct track *t, uint64_t written)
+{
+	return (struct record *)((char *)t->chunk + written % LONG_BYTES);
+}
+
 static inline struct record *track_here(const struct track *t)
 {
-	return t->chunk +
-	       atomic_load_explicit(&t->lane->count, memory_order_relaxed) % LONG_RECORDS;
+	return track_at(t, atomic_load_explicit(&t->lane->written, memory_order_relaxed));
+}
+
+/* There is none, or something has come up. */
+static inline bool track_limited(const struct track *t)
+{
+	return atomic_load_explicit(&t->lane->written, memory_order_relaxed) >=
+	       atomic_load_explicit(&t->lane->limit, memory_order_relaxed);
 }
 
 /* Place of the next record, NULL when it must be dropped; track_publish() makes it seen. */
 static inline struct record *track_place(struct track *t)
 {
-	uint64_t count = atomic_load_explicit(&t->lane->count, memory_order_relaxed);
-
-	if (__builtin_expect(count >= atomic_load_explicit(&t->lane->limit, memory_order_relaxed),
-			     0)) {
+	if (__builtin_expect(track_limited(t), 0)) {
 		track_look(t);
 		if (!track_refill(t))
 			return NULL;
@@ -60,11 +68,7 @@ static inline struct record *track_place(struct track *t)
 
 static inline void track_publish(struct track *t)
 {
-	uint64_t count = atomic_load_explicit(&t->lane->count, memory_order_relaxed);
-
-	/* Release: pairs with hakrec's acquire; what it sees counted it sees written, and what was
-	 * published before by whoever handed us the block it sees too. */
-	atomic_store_explicit(&t->lane->count, count + 1, memory_order_release);
+	session_publish(t->lane, atomic_load_explicit(&t->lane->written, memory_order_relaxed));
 }
 
 #endif

@@ -9,7 +9,7 @@ void stream_open(struct stream *stream, const struct session *session, uint32_t 
 	*stream = (struct stream){
 		.session = session,
 		.chunk = lane->first,
-		.count = lane->count,
+		.count = session_published(lane),
 		.rank = number,
 		.deaf = deaf,
 	};

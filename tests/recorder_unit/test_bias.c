@@ -154,7 +154,7 @@ static void write(struct pen *p)
 
 	do
 		assert_true(pen_write(p, 64, record_head(TRACE_MALLOC, 64), 8));
-	while (lane->count >= lane->limit);
+	while (lane->written >= lane->limit);
 }
 
 static void test_fast_path_while_it_lasts(void **state)

@@ -72,9 +72,9 @@ static void test_part_of_a_note(void **state)
 
 	(void)state;
 	notepad_write(NOTE_SITE, &part, 1);
-	atomic_fetch_sub(&book.inlet.lane->count, 1);
+	atomic_fetch_sub(&book.inlet.lane->written, sizeof(struct record));
 	assert_null(notebook_next(&book));
-	atomic_fetch_add(&book.inlet.lane->count, 1);
+	atomic_fetch_add(&book.inlet.lane->written, sizeof(struct record));
 	assert_int_equal(notebook_next(&book)->bytes, 10000);
 }
 
