@@ -82,12 +82,10 @@ COLD static void *birth_slowly(struct pen *p, void *ptr, unsigned kind, size_t s
 INLINE bool birth_put(struct pen *p, uint64_t written, void *ptr, unsigned kind, size_t size,
 		      size_t align, int64_t site)
 {
-	uint64_t head = record_head(kind, (uintptr_t)ptr) | record_align_bits(align);
-
 	if (__builtin_expect(size >= TRACE_LARGE_BYTES, 0) ||
 	    __builtin_expect(align & (align - 1), 0))
 		return false;
-	pen_put(p, written, head, size | (uint64_t)site << RECORD_SIZE_BITS);
+	pen_put(p, written, kind, (uintptr_t)ptr | record_align_bits(align), (uint64_t)site, size);
 	return true;
 }
 
@@ -141,7 +139,7 @@ INLINE bool death_try(struct pen *p, void *ptr, unsigned kind, const uintptr_t *
 	if (__builtin_expect(site < 0, 0) || (__builtin_expect(!pen_alone(p, &written), 0) &&
 					      !pen_pass(p, (uintptr_t)ptr, &written)))
 		return false;
-	pen_put(p, written, record_head(kind, (uintptr_t)ptr), (uint64_t)site << RECORD_SIZE_BITS);
+	pen_put(p, written, kind, (uintptr_t)ptr, (uint64_t)site, 0);
 	return true;
 }
 
@@ -164,7 +162,7 @@ COLD static void death_slowly(struct pen *p, void *ptr, unsigned kind)
 		guest_missed(1);
 	else
 		pen_write(p, (uintptr_t)ptr, record_head(kind, (uintptr_t)ptr),
-			  (uint64_t)callsite_find(&p->view, p->base) << RECORD_SIZE_BITS);
+			  record_rest(callsite_find(&p->view, p->base), 0));
 	errno = saved;
 }
 
@@ -185,7 +183,7 @@ INLINE size_t record_old(struct pen *p, void *ptr)
 	if (__builtin_expect(residency_maybe(ptr), 0))
 		large = tell_pages(p, ptr);
 	if (__builtin_expect(pen_alone(p, &written) || pen_pass(p, (uintptr_t)ptr, &written), 1))
-		pen_put(p, written, record_head(RECORD_OLD, (uintptr_t)ptr), 0);
+		pen_put(p, written, RECORD_OLD, (uintptr_t)ptr, 0, 0);
 	else if (!member.off)
 		pen_write_old(p, ptr);
 	return large;

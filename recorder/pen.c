@@ -310,7 +310,10 @@ bool pen_write(struct pen *p, uint64_t addr, uint64_t word0, uint64_t word1)
 	uint64_t written;
 
 	if (pen_alone(p, &written)) {
-		pen_put(p, written, word0, word1);
+		place = track_at(&p->track, written);
+		place->word[0] = word0;
+		place->word[1] = word1;
+		session_publish(p->track.lane, written);
 		return true;
 	}
 	place = pen_place(p);
@@ -396,7 +399,7 @@ void pen_write_birth(struct pen *p, const void *ptr, const struct pen_birth *bir
 		size = align = 0;
 	}
 	pen_write(p, (uintptr_t)ptr, head | record_align_bits(align),
-		  size | (uint64_t)birth->site << RECORD_SIZE_BITS);
+		  record_rest(birth->site, size));
 }
 
 void pen_fail(struct pen *p)

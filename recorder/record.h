@@ -3,8 +3,8 @@
  *
  *   word 0   63       62      56 55   48 47                0
  *            [unused] [align    ] [kind ] [address           ]
- *   word 1   63             40 39                          0
- *            [site           ] [size                        ]
+ *   word 1   63                 32 31                      0
+ *            [size               ] [site                    ]
  *
  * kind is a call of traces/calls.h or one of enum record_kind; align is the binary logarithm of
  * the alignment plus one, 0 for none. A record has the rank of the one before it in its lane,
@@ -18,10 +18,9 @@
 #include "traces/trace.h"
 
 #define RECORD_ADDR_BITS 48
-#define RECORD_SIZE_BITS 40
-#define RECORD_SITE_BITS 24
+#define RECORD_SITE_BITS 24 /* that are used */
 #define RECORD_ADDR_MAX  (((uint64_t)1 << RECORD_ADDR_BITS) - 1)
-#define RECORD_SIZE_MAX  (((uint64_t)1 << RECORD_SIZE_BITS) - 1)
+#define RECORD_SIZE_MAX  UINT32_MAX
 #define RECORD_SITE_MAX  (((uint32_t)1 << RECORD_SITE_BITS) - 1)
 
 /* Kinds that no trace has. */
@@ -41,6 +40,12 @@ static inline uint64_t record_head(unsigned kind, uint64_t addr)
 	return addr | (uint64_t)kind << RECORD_ADDR_BITS;
 }
 
+/* size: RECORD_SIZE_MAX at most. */
+static inline uint64_t record_rest(uint32_t site, uint64_t size)
+{
+	return site | size << 32;
+}
+
 /* align: a power of two, or 0. */
 static inline uint64_t record_align_bits(uint64_t align)
 {
@@ -49,7 +54,7 @@ static inline uint64_t record_align_bits(uint64_t align)
 
 static inline unsigned record_kind(const struct record *r)
 {
-	return (uint8_t)(r->word[0] >> RECORD_ADDR_BITS);
+	return r->kind;
 }
 
 static inline uint64_t record_addr(const struct record *r)
@@ -66,19 +71,19 @@ static inline bool record_failed(const struct record *r, uint64_t size)
 
 static inline uint64_t record_align(const struct record *r)
 {
-	unsigned field = (unsigned)(r->word[0] >> 56 & 127);
+	unsigned field = r->align & 127;
 
 	return field ? (uint64_t)1 << (field - 1) % 64 : 0;
 }
 
 static inline uint64_t record_size(const struct record *r)
 {
-	return r->word[1] & RECORD_SIZE_MAX;
+	return r->size;
 }
 
 static inline uint32_t record_site(const struct record *r)
 {
-	return (uint32_t)(r->word[1] >> RECORD_SIZE_BITS);
+	return r->site;
 }
 
 #endif

@@ -31,7 +31,14 @@
 
 /* 16 bytes in a lane; record.h gives them meaning. */
 struct record {
-	uint64_t word[2];
+	union {
+		uint64_t word[2];
+		struct {
+			uint16_t addr[3];
+			uint8_t kind, align;
+			uint32_t site, size;
+		};
+	};
 };
 
 enum session_mode {

@@ -153,7 +153,7 @@ static void write(struct pen *p)
 	struct session_lane *lane = p->track.lane;
 
 	do
-		assert_true(pen_write(p, 64, record_head(TRACE_MALLOC, 64), 8));
+		assert_true(pen_write(p, 64, record_head(TRACE_MALLOC, 64), record_rest(0, 8)));
 	while (lane->written >= lane->limit);
 }
 
@@ -222,14 +222,14 @@ static _Atomic uint64_t alone;
 /* As a hook does. */
 static void record(struct pen *p, uint64_t addr)
 {
-	uint64_t head = record_head(TRACE_MALLOC, addr), count;
+	uint64_t written;
 
-	if (pen_alone(p, &count))
+	if (pen_alone(p, &written))
 		alone++;
-	if (pen_alone(p, &count) || pen_pass(p, addr, &count))
-		pen_put(p, count, head, 8);
+	if (pen_alone(p, &written) || pen_pass(p, addr, &written))
+		pen_put(p, written, TRACE_MALLOC, addr, 0, 8);
 	else
-		assert_true(pen_write(p, addr, head, 8));
+		assert_true(pen_write(p, addr, record_head(TRACE_MALLOC, addr), record_rest(0, 8)));
 }
 
 static void *exchange(void *context)

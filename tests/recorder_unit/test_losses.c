@@ -335,10 +335,10 @@ static void test_failed_calls_are_no_blocks(void **state)
 static void test_alignments(void **state)
 {
 	(void)state;
-	assert_int_equal(record_align(&(struct record){{record_align_bits(0), 0}}), 0);
+	assert_int_equal(record_align(&(struct record){.word = {record_align_bits(0)}}), 0);
 	for (unsigned bit = 0; bit < 64; bit++) {
 		uint64_t align = (uint64_t)1 << bit;
-		struct record record = {{record_align_bits(align), 0}};
+		struct record record = {.word = {record_align_bits(align)}};
 
 		assert_int_equal(record_align(&record), align);
 	}

@@ -99,7 +99,7 @@ static void put(int lane, uint64_t word0, uint64_t word1)
 	struct record *place = track_place(&tracks[lane]);
 
 	assert_non_null(place);
-	*place = (struct record){{word0, word1}};
+	*place = (struct record){.word = {word0, word1}};
 	track_publish(&tracks[lane]);
 }
 
@@ -112,7 +112,7 @@ static void write_record(int lane, uint64_t number, uint64_t steps, uint64_t res
 		put(lane, record_head(RECORD_JUMP, 0), clock);
 		tracks[lane].lane->rank = rank_raise(tracks[lane].lane->rank, rank_make(clock, 0));
 	}
-	put(lane, record_head(TRACE_MALLOC, number), rests_on);
+	put(lane, record_head(TRACE_MALLOC, number), record_rest(0, rests_on));
 }
 
 /* Deals with what was seen, up to a clock of so many steps. */

@@ -62,7 +62,8 @@ static int close_sites(void **state)
 
 static struct record record(unsigned kind, uint64_t addr, uint64_t size, uint64_t site)
 {
-	return (struct record){{record_head(kind, addr), size | site << RECORD_SIZE_BITS}};
+	return (struct record){
+		.word = {record_head(kind, addr), record_rest((uint32_t)site, size)}};
 }
 
 /* One record, by the ledger alone. */
