@@ -257,16 +257,16 @@ static bool memory_short(void)
 
 /* Copies the stack above the call; locked. False: not now, it would cost too much time or memory.
  */
-static bool copy_stack(const uintptr_t *base, uint32_t height, uint32_t site, bool first)
+static bool copy_stack(const uintptr_t *frame, uintptr_t pointer, uint32_t height, uint32_t site,
+		       bool first)
 {
-	const uintptr_t *frame = base + 2;
 	uint64_t begun = session_now(member.session);
 	uint32_t bytes = height ? height : PAGE - (uint32_t)((uintptr_t)frame % PAGE);
 	struct note_stack note = {.site = site,
 				  .bytes = bytes < COPY_BYTES ? bytes : COPY_BYTES,
-				  .addr = base[1],
+				  .addr = frame[-1],
 				  .frame = (uintptr_t)frame,
-				  .base = base[0]};
+				  .base = pointer};
 	struct notepad_part parts[] = {{&note, sizeof(note)}, {frame, note.bytes}};
 
 	if (memory_short() ||
@@ -278,7 +278,8 @@ static bool copy_stack(const uintptr_t *base, uint32_t height, uint32_t site, bo
 }
 
 /* Copies the stack of a site unless that would cost too much now. */
-static void copy_now(struct callsite *site, const uintptr_t *base, uint32_t height)
+static void copy_now(struct callsite *site, const uintptr_t *frame, uintptr_t pointer,
+		     uint32_t height)
 {
 	uint32_t sights;
 
@@ -286,7 +287,8 @@ static void copy_now(struct callsite *site, const uintptr_t *base, uint32_t heig
 		return;
 	sights = atomic_load_explicit(&site->sights, memory_order_relaxed);
 	/* Before the unlock: whoever makes a larger table sees both, or neither. */
-	if (copy_stack(base, height, site->number, !(sights & COPIED)) && !(sights & COPIED))
+	if (copy_stack(frame, pointer, height, site->number, !(sights & COPIED)) &&
+	    !(sights & COPIED))
 		atomic_store_explicit(&site->sights, COPIED, memory_order_relaxed);
 	notepad_unlock();
 }
@@ -298,7 +300,7 @@ static void copy_now(struct callsite *site, const uintptr_t *base, uint32_t heig
  * whichever it is: once the stack was copied it is again at the first such, the second, the
  * fourth, ...
  */
-static void see(struct callsite *site, const uintptr_t *base, uint32_t height)
+static void see(struct callsite *site, const uintptr_t *frame, uintptr_t pointer, uint32_t height)
 {
 	/* Relaxed: threads that count at once may lose a sight, or copy a stack twice. */
 	uint32_t sights = atomic_load_explicit(&site->sights, memory_order_relaxed) + 1;
@@ -308,14 +310,14 @@ static void see(struct callsite *site, const uintptr_t *base, uint32_t height)
 		return;
 	atomic_store_explicit(&site->sights, sights, memory_order_relaxed);
 	if (sights & COPIED ? !(again & (again - 1)) : again >= WALK)
-		copy_now(site, base, height);
+		copy_now(site, frame, pointer, height);
 }
 
-uint32_t callsite_find(const struct callsite_view *view, const uintptr_t *base)
+uint32_t callsite_find(const struct callsite_view *view, const uintptr_t *frame, uintptr_t pointer)
 {
 	struct table *table = atomic_load_explicit(&sites_table, memory_order_acquire);
-	uint32_t height = site_height(view->begin, (uintptr_t)(base + 2));
-	uint64_t print = print_of(base[1], height);
+	uint32_t height = site_height(view->begin, (uintptr_t)frame);
+	uint64_t print = print_of(frame[-1], height);
 	struct callsite *site;
 	uint32_t number;
 
@@ -324,12 +326,13 @@ uint32_t callsite_find(const struct callsite_view *view, const uintptr_t *base)
 	site = probe(table, print);
 	if (atomic_load_explicit(&site->print, memory_order_acquire)) {
 		if (by_context)
-			see(site, base, height);
+			see(site, frame, pointer, height);
 		if (!by_context ||
 		    atomic_load_explicit(&site->sights, memory_order_relaxed) >= WALK)
 			remember(table,
-				 callsite_outside(view, base) ? callsite_outside_cue(base)
-							      : callsite_cue(view, base),
+				 callsite_outside(view, (uintptr_t)frame)
+					 ? callsite_outside_cue(frame[-1])
+					 : callsite_cue(view, frame[-1], (uintptr_t)frame),
 				 site->number);
 		return site->number;
 	}
@@ -337,7 +340,7 @@ uint32_t callsite_find(const struct callsite_view *view, const uintptr_t *base)
 		return 0;
 	table = atomic_load_explicit(&sites_table, memory_order_relaxed);
 	site = probe(table, print);
-	number = site->print ? site->number : add(table, print, base[1], height);
+	number = site->print ? site->number : add(table, print, frame[-1], height);
 	notepad_unlock();
 	return number;
 }

@@ -48,31 +48,30 @@ void callsite_inherit(uint32_t told);
 
 struct callsite_view callsite_look_from(uintptr_t begin);
 
-/*
- * The site of a hook's caller, whatever it takes. base: the hook's frame pointer, where the
- * caller's lies, then the return address, and right above it the canonical frame address.
- */
-uint32_t callsite_find(const struct callsite_view *view, const uintptr_t *base);
+/* The site of a hook's caller, whatever it takes. frame: the hook's canonical frame address, right
+ * below which lies the return address; pointer: what the caller has as frame pointer. */
+uint32_t callsite_find(const struct callsite_view *view, const uintptr_t *frame, uintptr_t pointer);
 
 /*
  * Return address and frame mixed: frames of one height have one cue. Multiplied by the golden
  * ratio, no two addresses of one height that are less than 2^38 apart come so close that the bits
  * which a word and its place do not tell could be all that differs.
  */
-static inline uint64_t callsite_cue(const struct callsite_view *view, const uintptr_t *base)
+static inline uint64_t callsite_cue(const struct callsite_view *view, uintptr_t addr,
+				    uintptr_t frame)
 {
-	return base[1] * 0x9e3779b97f4a7c15u + ((uintptr_t)base * view->factor + view->offset);
+	return addr * 0x9e3779b97f4a7c15u + (frame * view->factor + view->offset);
 }
 
 /* Not on the thread's stack: such frames have no height, and a cue without one. */
-static inline bool callsite_outside(const struct callsite_view *view, const uintptr_t *base)
+static inline bool callsite_outside(const struct callsite_view *view, uintptr_t frame)
 {
-	return view->begin - (uintptr_t)(base + 2) > UINT32_MAX;
+	return view->begin - frame > UINT32_MAX;
 }
 
-static inline uint64_t callsite_outside_cue(const uintptr_t *base)
+static inline uint64_t callsite_outside_cue(uintptr_t addr)
 {
-	return callsite_cue(&(struct callsite_view){0}, base);
+	return callsite_cue(&(struct callsite_view){0}, addr, 0);
 }
 
 static inline _Atomic uint64_t *callsite_place(_Atomic uint64_t *words, uint64_t cue)
@@ -90,12 +89,14 @@ static inline uint64_t callsite_number(_Atomic uint64_t *words, uint64_t cue, un
 }
 
 /*
- * The site of a hook's caller, when it is in the cache: the fast path. Negative: callsite_find() is
- * to be asked; it never is where no sites are wanted.
+ * The site of a hook's caller, of return address and canonical frame address, when it is in the
+ * cache: the fast path. Negative: callsite_find() is to be asked; it never is where no sites are
+ * wanted.
  */
-static inline int64_t callsite_known(const struct callsite_view *view, const uintptr_t *base)
+static inline int64_t callsite_known(const struct callsite_view *view, uintptr_t addr,
+				     uintptr_t frame)
 {
-	uint64_t cue = callsite_cue(view, base);
+	uint64_t cue = callsite_cue(view, addr, frame);
 	/* Relaxed: the cache's contents depend on its address, and each word stands for itself. */
 	_Atomic uint64_t *words = atomic_load_explicit(&callsite_words, memory_order_relaxed);
 	uint64_t number = callsite_number(words, cue, 0);
@@ -104,8 +105,8 @@ static inline int64_t callsite_known(const struct callsite_view *view, const uin
 		return (int64_t)number;
 	if (callsite_unwanted)
 		return 0;
-	if (callsite_outside(view, base)) {
-		cue = callsite_outside_cue(base);
+	if (callsite_outside(view, frame)) {
+		cue = callsite_outside_cue(addr);
 		number = callsite_number(words, cue, 0);
 	}
 	if (number > CALLSITE_MAX)

@@ -23,9 +23,9 @@ static void reserve(struct pen *p)
 	atomic_store(&process->announced, 1);
 	atomic_store(&process->state, PROCESS_RESERVED);
 	forking = number + 1;
-	p->base = __builtin_frame_address(0);
+	p->frame = PEN_FRAME;
 	pen_tell_between(p, RECORD_FORK, number);
-	p->base = PEN_READY;
+	p->frame = PEN_READY;
 }
 
 void fork_announce(struct pen *p)

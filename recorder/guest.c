@@ -97,7 +97,7 @@ static bool present(uint32_t number, uint32_t parent, bool forked)
 	return true;
 }
 
-static struct pen *find_pen(const uintptr_t *base);
+static struct pen *find_pen(const uintptr_t *frame);
 static void before_fork(void);
 static void after_fork(void);
 static void after_fork_child(void);
@@ -183,7 +183,7 @@ static void thread_exits(void *pen)
 	hold_signals(&mask);
 	if (!pen_ready(p))
 		pen_fail(p);
-	p->base = __builtin_frame_address(0);
+	p->frame = PEN_FRAME;
 	pen_tell(p, RECORD_EXIT, p->thread, 0);
 	exit_clock = rank_clock(pen_rank(p));
 	guest_pen = &gone_pen;
@@ -194,8 +194,8 @@ static void thread_exits(void *pen)
 
 /* ---- forks ---- */
 
-/* base: the frame of who is called by the program or the C library. */
-static void begin_fork(const uintptr_t *base)
+/* frame: of who is called by the program or the C library. */
+static void begin_fork(const uintptr_t *frame)
 {
 	struct pen *p;
 
@@ -203,14 +203,14 @@ static void begin_fork(const uintptr_t *base)
 	hold_signals(&fork_mask);
 	p = guest_pen;
 	if (!pen_ready(p))
-		p = find_pen(base);
+		p = find_pen(frame);
 	leftover_note(guest_pen, p);
 	fork_announce(p);
 }
 
 static void before_fork(void)
 {
-	begin_fork(__builtin_frame_address(0));
+	begin_fork(PEN_FRAME);
 }
 
 static void after_fork(void)
@@ -223,7 +223,7 @@ void guest_missed(unsigned calls)
 	struct pen *p = guest_pen;
 
 	if (calls && !pen_ready(p))
-		p = find_pen(__builtin_frame_address(0));
+		p = find_pen(PEN_FRAME);
 	while (p && calls--)
 		pen_drop(p);
 }
@@ -241,11 +241,11 @@ static void after_fork_child(void)
 	after_fork();
 }
 
-pid_t guest_fork_plainly(pid_t (*real_fork)(void), const uintptr_t *base)
+pid_t guest_fork_plainly(pid_t (*real_fork)(void), const uintptr_t *frame)
 {
 	pid_t pid;
 
-	begin_fork(base);
+	begin_fork(frame);
 	pid = real_fork();
 	if (!pid)
 		after_fork_child();
@@ -300,11 +300,11 @@ void guest_closed(void)
 /* ---- entering a hook ---- */
 
 /* True when the hook in progress was left by a jump or an exception: its frame is no more. */
-static bool abandoned(const struct pen *p, const uintptr_t *base)
+static bool abandoned(const struct pen *p, const uintptr_t *frame)
 {
 	stack_t signals;
 
-	if (base < p->base || (p->view.begin && (uintptr_t)base > p->view.begin))
+	if (frame < p->frame || (p->view.begin && (uintptr_t)frame > p->view.begin))
 		return false;
 	return sigaltstack(NULL, &signals) == 0 && !(signals.ss_flags & SS_ONSTACK);
 }
@@ -316,9 +316,9 @@ static bool abandoned(const struct pen *p, const uintptr_t *base)
  */
 static uintptr_t hook_bytes(const struct pen *p)
 {
-	for (const uintptr_t *word = p->base; word > p->base - HOOK_WORDS;)
+	for (const uintptr_t *word = p->frame - 1; word > p->frame - HOOK_WORDS;)
 		if (real_is_own(*--word))
-			return (uintptr_t)(p->base + 2) - (uintptr_t)(word + 1);
+			return (uintptr_t)p->frame - (uintptr_t)(word + 1);
 	return 0;
 }
 
@@ -345,20 +345,20 @@ static void fail_all(struct pen *p)
 	if (above && !pen_ready(above)) {
 		pen_interrupt(p);
 		fail_all(above);
-		above->base = PEN_READY;
+		above->frame = PEN_READY;
 	}
 	pen_fail(p);
 }
 
 /* A hook is in progress: is this call a part of it, or a signal handler's? */
-static struct pen *enter_again(struct pen *p, const uintptr_t *base)
+static struct pen *enter_again(struct pen *p, const uintptr_t *frame)
 {
-	if (real_calls_from(base[1]))
+	if (real_calls_from(frame[-1]))
 		return NULL;
 	for (unsigned depth = 1;; depth++, p = p->above) {
 		sigset_t mask;
 
-		if (abandoned(p, base)) {
+		if (abandoned(p, frame)) {
 			fail_all(p);
 			return p;
 		}
@@ -423,7 +423,7 @@ void guest_aside(void (*work)(void))
 	release_signals(&mask);
 }
 
-static struct pen *find_pen(const uintptr_t *base)
+static struct pen *find_pen(const uintptr_t *frame)
 {
 	struct pen *p = guest_pen;
 	int saved = errno;
@@ -439,18 +439,18 @@ static struct pen *find_pen(const uintptr_t *base)
 		working = false;
 		release_signals(&mask);
 	} else {
-		p = enter_again(p, base);
+		p = enter_again(p, frame);
 	}
 	errno = saved;
 	return p;
 }
 
-struct pen *guest_enter(const uintptr_t *base)
+struct pen *guest_enter(const uintptr_t *frame)
 {
-	struct pen *p = find_pen(base);
+	struct pen *p = find_pen(frame);
 
 	/* The thread got no lane; what real functions call is part of a call that was counted. */
-	if (!p && !guest_pen->track.lane && !working && !member.off && !real_calls_from(base[1]))
+	if (!p && !guest_pen->track.lane && !working && !member.off && !real_calls_from(frame[-1]))
 		atomic_fetch_add(&member.process->unheard, 1);
 	return p;
 }

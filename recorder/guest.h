@@ -15,10 +15,10 @@ extern __thread struct pen *guest_pen
 	__attribute__((tls_model("initial-exec"), visibility("hidden")));
 
 /*
- * A hook's way in when the pen is not ready. base: the hook's frame pointer, above which lies its
- * return address. NULL: the call is to be passed on unrecorded.
+ * A hook's way in when the pen is not ready. frame: the hook's canonical frame address. NULL: the
+ * call is to be passed on unrecorded.
  */
-struct pen *guest_enter(const uintptr_t *base);
+struct pen *guest_enter(const uintptr_t *frame);
 
 /* Does something whose calls are not the program's. */
 void guest_aside(void (*work)(void));
@@ -29,8 +29,8 @@ void guest_closed(void);
 /* Calls are lost that were in progress when this child was forked: to be counted as its own. */
 void guest_missed(unsigned calls);
 
-/* Forks where the C library calls no handlers. base: the frame pointer of its hook. */
-pid_t guest_fork_plainly(pid_t (*real_fork)(void), const uintptr_t *base);
+/* Forks where the C library calls no handlers. frame: its hook's. */
+pid_t guest_fork_plainly(pid_t (*real_fork)(void), const uintptr_t *frame);
 
 /* The process is about to end. */
 void guest_ended(void);

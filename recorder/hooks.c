@@ -18,13 +18,15 @@
 #define NOINLINE __attribute__((noinline))
 #define COLD     __attribute__((noinline, cold))
 
-/* The hook's frame pointer: there lies the caller's, and above it the return address. Inlined code
- * sees the hook's own. */
-#define BASE ((const uintptr_t *)__builtin_frame_address(0))
+/* Inlined code sees the hook's own. */
+#define FRAME PEN_FRAME
 
-INLINE void begin(struct pen *p, const uintptr_t *base)
+/* As the hook's caller has it: a register that no code here uses. */
+register uintptr_t frame_pointer __asm__("rbp");
+
+INLINE void begin(struct pen *p, const uintptr_t *frame)
 {
-	p->base = base;
+	p->frame = frame;
 	atomic_signal_fence(memory_order_seq_cst);
 }
 
@@ -34,18 +36,18 @@ INLINE struct pen *enter(void)
 	struct pen *p = guest_pen;
 
 	if (__builtin_expect(!pen_ready(p), 0)) {
-		p = guest_enter(BASE);
+		p = guest_enter(FRAME);
 		if (!p)
 			return NULL;
 	}
-	begin(p, BASE);
+	begin(p, FRAME);
 	return p;
 }
 
 INLINE void leave(struct pen *p)
 {
 	atomic_signal_fence(memory_order_seq_cst);
-	p->base = PEN_READY;
+	p->frame = PEN_READY;
 }
 
 /* ---- memory obtained ---- */
@@ -68,7 +70,7 @@ COLD static void *birth_slowly(struct pen *p, void *ptr, unsigned kind, size_t s
 		return ptr;
 	}
 	if (!birth.site)
-		birth.site = pen_ready(p) ? 0 : callsite_find(&p->view, p->base);
+		birth.site = pen_ready(p) ? 0 : callsite_find(&p->view, p->frame, frame_pointer);
 	p->site = 0;
 	if (ptr && size >= TRACE_LARGE_BYTES)
 		pen_write_pages(p, ptr, residency_born(ptr, size));
@@ -101,11 +103,24 @@ NOINLINE static void *birth_among_threads(struct pen *p, void *ptr, unsigned kin
 	return ptr;
 }
 
+/* The site of a hook's caller; negative: callsite_find() is to be asked. */
+INLINE int64_t site_known(const struct pen *p, const uintptr_t *frame)
+{
+	return callsite_known(&p->view, frame[-1], (uintptr_t)frame);
+}
+
+/* The same behind a real function that calls nothing of the program's: read from memory, so that no
+ * register need be kept for it meanwhile. */
+INLINE int64_t site_known_late(const struct pen *p, const uintptr_t *frame)
+{
+	return callsite_known(&p->view, *(const volatile uintptr_t *)(frame - 1),
+			      (uintptr_t)p->frame);
+}
+
 /* Records what a real function returned, leaves the hook and returns it as well. */
 INLINE void *record_birth(struct pen *p, void *ptr, unsigned kind, size_t size, size_t align,
-			  const uintptr_t *base)
+			  int64_t site)
 {
-	int64_t site = callsite_known(&p->view, base);
 	uint64_t written;
 
 	if (__builtin_expect(site < 0, 0))
@@ -121,19 +136,19 @@ INLINE void *record_birth(struct pen *p, void *ptr, unsigned kind, size_t size, 
 /* What to record should the real function throw. */
 INLINE void expect_throw(struct pen *p, unsigned kind, size_t size, size_t align)
 {
-	int64_t site = callsite_known(&p->view, p->base);
+	int64_t site = site_known(p, p->frame);
 
 	if (__builtin_expect(site < 0, 0))
-		site = p->site = callsite_find(&p->view, p->base);
+		site = p->site = callsite_find(&p->view, p->frame, frame_pointer);
 	p->throwing = (struct pen_birth){kind, (uint32_t)site, size, align};
 }
 
 /* ---- memory given back ---- */
 
 /* All that fits into one record, of a known site. */
-INLINE bool death_try(struct pen *p, void *ptr, unsigned kind, const uintptr_t *base)
+INLINE bool death_try(struct pen *p, void *ptr, unsigned kind, const uintptr_t *frame)
 {
-	int64_t site = callsite_known(&p->view, base);
+	int64_t site = site_known(p, frame);
 	uint64_t written;
 
 	if (__builtin_expect(site < 0, 0) || (__builtin_expect(!pen_alone(p, &written), 0) &&
@@ -162,7 +177,7 @@ COLD static void death_slowly(struct pen *p, void *ptr, unsigned kind)
 		guest_missed(1);
 	else
 		pen_write(p, (uintptr_t)ptr, record_head(kind, (uintptr_t)ptr),
-			  record_rest(callsite_find(&p->view, p->base), 0));
+			  record_rest(callsite_find(&p->view, p->frame, frame_pointer), 0));
 	errno = saved;
 }
 
@@ -170,7 +185,7 @@ INLINE void record_death(struct pen *p, void *ptr, unsigned kind)
 {
 	if (__builtin_expect(residency_maybe(ptr), 0))
 		tell_pages(p, ptr);
-	if (!death_try(p, ptr, kind, p->base))
+	if (!death_try(p, ptr, kind, p->frame))
 		death_slowly(p, ptr, kind);
 }
 
@@ -191,11 +206,11 @@ INLINE size_t record_old(struct pen *p, void *ptr)
 
 /* The second half. */
 INLINE void *record_resized(struct pen *p, void *ptr, size_t large, void *result, unsigned kind,
-			    size_t size, const uintptr_t *base)
+			    size_t size, int64_t site)
 {
 	if (__builtin_expect(large && !result && size, 0))
 		residency_stays(ptr, large);
-	return record_birth(p, result, kind, size, 0, base);
+	return record_birth(p, result, kind, size, 0, site);
 }
 
 INLINE size_t product(size_t count, size_t size)
@@ -212,15 +227,17 @@ INLINE size_t product(size_t count, size_t size)
 #define SPREAD(...) __VA_ARGS__
 #define OPEN(list)  SPREAD list
 
-/* A hook whose work symbol_by() does. A pen that is not ready is looked for apart, and the size
- * waits in the pen: so malloc has nothing else to keep over the call of the real function. */
+/* A hook whose work symbol_by() does. A pen that is not ready is looked for apart, and size and
+ * frame wait in the pen: so malloc has nothing else to keep over the call of the real function. */
 #define HOOK_BY(symbol, shape)                                                                     \
-	NOINLINE static void *symbol##_first(OPEN(PARAMETERS_##shape), const uintptr_t *base)      \
+	NOINLINE static void *symbol##_first(OPEN(PARAMETERS_##shape), const uintptr_t *frame)     \
 	{                                                                                          \
-		struct pen *p = guest_enter(base);                                                 \
+		struct pen *p = guest_enter(frame);                                                \
                                                                                                    \
-		return p ? symbol##_by(OPEN(ARGUMENTS_##shape), p, base)                           \
-			 : real.symbol ARGUMENTS_##shape;                                          \
+		if (!p)                                                                            \
+			return real.symbol ARGUMENTS_##shape;                                      \
+		begin(p, frame);                                                                   \
+		return symbol##_by(OPEN(ARGUMENTS_##shape), p, frame);                             \
 	}                                                                                          \
                                                                                                    \
 	HOOK void *symbol PARAMETERS_##shape                                                       \
@@ -228,19 +245,19 @@ INLINE size_t product(size_t count, size_t size)
 		struct pen *p = guest_pen;                                                         \
                                                                                                    \
 		if (__builtin_expect(!pen_ready(p), 0))                                            \
-			return symbol##_first(OPEN(ARGUMENTS_##shape), BASE);                      \
-		return symbol##_by(OPEN(ARGUMENTS_##shape), p, BASE);                              \
+			return symbol##_first(OPEN(ARGUMENTS_##shape), FRAME);                     \
+		begin(p, FRAME);                                                                   \
+		return symbol##_by(OPEN(ARGUMENTS_##shape), p, FRAME);                             \
 	}
 
 #define HOOK_OBTAIN(number, symbol, shape, bytes, align)                                           \
-	INLINE void *symbol##_by(OPEN(PARAMETERS_##shape), struct pen *p, const uintptr_t *base)   \
+	INLINE void *symbol##_by(OPEN(PARAMETERS_##shape), struct pen *p, const uintptr_t *frame)  \
 	{                                                                                          \
 		void *result;                                                                      \
                                                                                                    \
-		begin(p, base);                                                                    \
 		p->size = bytes;                                                                   \
 		result = real.symbol ARGUMENTS_##shape;                                            \
-		return record_birth(p, result, number, p->size, align, base);                      \
+		return record_birth(p, result, number, p->size, align, site_known_late(p, frame)); \
 	}                                                                                          \
 	HOOK_BY(symbol, shape)
 
@@ -252,7 +269,8 @@ INLINE size_t product(size_t count, size_t size)
 		struct pen *p = enter();                                                           \
 		void *result = real.symbol ARGUMENTS_##shape;                                      \
                                                                                                    \
-		return p ? record_birth(p, result, number, size, align, BASE) : result;            \
+		return p ? record_birth(p, result, number, size, align, site_known(p, FRAME))      \
+			 : result;                                                                 \
 	}
 
 /* One that never returns NULL: it throws. One that is passed on leaves no frame of ours behind. */
@@ -269,7 +287,7 @@ INLINE size_t product(size_t count, size_t size)
 		p->throwing.kind = 0;                                                              \
 		if (p->site) /* only birth_slowly() takes it */                                    \
 			return birth_slowly(p, result, number, size, align);                       \
-		return record_birth(p, result, number, size, align, BASE);                         \
+		return record_birth(p, result, number, size, align, site_known(p, FRAME));         \
 	}
 
 /* What the fast path cannot do is done apart, so that it has little to keep over calls. */
@@ -281,13 +299,13 @@ NOINLINE static void give_back(struct pen *p, void *ptr, unsigned kind, void (*r
 }
 
 NOINLINE static void give_back_first(void *ptr, unsigned kind, void (*real_free)(void *),
-				     const uintptr_t *base)
+				     const uintptr_t *frame)
 {
-	struct pen *p = ptr ? guest_enter(base) : NULL;
+	struct pen *p = ptr ? guest_enter(frame) : NULL;
 
 	if (!p)
 		return real_free(ptr);
-	begin(p, base);
+	begin(p, frame);
 	give_back(p, ptr, kind, real_free);
 }
 
@@ -297,9 +315,10 @@ NOINLINE static void give_back_first(void *ptr, unsigned kind, void (*real_free)
 		struct pen *p = guest_pen;                                                         \
                                                                                                    \
 		if (__builtin_expect(!ptr, 0) || __builtin_expect(!pen_ready(p), 0))               \
-			return give_back_first(ptr, number, real.symbol, BASE);                    \
-		begin(p, BASE);                                                                    \
-		if (__builtin_expect(residency_maybe(ptr), 0) || !death_try(p, ptr, number, BASE)) \
+			return give_back_first(ptr, number, real.symbol, FRAME);                   \
+		begin(p, FRAME);                                                                   \
+		if (__builtin_expect(residency_maybe(ptr), 0) ||                                   \
+		    !death_try(p, ptr, number, FRAME))                                             \
 			return give_back(p, ptr, number, real.symbol);                             \
 		real.symbol(ptr);                                                                  \
 		leave(p);                                                                          \
@@ -315,7 +334,7 @@ static void free_within(void *ptr)
 
 	if (!pen_ready(p))
 		return real.free(ptr);
-	begin(p, BASE);
+	begin(p, FRAME);
 	real.free(ptr);
 	leave(p);
 }
@@ -328,9 +347,10 @@ static void (*free_last)(void *ptr) = free_within;
 		struct pen *p = guest_pen;                                                         \
                                                                                                    \
 		if (__builtin_expect(!ptr, 0) || __builtin_expect(!pen_ready(p), 0))               \
-			return give_back_first(ptr, number, real.symbol, BASE);                    \
-		begin(p, BASE);                                                                    \
-		if (__builtin_expect(residency_maybe(ptr), 0) || !death_try(p, ptr, number, BASE)) \
+			return give_back_first(ptr, number, real.symbol, FRAME);                   \
+		begin(p, FRAME);                                                                   \
+		if (__builtin_expect(residency_maybe(ptr), 0) ||                                   \
+		    !death_try(p, ptr, number, FRAME))                                             \
 			return give_back(p, ptr, number, real.symbol);                             \
 		leave(p);                                                                          \
 		free_last(ptr);                                                                    \
@@ -349,16 +369,16 @@ static void (*free_last)(void *ptr) = free_within;
 	}
 
 #define HOOK_RESIZE(number, symbol, shape, bytes)                                                  \
-	INLINE void *symbol##_by(OPEN(PARAMETERS_##shape), struct pen *p, const uintptr_t *base)   \
+	INLINE void *symbol##_by(OPEN(PARAMETERS_##shape), struct pen *p, const uintptr_t *frame)  \
 	{                                                                                          \
 		size_t large;                                                                      \
 		void *result;                                                                      \
                                                                                                    \
-		begin(p, base);                                                                    \
 		p->size = bytes;                                                                   \
 		large = ptr ? record_old(p, ptr) : 0;                                              \
 		result = real.symbol ARGUMENTS_##shape;                                            \
-		return record_resized(p, ptr, large, result, number, p->size, base);               \
+		return record_resized(p, ptr, large, result, number, p->size,                      \
+				      site_known_late(p, frame));                                  \
 	}                                                                                          \
 	HOOK_BY(symbol, shape)
 
@@ -389,7 +409,8 @@ static void (*free_last)(void *ptr) = free_within;
 		int status = real.symbol ARGUMENTS_POSIX_MEMALIGN;                                 \
                                                                                                    \
 		if (p)                                                                             \
-			record_birth(p, status ? NULL : *out, number, size, align, BASE);          \
+			record_birth(p, status ? NULL : *out, number, size, align,                 \
+				     site_known(p, FRAME));                                        \
 		return status;                                                                     \
 	}
 
@@ -428,7 +449,7 @@ static void *hook_mallocx(size_t size, int flags)
 	size_t align = LG_ALIGN(flags) ? (size_t)1 << LG_ALIGN(flags) : 0;
 	unsigned kind = align ? TRACE_MEMALIGN : flags & ZERO ? TRACE_CALLOC : TRACE_MALLOC;
 
-	return p ? record_birth(p, result, kind, size, align, BASE) : result;
+	return p ? record_birth(p, result, kind, size, align, site_known(p, FRAME)) : result;
 }
 
 static void *hook_rallocx(void *ptr, size_t size, int flags)
@@ -437,7 +458,8 @@ static void *hook_rallocx(void *ptr, size_t size, int flags)
 	size_t large = p ? record_old(p, ptr) : 0;
 	void *result = extended.rallocx(ptr, size, flags);
 
-	return p ? record_resized(p, ptr, large, result, TRACE_REALLOC, size, BASE) : result;
+	return p ? record_resized(p, ptr, large, result, TRACE_REALLOC, size, site_known(p, FRAME))
+		 : result;
 }
 
 /* Resizes in place, which the caller alone can see: or leaves all as it was. */
@@ -449,7 +471,7 @@ static size_t hook_xallocx(void *ptr, size_t size, size_t extra, int flags)
 	if (p && result >= size) {
 		record_old(p, ptr);
 		record_birth(p, ptr, TRACE_REALLOC, result - size < extra ? result : size + extra,
-			     0, BASE);
+			     0, site_known(p, FRAME));
 	} else if (p) {
 		leave(p);
 	}

@@ -14,7 +14,7 @@ static __thread unsigned cut __attribute__((tls_model("initial-exec")));
 /* Whether the hook still goes on: it has neither ended nor was it left by a jump. */
 static bool goes_on(const struct pen *p)
 {
-	return !pen_ready(p) && (uintptr_t)p->base > (uintptr_t)__builtin_frame_address(0);
+	return !pen_ready(p) && p->frame > PEN_FRAME;
 }
 
 void leftover_note(struct pen *first, const struct pen *end)

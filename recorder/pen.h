@@ -11,8 +11,9 @@
 #include "record.h"
 #include "track.h"
 
-#define PEN_AHEAD 16                     /* records */
-#define PEN_READY ((const uintptr_t *)1) /* NULL: wiped, or not in use */
+#define PEN_AHEAD 16                                         /* records */
+#define PEN_FRAME ((const uintptr_t *)__builtin_dwarf_cfa()) /* of the function that says it */
+#define PEN_READY ((const uintptr_t *)1)                     /* NULL: wiped, or not in use */
 #define PEN_DEPTH 4 /* a thread, a signal handler that interrupts a hook, one that ... */
 
 /* A call that obtains memory. */
@@ -24,8 +25,8 @@ struct pen_birth {
 
 struct pen {
 	/* What each call takes, in one cache line with the track's first words. */
-	_Alignas(64) const uintptr_t *base; /* of the hook in progress: its frame pointer;
-					     * PEN_READY: of none */
+	_Alignas(64) const uintptr_t *frame; /* of the hook in progress: its canonical frame
+					      * address; PEN_READY: of none */
 	uint64_t size; /* of the call in progress, when it is of a hook by HOOK_BY() */
 	struct callsite_view view;
 	struct track track; /* track.lane NULL: wiped, or not in use */
@@ -45,7 +46,7 @@ struct pen {
 
 static inline bool pen_ready(const struct pen *p)
 {
-	return p->base == PEN_READY;
+	return p->frame == PEN_READY;
 }
 
 /* Before the first pen. False: no memory. */
@@ -125,8 +126,12 @@ void pen_write_birth(struct pen *p, const void *ptr, const struct pen_birth *bir
 /* Whether what is written, which is set, is below a limit. */
 static inline bool pen_below(const struct pen *p, const _Atomic uint64_t *limit, uint64_t *written)
 {
+	bool below;
+
 	*written = atomic_load_explicit(&p->track.lane->written, memory_order_relaxed);
-	return *written < atomic_load_explicit(limit, memory_order_relaxed);
+	/* A relaxed load, which the compiler would not make a part of the comparison. */
+	__asm__ volatile("cmp %2, %1" : "=@ccb"(below) : "r"(*written), "m"(*limit));
+	return below;
 }
 
 /* This lane has the bias, and nothing has come up: the next record may be put. */

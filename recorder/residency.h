@@ -39,12 +39,14 @@ uint64_t residency_born(const void *ptr, size_t size);
 static inline bool residency_maybe(const void *ptr)
 {
 	uintptr_t addr = (uintptr_t)ptr;
+	bool maybe;
 
-	/* Relaxed: whoever gives a block back has it from the one who entered it. */
-	return __builtin_expect(atomic_load_explicit(residency_filter.offsets +
-							     (addr >> 4) % RESIDENCY_OFFSETS,
-						     memory_order_relaxed),
-				0) &&
+	/* A relaxed load, which the compiler would not make a part of the comparison. Relaxed:
+	 * whoever gives a block back has it from the one who entered it. */
+	__asm__ volatile("cmpb $0, %1"
+			 : "=@ccne"(maybe)
+			 : "m"(residency_filter.offsets[(addr >> 4) % RESIDENCY_OFFSETS]));
+	return __builtin_expect(maybe, 0) &&
 	       atomic_load_explicit(residency_filter.pages + (addr >> 12) % RESIDENCY_PAGES,
 				    memory_order_relaxed);
 }

@@ -92,7 +92,7 @@ HOOK pid_t fork(void)
 /* What signal handlers may call. The C library's own forks do not come by here. */
 HOOK pid_t _Fork(void)
 {
-	return guest_fork_plainly(NEXT(fork_plainly), __builtin_frame_address(0));
+	return guest_fork_plainly(NEXT(fork_plainly), PEN_FRAME);
 }
 
 HOOK void _exit(int status)

@@ -28,6 +28,15 @@ def test_producers_and_consumers(tmp_path: Path, library: str) -> None:
     assert len(trace.calls_from("prime")) == CALLS
 
 
+def test_a_free_that_makes_calls(tmp_path: Path) -> None:
+    """What it calls on its way to the real one is a part of the same call."""
+    environ = {"LD_PRELOAD": str(WORKLOADS / "libfussy.so")}
+    trace = record_like_bare(tmp_path, WORKLOADS / "prime", str(CALLS), environ=environ).trace
+    trace.assert_sound()
+    assert len(trace.calls_from("prime")) == CALLS
+    assert trace.calls_from("libfussy.so") == []
+
+
 @on_every_allocator
 def test_storm(tmp_path: Path, library: str) -> None:
     environ = {"LD_PRELOAD": library}

@@ -50,31 +50,37 @@ static int close_sites(void **state)
 	return 0;
 }
 
-/* What a hook finds at its frame pointer. Three modules, whose sites meet in the cache. */
-static void frame_of(unsigned site, uintptr_t base[2])
+/* The return address of a site. Three modules, whose sites meet in the cache. */
+static uintptr_t address_of(unsigned site)
 {
 	static const uintptr_t modules[] = {0x7f0000001000, 0x7f0010001000, 0x550000001000};
 
-	base[0] = 0;
-	base[1] = modules[site % 3] + site / 3 * 0x107;
+	return modules[site % 3] + site / 3 * 0x107;
 }
 
 static const struct callsite_view nowhere; /* heights are not wanted */
 
+/* A call from there, whose frame does not matter. */
+static uint32_t find_at(uintptr_t addr)
+{
+	uintptr_t frame[] = {addr, 0};
+
+	return callsite_find(&nowhere, frame + 1, 0);
+}
+
+static int64_t known_at(uintptr_t addr)
+{
+	return callsite_known(&nowhere, addr, 0);
+}
+
 static uint32_t find(unsigned site)
 {
-	uintptr_t base[2];
-
-	frame_of(site, base);
-	return callsite_find(&nowhere, base);
+	return find_at(address_of(site));
 }
 
 static int64_t known(unsigned site)
 {
-	uintptr_t base[2];
-
-	frame_of(site, base);
-	return callsite_known(&nowhere, base);
+	return known_at(address_of(site));
 }
 
 /* The cache that is asked. */
@@ -131,33 +137,33 @@ static void test_two_of_a_set_are_known(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 2; i++) {
-		uintptr_t one[] = {0, 0x7f0000001000}, other[] = {0, one[1] + distances[i]};
-		uint32_t number = callsite_find(&nowhere, one),
-			 second = callsite_find(&nowhere, other);
+		uintptr_t one = 0x7f0000001000, other = one + distances[i];
+		uint32_t number = find_at(one), second = find_at(other);
 
 		assert_int_not_equal(number, second);
-		assert_int_equal(callsite_find(&nowhere, one), number);
-		assert_int_equal(callsite_find(&nowhere, other), second);
-		assert_int_equal(callsite_known(&nowhere, one), number);
-		assert_int_equal(callsite_known(&nowhere, other), second);
+		assert_int_equal(find_at(one), number);
+		assert_int_equal(find_at(other), second);
+		assert_int_equal(known_at(one), number);
+		assert_int_equal(known_at(other), second);
 	}
 }
 
 /* Each in its own place of the set. */
 static void test_neighbours_are_known(void **state)
 {
-	uintptr_t one[] = {0, 0x7f0000001000}, other[] = {0, one[1]};
+	uintptr_t one = 0x7f0000001000, other = one;
 	uint32_t number, second;
 
 	(void)state;
-	while (((callsite_cue(&nowhere, one) ^ callsite_cue(&nowhere, other)) & cache()->mask) != 1)
-		other[1]++;
-	number = callsite_find(&nowhere, one);
-	second = callsite_find(&nowhere, other);
-	assert_int_equal(callsite_find(&nowhere, one), number);
-	assert_int_equal(callsite_find(&nowhere, other), second);
-	assert_int_equal(callsite_known(&nowhere, one), number);
-	assert_int_equal(callsite_known(&nowhere, other), second);
+	while (((callsite_cue(&nowhere, one, 0) ^ callsite_cue(&nowhere, other, 0)) &
+		cache()->mask) != 1)
+		other++;
+	number = find_at(one);
+	second = find_at(other);
+	assert_int_equal(find_at(one), number);
+	assert_int_equal(find_at(other), second);
+	assert_int_equal(known_at(one), number);
+	assert_int_equal(known_at(other), second);
 }
 
 static void test_forgotten_ones_are_new(void **state)
@@ -181,16 +187,16 @@ static void test_known_once_its_stack_is_copied(void **state)
 	uint32_t number;
 
 	(void)state;
-	stack[1] = 0x401000;
-	number = callsite_find(&view, stack);
+	*stack = 0x401000;
+	number = callsite_find(&view, stack + 1, 0);
 	for (int sight = 2; sight <= WALK; sight++) {
-		assert_true(callsite_known(&view, stack) < 0);
-		assert_int_equal(callsite_find(&view, stack), number);
+		assert_true(callsite_known(&view, *stack, (uintptr_t)(stack + 1)) < 0);
+		assert_int_equal(callsite_find(&view, stack + 1, 0), number);
 	}
-	assert_int_equal(callsite_known(&view, stack), number);
+	assert_int_equal(callsite_known(&view, *stack, (uintptr_t)(stack + 1)), number);
 	/* The same address on another height is another site. */
-	assert_true(callsite_known(&above, stack) < 0);
-	assert_int_not_equal(callsite_find(&above, stack), number);
+	assert_true(callsite_known(&above, *stack, (uintptr_t)(stack + 1)) < 0);
+	assert_int_not_equal(callsite_find(&above, stack + 1, 0), number);
 }
 
 static uint64_t records_told(void)
@@ -207,35 +213,35 @@ static void test_no_copies_without_memory(void **state)
 	uint64_t told;
 
 	(void)state;
-	stack[1] = 0x401000;
-	callsite_find(&view, stack);
+	*stack = 0x401000;
+	callsite_find(&view, stack + 1, 0);
 	told = records_told();
 	host.session->long_chunks = 0;
 	while ((chunk = session_take_chunk(host.session, false)) != SESSION_NONE)
 		last = chunk;
 	for (int sight = 2; sight <= WALK; sight++)
-		callsite_find(&view, stack);
+		callsite_find(&view, stack + 1, 0);
 	assert_int_equal(records_told(), told);
 	session_give_chunk(host.session, last);
-	callsite_find(&view, stack);
+	callsite_find(&view, stack + 1, 0);
 	assert_in_range(records_told(), told + STACK_WORDS / 2, told + STACK_WORDS);
 }
 
 /* Nothing counts as told that could not be. */
 static void test_module_that_was_not_told(void **state)
 {
-	uintptr_t frame[] = {0, (uintptr_t)test_module_that_was_not_told};
+	uintptr_t addr = (uintptr_t)test_module_that_was_not_told;
 	uint64_t told = records_told();
 	const uint64_t of_a_site =
 		(sizeof(struct note_head) + sizeof(struct note_site)) / sizeof(struct record);
 
 	(void)state;
 	atomic_store(&host.session->closed, 1);
-	assert_int_equal(callsite_find(&nowhere, frame), 0);
+	assert_int_equal(find_at(addr), 0);
 	assert_int_equal(records_told(), told);
 	atomic_store(&host.session->closed, 0);
 	member.off = false;
-	assert_int_not_equal(callsite_find(&nowhere, frame), 0);
+	assert_int_not_equal(find_at(addr), 0);
 	assert_true(records_told() > told + of_a_site);
 }
 
@@ -249,12 +255,13 @@ static void test_outside_of_the_stack(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 64; i += 2)
-		frames[i + 1] = 0x402000;
-	number = callsite_find(&view, frames);
+		frames[i] = 0x402000;
+	number = callsite_find(&view, frames + 1, 0);
 	for (unsigned i = 0; i < 64; i += 2)
-		assert_int_equal(callsite_find(&view, frames + i), number);
+		assert_int_equal(callsite_find(&view, frames + i + 1, 0), number);
 	for (unsigned i = 0; i < 64; i += 2)
-		assert_int_equal(callsite_known(&view, frames + i), number);
+		assert_int_equal(callsite_known(&view, frames[i], (uintptr_t)(frames + i + 1)),
+				 number);
 }
 
 int main(void)

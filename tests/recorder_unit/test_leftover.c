@@ -23,7 +23,7 @@ static int open_pens(void **state)
 		return -1;
 	pen = pen_open(&number, 1, 0);
 	pen->above = pen_open(&number, 1, 0);
-	pen->above->base = PEN_READY;
+	pen->above->frame = PEN_READY;
 	return 0;
 }
 
@@ -44,7 +44,7 @@ static bool writes(struct pen *p)
 static void test_none_in_progress(void **state)
 {
 	(void)state;
-	pen->base = PEN_READY;
+	pen->frame = PEN_READY;
 	leftover_note(pen, pen);
 	assert_int_equal(leftover_cut(), 0);
 	assert_ptr_equal(member.session, host.session);
@@ -60,7 +60,7 @@ static void test_one_in_progress(void **state)
 	uint64_t count = session_published(lane);
 
 	(void)state;
-	pen->base = frames;
+	pen->frame = frames;
 	leftover_note(pen, pen->above);
 	assert_int_equal(leftover_cut(), 1);
 	assert_ptr_not_equal(member.session, host.session);
@@ -77,7 +77,7 @@ static void test_one_in_progress(void **state)
 static void test_no_pen_for_the_fork(void **state)
 {
 	(void)state;
-	pen->base = frames;
+	pen->frame = frames;
 	leftover_note(pen, NULL);
 	assert_int_equal(leftover_cut(), 1);
 }

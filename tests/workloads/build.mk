@@ -14,13 +14,14 @@ $(if $(SAN),,$(eval $(call helper,workloads/hello-static,tests/workloads/hello.c
 $(eval $(call helper,workloads/libbump.so,tests/workloads/bump.c,,-shared))
 $(eval $(call helper,workloads/libreuse.so,tests/workloads/reuse.c,,-shared))
 $(eval $(call helper,workloads/librefuse.so,tests/workloads/refuse.c,,-shared))
+$(eval $(call helper,workloads/libfussy.so,tests/workloads/fussy.c,,-shared))
 
 # Its allocator calls it back.
 $(eval $(call helper,workloads/descent,tests/workloads/descent.c,,-rdynamic))
 
 # Allocations must be made as written, never folded away, and from where they are written: a call at a
 # function's end must not become a jump, which would return elsewhere.
-$(foreach name,$(WORKLOADS_C) $(WORKLOADS_CXX) descent bump reuse,$(eval \
+$(foreach name,$(WORKLOADS_C) $(WORKLOADS_CXX) descent bump reuse fussy,$(eval \
 	CFLAGS_tests/workloads/$(name) := -fno-builtin -fno-allocation-dce -fno-optimize-sibling-calls))
 # A block outlives a realloc that failed; the compiler cannot know that it will.
 CFLAGS_tests/workloads/edges += -Wno-use-after-free
