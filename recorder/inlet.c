@@ -46,6 +46,8 @@ bool inlet_turn(struct inlet *in)
 		in->broken = true;
 		return false;
 	}
+	in->taken = in->until * sizeof(struct record);
+	atomic_store_explicit(&in->lane->taken, in->taken, memory_order_relaxed);
 	if (in->chunk != SESSION_NONE)
 		session_give_chunk(in->session, in->chunk);
 	in->chunk = next;

@@ -18,6 +18,7 @@ struct inlet {
 	uint64_t end;              /* records seen published */
 	uint64_t settled;          /* those seen the look before: all that they rest on is seen */
 	uint64_t until;            /* first record beyond chunk */
+	uint64_t taken;            /* bytes of the chunks before */
 	uint64_t shown;            /* records published when the lane was last shown the tick */
 	uint32_t chunk;            /* where the next record lies, SESSION_NONE: nothing yet */
 	const struct record *base; /* of that: session_chunk_base() */
@@ -45,6 +46,11 @@ void inlet_close(struct inlet *in);
 /* Sees what was published since the last look. */
 static inline void inlet_look(struct inlet *in)
 {
+	_Atomic uint64_t *taken = &in->lane->taken;
+
+	/* Else a program that has written over it might wait for ever. */
+	if (__builtin_expect(atomic_load_explicit(taken, memory_order_relaxed) != in->taken, 0))
+		atomic_store_explicit(taken, in->taken, memory_order_relaxed);
 	in->settled = in->end;
 	/* Acquire: pairs with session_publish(). */
 	in->end = atomic_load_explicit(&in->lane->written, memory_order_acquire) /

@@ -33,9 +33,9 @@
 struct record {
 	union {
 		uint64_t word[2];
+		uint16_t part[4]; /* of the first word */
 		struct {
-			uint16_t addr[3];
-			uint8_t kind, align;
+			uint8_t addr[6], kind, align;
 			uint32_t site, size;
 		};
 	};
@@ -47,6 +47,7 @@ enum session_mode {
 	SESSION_EXACT = 4,   /* each record has its own time */
 	SESSION_LOSSY = 8,   /* drop records rather than wait for memory */
 	SESSION_ALONE = 16,  /* do not follow children */
+	SESSION_KEPT = 32,   /* nobody reads before the end: a lane is as long as there is memory */
 };
 
 /* A stack of numbers linked through an array: tag in the upper half against ABA. */
@@ -85,6 +86,9 @@ struct session_lane {
 	uint32_t chunk;           /* that the next record goes to */
 	_Atomic uint32_t first;   /* first chunk ever, SESSION_NONE: none yet */
 	_Atomic uint64_t dropped; /* calls that its producers could not record, ever */
+
+	/* Written by hakrec, or seldom. */
+	_Alignas(64) _Atomic uint64_t taken; /* bytes whose chunks were given back */
 	uint32_t process;
 	uint32_t older; /* lane of the same process made before, SESSION_NONE: none */
 	uint32_t next;  /* on the stack of free or spare lanes */

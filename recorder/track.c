@@ -39,6 +39,7 @@ static void pace(struct track *t, uint64_t now)
 	t->looked_ns = now;
 }
 
+/* Bytes written when the slow path is to be taken again. */
 static uint64_t limit_of(const struct track *t)
 {
 	uint64_t written = atomic_load_explicit(&t->lane->written, memory_order_relaxed);
@@ -47,24 +48,37 @@ static uint64_t limit_of(const struct track *t)
 	return t->slow ? 0 : limit < t->lane->end ? limit : t->lane->end;
 }
 
-/* Of either kind where there is none of the other. */
-static uint32_t take_chunk(struct session *s, bool want_long, bool urgent)
+/* So much of the lane waits for hakrec that no more is to. Records with times of their own have to
+ * wait until hakrec's clock has come to them as well. */
+static bool far_ahead(const struct session *s, const struct session_lane *lane)
 {
-	uint32_t chunk = want_long ? session_take_long(s) : session_take_chunk(s, urgent);
+	return !(s->mode & (SESSION_LOSSY | SESSION_EXACT | SESSION_KEPT)) &&
+	       lane->end >= atomic_load(&lane->taken) + TRACK_AHEAD;
+}
 
+/* Of either kind where there is none of the other. */
+static uint32_t take_chunk(struct session *s, const struct session_lane *lane, bool want_long,
+			   bool urgent)
+{
+	uint32_t chunk;
+
+	if (far_ahead(s, lane))
+		return SESSION_NONE;
+	chunk = want_long ? session_take_long(s) : session_take_chunk(s, urgent);
 	if (chunk == SESSION_NONE)
 		chunk = want_long ? session_take_chunk(s, urgent) : session_take_long(s);
 	return chunk;
 }
 
-static uint32_t wait_for_chunk(struct session *s, bool want_long, bool urgent)
+static uint32_t wait_for_chunk(struct session *s, const struct session_lane *lane, bool want_long,
+			       bool urgent)
 {
 	while (!session_over(s)) {
 		uint32_t freed = atomic_load(&s->freed), chunk;
 
 		/* Said anew each time: whoever is killed here says it no more. */
 		atomic_store(&s->starving, 1);
-		chunk = take_chunk(s, want_long, urgent);
+		chunk = take_chunk(s, lane, want_long, urgent);
 		if (chunk != SESSION_NONE)
 			return chunk;
 		session_ring(s);
@@ -81,10 +95,10 @@ static uint32_t obtain_chunk(struct session *s, const struct session_lane *lane,
 	bool lossy = s->mode & SESSION_LOSSY;
 	/* A lossy session shall not wait, so what it must not drop is urgent too. */
 	bool urgent = first || (patient && lossy);
-	uint32_t chunk = take_chunk(s, want_long, urgent);
+	uint32_t chunk = take_chunk(s, lane, want_long, urgent);
 
 	if (chunk == SESSION_NONE && (patient || !lossy))
-		chunk = wait_for_chunk(s, want_long, urgent);
+		chunk = wait_for_chunk(s, lane, want_long, urgent);
 	return chunk;
 }
 
@@ -174,6 +188,7 @@ bool track_open(struct track *t)
 	session_poke(lane);
 	atomic_store(&lane->first, SESSION_NONE);
 	atomic_store(&lane->dropped, 0);
+	atomic_store(&lane->taken, 0);
 	atomic_store(&lane->rank, number);
 	lane->end = 0;
 	lane->chunk = SESSION_NONE;

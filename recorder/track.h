@@ -7,6 +7,13 @@
 
 #include "session.h"
 
+/*
+ * So many bytes of a lane may wait for hakrec, within a chunk. Who writes faster than hakrec reads
+ * has to wait sooner or later, and while there is room in the caches for what lies between the two,
+ * both are faster.
+ */
+#define TRACK_AHEAD ((uint64_t)8 << 20)
+
 struct track {
 	struct session_lane *lane; /* NULL: none */
 	struct record *chunk;      /* the one that the next record goes to: session_chunk_base() */
@@ -48,7 +55,7 @@ static inline struct record *track_here(const struct track *t)
 	return track_at(t, atomic_load_explicit(&t->lane->written, memory_order_relaxed));
 }
 
-/* There is none, or something has come up. */
+/* There is no room, or something has come up. */
 static inline bool track_limited(const struct track *t)
 {
 	return atomic_load_explicit(&t->lane->written, memory_order_relaxed) >=

@@ -50,7 +50,7 @@ static struct session *session_make(int *id)
 	struct session layout = {
 		.magic = SESSION_MAGIC,
 		.version = SESSION_VERSION,
-		.mode = SESSION_ADDRESS,
+		.mode = SESSION_ADDRESS | SESSION_KEPT,
 		.processes = PROCESSES,
 		.lanes = LANES,
 		.chunks = CHUNKS,

@@ -20,7 +20,7 @@ static int open_process(void **state)
 {
 	(void)state;
 	memset(tracks, 0, sizeof(tracks));
-	if (host_open(&host, SESSION_CONTEXT))
+	if (host_open(&host, SESSION_CONTEXT | SESSION_KEPT))
 		return -1;
 	member.session = host.session;
 	member.number = session_take_process(host.session);
@@ -142,9 +142,9 @@ static void test_lane_that_was_cut_off(void **state)
 
 static bool is_alone(const struct pen *p)
 {
-	uint64_t count;
+	uint64_t written;
 
-	return pen_alone(p, &count);
+	return pen_alone(p, &written);
 }
 
 /* Records until there is room for some more at once. */

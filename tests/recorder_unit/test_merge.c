@@ -9,11 +9,13 @@
 #include "recorder/merge.h"
 #include "recorder/track.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 enum { LANES = 5, RECORDS = 20000, PATIENCE_S = 20 };
+enum { AHEAD = TRACK_AHEAD / sizeof(struct record) };
 enum { LONGS = 3 }; /* long chunks: most lanes have to go on in short ones */
 
 static struct host host;
@@ -281,6 +283,38 @@ static void test_lane_handed_on(void **state)
 	assert_int_equal(host.session->long_made, 2);
 }
 
+static void *write_ahead(void *lane)
+{
+	for (uint64_t i = 0; i < 3 * AHEAD; i++)
+		put((int)(intptr_t)lane, record_head(TRACE_FREE, 16), 0);
+	return NULL;
+}
+
+/* A lane that is far ahead of its reader waits, and goes on as far as that one comes. */
+static void test_waits_for_its_reader(void **state)
+{
+	struct session_lane *lane = tracks[1].lane;
+	struct inlet *in = merge.lanes[1];
+	pthread_t writer;
+
+	(void)state;
+	assert_int_equal(pthread_create(&writer, NULL, write_ahead, (void *)1), 0);
+	alarm(PATIENCE_S);
+	while (!atomic_load(&host.session->starving))
+		usleep(1000);
+	assert_int_equal(session_published(lane), AHEAD);
+	for (inlet_look(in); in->at < 3 * AHEAD; inlet_look(in)) {
+		assert_true(in->end - in->at <= AHEAD);
+		while (inlet_ready(in))
+			inlet_advance(in, 1);
+		/* The program writes over how far its reader is. */
+		atomic_store(&lane->taken, 0);
+		session_feed(host.session);
+	}
+	alarm(0);
+	pthread_join(writer, NULL);
+}
+
 /* A lane that would have a short chunk takes a long one rather than wait. */
 static void test_any_chunk_will_do(void **state)
 {
@@ -333,6 +367,7 @@ int main(void)
 		ON_LANES(test_chain_over_lanes),
 		ON_LANES(test_stopped),
 		ON_LANES(test_lane_handed_on),
+		ON_LANES(test_waits_for_its_reader),
 		ON_LANES(test_any_chunk_will_do),
 		ON_LANES(test_broken_lane_is_left_alone),
 		ON_LANES(test_broken_lane_ends),
