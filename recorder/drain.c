@@ -187,7 +187,8 @@ static bool set_alarms(struct drain *d)
 		struct merge *m = &f->processes[i]->merge;
 
 		for (size_t j = 0; j < m->count; j++)
-			if (session_published(m->lanes[j]->lane) != m->lanes[j]->at)
+			if (atomic_load(&m->lanes[j]->lane->written) / sizeof(struct record) !=
+			    m->lanes[j]->at)
 				return false;
 	}
 	return true;

@@ -109,8 +109,8 @@ INLINE int64_t site_known(const struct pen *p, const uintptr_t *frame)
 	return callsite_known(&p->view, frame[-1], (uintptr_t)frame);
 }
 
-/* The same behind a real function that calls nothing of the program's: read from memory, so that no
- * register need be kept for it meanwhile. */
+/* The same behind the real function, read from memory, so that no register need be kept for it
+ * meanwhile. Where that one has switched stacks the pen may be ready by now: of no frame. */
 INLINE int64_t site_known_late(const struct pen *p, const uintptr_t *frame)
 {
 	return callsite_known(&p->view, *(const volatile uintptr_t *)(frame - 1),
@@ -325,8 +325,8 @@ NOINLINE static void give_back_first(void *ptr, unsigned kind, void (*real_free)
 	}
 
 /*
- * free() leaves the hook before it goes on to the real one, which is its last step then; one that
- * calls other functions is kept within the hook by free_within(), as free_last.
+ * The hook of free() is over before it goes on to the real one. A real one that calls others of
+ * these functions goes on within a hook again, by free_within().
  */
 static void free_within(void *ptr)
 {

@@ -289,9 +289,9 @@ static bool look_up_c(void)
 
 bool real_free_is_leaf(void)
 {
-	const void *found = (const void *)(beyond.free ? beyond.free : real.free);
+	const void *module = extent_module((const void *)(beyond.free ? beyond.free : real.free));
 
-	return extent_module(found) == extent_module((const void *)getpid);
+	return module && module == extent_module((const void *)getpid);
 }
 
 /* ---- the first call of each function ---- */

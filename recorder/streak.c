@@ -37,23 +37,14 @@ static inline uint64_t leave(uint64_t *word, struct level *level)
 	return block;
 }
 
-/* Bits 16 * i and those above of a record's first word: read like that they need no shift. */
-static inline size_t part(const struct record *r, unsigned i)
-{
-	uint16_t bits;
-
-	memcpy(&bits, (const char *)r->word + i * sizeof(bits), sizeof(bits));
-	return bits;
-}
-
 /* The word of its block. */
 static inline uint64_t *word_of(const struct record *r, const struct objects *objects)
 {
-	size_t high = part(r, 2), low = part(r, 0);
+	size_t high = r->part[2], low = r->part[0];
 
 	if (__builtin_expect(low & 8, 0))
 		high = objects_spread(record_addr(r)) >> 32;
-	return objects->words + objects_index_of(objects, high, part(r, 1), low);
+	return objects->words + objects_index_of(objects, high, r->part[1], low);
 }
 
 /*
@@ -67,7 +58,7 @@ static inline uint64_t look_up(const struct streak *streak, uint64_t i, uint64_t
 	const struct record *records = streak->records + i, *r = records, *end = records + most;
 	uint64_t count, far;
 
-	for (; r < end && part(r, 3) < TRACE_MARKS; r++, words++) {
+	for (; r < end && r->part[3] < TRACE_MARKS; r++, words++) {
 		*words = word_of(r, objects);
 		__builtin_prefetch(*words, 1);
 	}
@@ -98,7 +89,7 @@ static inline bool site_of(const struct record *r, const struct given *given, ui
 /* Of a program that scribbles, it may be another by now than when it was looked at. */
 static inline unsigned call_of(const struct record *r)
 {
-	return part(r, 3) % TRACE_MARKS;
+	return r->part[3] % TRACE_MARKS;
 }
 
 /* Whether its call obtains memory. */
@@ -166,7 +157,7 @@ static bool take_resized(const struct record *r, struct objects *objects, const 
 	uint64_t size = record_size(r + 1); /* once: a program that scribbles may change it */
 	unsigned operation;
 
-	if (part(r, 3) != RECORD_OLD || part(r + 1, 3) >= TRACE_MARKS ||
+	if (r->part[3] != RECORD_OLD || r[1].part[3] >= TRACE_MARKS ||
 	    !site_of(r + 1, given, &site))
 		return false;
 	from = word_of(r, objects);

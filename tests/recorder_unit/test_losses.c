@@ -230,6 +230,30 @@ static void test_call_of_two_records(void **state)
 	assert_int_equal(batch->size[row - 1], 1);
 }
 
+/* Sizes that a call's record holds, and those that stand before it. */
+static void test_sizes(void **state)
+{
+	const uint64_t sizes[] = {UINT32_MAX - 1, UINT32_MAX, (uint64_t)UINT32_MAX + 1,
+				  (uint64_t)5 << 30, (uint64_t)1 << 41};
+	const struct trace_batch *batch;
+	uint64_t addr = 0x10000;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(sizes) / sizeof(*sizes); i++, addr += 64) {
+		pen_write_pages(pen, (void *)addr, 7);
+		birth(addr, sizes[i]);
+		pen_write_old(pen, (void *)addr);
+		birth_of(TRACE_REALLOC, addr + 32, sizes[i] - 16);
+	}
+	batch = rows(0);
+	for (unsigned i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		size_t row = row_of(batch, sizes[i]), moved = row_of(batch, sizes[i] - 16);
+
+		assert_in_range(moved, row + 1, batch->rows - 1);
+		assert_int_equal(batch->old_object[moved], batch->object[row]);
+	}
+}
+
 static void *feed_the_starving(void *unused)
 {
 	while (!atomic_load(&host.session->starving) && !told)
@@ -406,6 +430,7 @@ int main(void)
 		ON_PROCESS(test_first_half_of_a_realloc),
 		ON_PROCESS(test_lane_left_within_a_realloc),
 		ON_PROCESS(test_call_of_two_records),
+		ON_PROCESS(test_sizes),
 		ON_PROCESS(test_what_is_no_call),
 		ON_PROCESS(test_what_is_urgent),
 		ON_PROCESS(test_thread_without_a_lane),
