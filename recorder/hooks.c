@@ -324,22 +324,22 @@ NOINLINE static void give_back_first(void *ptr, unsigned kind, void (*real_free)
 		leave(p);                                                                          \
 	}
 
-/*
- * The hook of free() is over before it goes on to the real one. A real one that calls others of
- * these functions goes on within a hook again, by free_within().
- */
-static void free_within(void *ptr)
+/* The last step of free(): a real one may call others of these functions on its way, which are part
+ * of the same call, */
+static void free_within(void *ptr, struct pen *p)
 {
-	struct pen *p = guest_pen;
-
-	if (!pen_ready(p))
-		return real.free(ptr);
-	begin(p, FRAME);
 	real.free(ptr);
 	leave(p);
 }
 
-static void (*free_last)(void *ptr) = free_within;
+/* ... or it calls none, and nothing is left to do behind it. */
+static void free_behind(void *ptr, struct pen *p)
+{
+	leave(p);
+	real.free(ptr);
+}
+
+static void (*free_last)(void *ptr, struct pen *p) = free_within;
 
 #define HOOK_FREE(number, symbol)                                                                  \
 	HOOK void symbol(void *ptr)                                                                \
@@ -352,8 +352,7 @@ static void (*free_last)(void *ptr) = free_within;
 		if (__builtin_expect(residency_maybe(ptr), 0) ||                                   \
 		    !death_try(p, ptr, number, FRAME))                                             \
 			return give_back(p, ptr, number, real.symbol);                             \
-		leave(p);                                                                          \
-		free_last(ptr);                                                                    \
+		free_last(ptr, p);                                                                 \
 	}
 
 #define HOOK_GIVE_BACK_TOLD(number, symbol, shape)                                                 \
@@ -509,7 +508,7 @@ static void prepare(void)
 {
 	real_prepare();
 	if (real_free_is_leaf())
-		free_last = real.free;
+		free_last = free_behind;
 	EXTEND(mallocx);
 	if (!extended.mallocx)
 		return;
