@@ -309,7 +309,8 @@ NOINLINE static void give_back_first(void *ptr, unsigned kind, void (*real_free)
 	give_back(p, ptr, kind, real_free);
 }
 
-#define HOOK_GIVE_BACK(number, symbol)                                                             \
+/* The last steps are the real function's and leaving. */
+#define HOOK_GIVE_BACK(number, symbol, ...)                                                        \
 	HOOK void symbol(void *ptr)                                                                \
 	{                                                                                          \
 		struct pen *p = guest_pen;                                                         \
@@ -320,8 +321,7 @@ NOINLINE static void give_back_first(void *ptr, unsigned kind, void (*real_free)
 		if (__builtin_expect(residency_maybe(ptr), 0) ||                                   \
 		    !death_try(p, ptr, number, FRAME))                                             \
 			return give_back(p, ptr, number, real.symbol);                             \
-		real.symbol(ptr);                                                                  \
-		leave(p);                                                                          \
+		__VA_ARGS__;                                                                       \
 	}
 
 /* The last step of free(): a real one may call others of these functions on its way, which are part
@@ -340,20 +340,6 @@ static void free_behind(void *ptr, struct pen *p)
 }
 
 static void (*free_last)(void *ptr, struct pen *p) = free_within;
-
-#define HOOK_FREE(number, symbol)                                                                  \
-	HOOK void symbol(void *ptr)                                                                \
-	{                                                                                          \
-		struct pen *p = guest_pen;                                                         \
-                                                                                                   \
-		if (__builtin_expect(!ptr, 0) || __builtin_expect(!pen_ready(p), 0))               \
-			return give_back_first(ptr, number, real.symbol, FRAME);                   \
-		begin(p, FRAME);                                                                   \
-		if (__builtin_expect(residency_maybe(ptr), 0) ||                                   \
-		    !death_try(p, ptr, number, FRAME))                                             \
-			return give_back(p, ptr, number, real.symbol);                             \
-		free_last(ptr, p);                                                                 \
-	}
 
 #define HOOK_GIVE_BACK_TOLD(number, symbol, shape)                                                 \
 	HOOK void symbol PARAMETERS_##shape                                                        \
@@ -392,7 +378,8 @@ static void (*free_last)(void *ptr, struct pen *p) = free_within;
 #define HOOK_REALLOC(number, symbol) HOOK_RESIZE(number, symbol, REALLOC, size)
 #define HOOK_REALLOCARRAY(number, symbol)                                                          \
 	HOOK_RESIZE(number, symbol, REALLOCARRAY, product(count, size))
-#define HOOK_DELETE(number, symbol)         HOOK_GIVE_BACK(number, symbol)
+#define HOOK_FREE(number, symbol)           HOOK_GIVE_BACK(number, symbol, free_last(ptr, p))
+#define HOOK_DELETE(number, symbol)         HOOK_GIVE_BACK(number, symbol, real.symbol(ptr), leave(p))
 #define HOOK_DELETE_SIZED(number, symbol)   HOOK_GIVE_BACK_TOLD(number, symbol, DELETE_SIZED)
 #define HOOK_DELETE_NOTHROW(number, symbol) HOOK_GIVE_BACK_TOLD(number, symbol, DELETE_NOTHROW)
 #define HOOK_DELETE_ALIGNED(number, symbol) HOOK_GIVE_BACK_TOLD(number, symbol, DELETE_ALIGNED)

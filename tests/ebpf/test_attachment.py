@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import signal
@@ -48,8 +49,11 @@ def attach(pid: int, output: Path, *options: str) -> subprocess.CompletedProcess
 
 def follows(hakrec: int) -> bool:
     """Whether hakrec is attached: then it has a thread that follows."""
-    names = [path.read_text() for path in Path(f"/proc/{hakrec}/task").glob("*/comm")]
-    return "hakrec-follow\n" in names
+    for path in Path(f"/proc/{hakrec}/task").glob("*/comm"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+            if path.read_text() == "hakrec-follow\n":
+                return True
+    return False
 
 
 def code_in_memory(pid: int) -> bool:
