@@ -18,9 +18,6 @@
 #define NOINLINE __attribute__((noinline))
 #define COLD     __attribute__((noinline, cold))
 
-/* Inlined code sees the hook's own. */
-#define FRAME PEN_FRAME
-
 /* As the hook's caller has it: a register that no code here uses. */
 register uintptr_t frame_pointer __asm__("rbp");
 
@@ -36,11 +33,11 @@ INLINE struct pen *enter(void)
 	struct pen *p = guest_pen;
 
 	if (__builtin_expect(!pen_ready(p), 0)) {
-		p = guest_enter(FRAME);
+		p = guest_enter(PEN_FRAME);
 		if (!p)
 			return NULL;
 	}
-	begin(p, FRAME);
+	begin(p, PEN_FRAME);
 	return p;
 }
 
@@ -245,9 +242,9 @@ INLINE size_t product(size_t count, size_t size)
 		struct pen *p = guest_pen;                                                         \
                                                                                                    \
 		if (__builtin_expect(!pen_ready(p), 0))                                            \
-			return symbol##_first(OPEN(ARGUMENTS_##shape), FRAME);                     \
-		begin(p, FRAME);                                                                   \
-		return symbol##_by(OPEN(ARGUMENTS_##shape), p, FRAME);                             \
+			return symbol##_first(OPEN(ARGUMENTS_##shape), PEN_FRAME);                 \
+		begin(p, PEN_FRAME);                                                               \
+		return symbol##_by(OPEN(ARGUMENTS_##shape), p, PEN_FRAME);                         \
 	}
 
 #define HOOK_OBTAIN(number, symbol, shape, bytes, align)                                           \
@@ -269,7 +266,7 @@ INLINE size_t product(size_t count, size_t size)
 		struct pen *p = enter();                                                           \
 		void *result = real.symbol ARGUMENTS_##shape;                                      \
                                                                                                    \
-		return p ? record_birth(p, result, number, size, align, site_known(p, FRAME))      \
+		return p ? record_birth(p, result, number, size, align, site_known(p, PEN_FRAME))  \
 			 : result;                                                                 \
 	}
 
@@ -287,7 +284,7 @@ INLINE size_t product(size_t count, size_t size)
 		p->throwing.kind = 0;                                                              \
 		if (p->site) /* only birth_slowly() takes it */                                    \
 			return birth_slowly(p, result, number, size, align);                       \
-		return record_birth(p, result, number, size, align, site_known(p, FRAME));         \
+		return record_birth(p, result, number, size, align, site_known(p, PEN_FRAME));     \
 	}
 
 /* What the fast path cannot do is done apart, so that it has little to keep over calls. */
@@ -316,10 +313,10 @@ NOINLINE static void give_back_first(void *ptr, unsigned kind, void (*real_free)
 		struct pen *p = guest_pen;                                                         \
                                                                                                    \
 		if (__builtin_expect(!ptr, 0) || __builtin_expect(!pen_ready(p), 0))               \
-			return give_back_first(ptr, number, real.symbol, FRAME);                   \
-		begin(p, FRAME);                                                                   \
+			return give_back_first(ptr, number, real.symbol, PEN_FRAME);               \
+		begin(p, PEN_FRAME);                                                               \
 		if (__builtin_expect(residency_maybe(ptr), 0) ||                                   \
-		    !death_try(p, ptr, number, FRAME))                                             \
+		    !death_try(p, ptr, number, PEN_FRAME))                                         \
 			return give_back(p, ptr, number, real.symbol);                             \
 		__VA_ARGS__;                                                                       \
 	}
@@ -396,7 +393,7 @@ static void (*free_last)(void *ptr, struct pen *p) = free_within;
                                                                                                    \
 		if (p)                                                                             \
 			record_birth(p, status ? NULL : *out, number, size, align,                 \
-				     site_known(p, FRAME));                                        \
+				     site_known(p, PEN_FRAME));                                    \
 		return status;                                                                     \
 	}
 
@@ -435,7 +432,7 @@ static void *hook_mallocx(size_t size, int flags)
 	size_t align = LG_ALIGN(flags) ? (size_t)1 << LG_ALIGN(flags) : 0;
 	unsigned kind = align ? TRACE_MEMALIGN : flags & ZERO ? TRACE_CALLOC : TRACE_MALLOC;
 
-	return p ? record_birth(p, result, kind, size, align, site_known(p, FRAME)) : result;
+	return p ? record_birth(p, result, kind, size, align, site_known(p, PEN_FRAME)) : result;
 }
 
 static void *hook_rallocx(void *ptr, size_t size, int flags)
@@ -444,7 +441,8 @@ static void *hook_rallocx(void *ptr, size_t size, int flags)
 	size_t large = p ? record_old(p, ptr) : 0;
 	void *result = extended.rallocx(ptr, size, flags);
 
-	return p ? record_resized(p, ptr, large, result, TRACE_REALLOC, size, site_known(p, FRAME))
+	return p ? record_resized(p, ptr, large, result, TRACE_REALLOC, size,
+				  site_known(p, PEN_FRAME))
 		 : result;
 }
 
@@ -457,7 +455,7 @@ static size_t hook_xallocx(void *ptr, size_t size, size_t extra, int flags)
 	if (p && result >= size) {
 		record_old(p, ptr);
 		record_birth(p, ptr, TRACE_REALLOC, result - size < extra ? result : size + extra,
-			     0, site_known(p, FRAME));
+			     0, site_known(p, PEN_FRAME));
 	} else if (p) {
 		leave(p);
 	}

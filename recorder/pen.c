@@ -178,12 +178,18 @@ static void resume(struct pen *p)
 		clock_raise(rank_clock(pen_rank(above)));
 }
 
+/* Writes the next record at its place. */
+static void put(struct pen *p, struct record *place, uint64_t word0, uint64_t word1)
+{
+	place->word[0] = word0;
+	place->word[1] = word1;
+	track_publish(&p->track);
+}
+
 static struct record *confess(struct pen *p, struct record *place)
 {
-	place->word[0] = record_head(RECORD_LOST, 0);
-	place->word[1] = p->lost;
+	put(p, place, record_head(RECORD_LOST, 0), p->lost);
 	p->lost = 0;
-	track_publish(&p->track);
 	return pen_place(p);
 }
 
@@ -241,9 +247,7 @@ struct record *pen_jump(struct pen *p, uint64_t rank)
 
 	if (!place)
 		return NULL;
-	place->word[0] = record_head(RECORD_JUMP, 0);
-	place->word[1] = rank_clock(rank);
-	track_publish(&p->track);
+	put(p, place, record_head(RECORD_JUMP, 0), rank_clock(rank));
 	atomic_store_explicit(&p->track.lane->rank, rank, memory_order_relaxed);
 	/* Sequentially consistent: pairs with bias_heed(). */
 	atomic_thread_fence(memory_order_seq_cst);
@@ -310,10 +314,7 @@ bool pen_write(struct pen *p, uint64_t addr, uint64_t word0, uint64_t word1)
 	uint64_t written;
 
 	if (pen_alone(p, &written)) {
-		place = track_at(&p->track, written);
-		place->word[0] = word0;
-		place->word[1] = word1;
-		session_publish(p->track.lane, written);
+		put(p, track_at(&p->track, written), word0, word1);
 		return true;
 	}
 	place = pen_place(p);
@@ -323,9 +324,7 @@ bool pen_write(struct pen *p, uint64_t addr, uint64_t word0, uint64_t word1)
 	place = place_ranked(p, place, addr);
 	if (!place)
 		return false;
-	place->word[0] = word0;
-	place->word[1] = word1;
-	track_publish(&p->track);
+	put(p, place, word0, word1);
 	go_alone(p);
 	return true;
 }
@@ -368,9 +367,7 @@ static bool write_prefix(struct pen *p, uint64_t word0, uint64_t word1)
 		count_lost(p, (uint64_t)-1);
 		return false;
 	}
-	place->word[0] = word0;
-	place->word[1] = word1;
-	track_publish(&p->track);
+	put(p, place, word0, word1);
 	session_poke(p->track.lane);
 	return true;
 }

@@ -11,9 +11,10 @@
 #include "record.h"
 #include "track.h"
 
-#define PEN_AHEAD 16                                         /* records */
-#define PEN_FRAME ((const uintptr_t *)__builtin_dwarf_cfa()) /* of the function that says it */
-#define PEN_READY ((const uintptr_t *)1)                     /* NULL: wiped, or not in use */
+#define PEN_AHEAD 16 /* records */
+#define PEN_FRAME                                                                                  \
+	((const uintptr_t *)__builtin_dwarf_cfa()) /* of a function, inlined code included */
+#define PEN_READY ((const uintptr_t *)1)           /* NULL: wiped, or not in use */
 #define PEN_DEPTH 4 /* a thread, a signal handler that interrupts a hook, one that ... */
 
 /* A call that obtains memory. */
@@ -157,8 +158,8 @@ static inline bool pen_pass(const struct pen *p, uint64_t addr, uint64_t *writte
 static inline void pen_put(struct pen *p, uint64_t written, unsigned kind, uint64_t addr,
 			   uint64_t site, uint64_t size)
 {
-	struct session_lane *lane =
-		p->track.lane; /* before the stores, so that it is looked up once */
+	/* Before the stores, which might change it for all that the compiler knows. */
+	struct session_lane *lane = p->track.lane;
 	struct record *place = track_at(&p->track, written);
 
 	place->word[0] = addr;

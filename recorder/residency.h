@@ -41,8 +41,8 @@ static inline bool residency_maybe(const void *ptr)
 	uintptr_t addr = (uintptr_t)ptr;
 	bool maybe;
 
-	/* A relaxed load, which the compiler would not make a part of the comparison. Relaxed:
-	 * whoever gives a block back has it from the one who entered it. */
+	/* A relaxed load, which the compiler would not make a part of the comparison: whoever gives
+	 * a block back has it from the one who entered it. */
 	__asm__ volatile("cmpb $0, %1"
 			 : "=@ccne"(maybe)
 			 : "m"(residency_filter.offsets[(addr >> 4) % RESIDENCY_OFFSETS]));

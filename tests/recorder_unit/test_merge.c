@@ -315,6 +315,22 @@ static void test_waits_for_its_reader(void **state)
 	pthread_join(writer, NULL);
 }
 
+/* Not where calls are dropped, have times of their own, or are all kept. */
+static void test_who_does_not_wait(void **state)
+{
+	const uint32_t modes[] = {SESSION_LOSSY, SESSION_EXACT, SESSION_KEPT};
+
+	(void)state;
+	alarm(PATIENCE_S);
+	for (int i = 0; i < 3; i++) {
+		host.session->mode = SESSION_CONTEXT | modes[i];
+		for (uint64_t number = 0; number <= AHEAD; number++)
+			put(i, record_head(TRACE_FREE, 16), 0);
+	}
+	alarm(0);
+	assert_false(atomic_load(&host.session->starving));
+}
+
 /* A lane that would have a short chunk takes a long one rather than wait. */
 static void test_any_chunk_will_do(void **state)
 {
@@ -368,6 +384,7 @@ int main(void)
 		ON_LANES(test_stopped),
 		ON_LANES(test_lane_handed_on),
 		ON_LANES(test_waits_for_its_reader),
+		ON_LANES(test_who_does_not_wait),
 		ON_LANES(test_any_chunk_will_do),
 		ON_LANES(test_broken_lane_is_left_alone),
 		ON_LANES(test_broken_lane_ends),
