@@ -11,8 +11,11 @@
 #define FIRST_NODES   ((size_t)128)
 #define SWEEP_NUMBERS ((size_t)512) /* a node */
 #define NODE_BYTES    (OBJECTS_NODE_WORDS * sizeof(uint64_t))
-#define ALIGN_SHIFT   (OBJECTS_NUMBER_BITS + 16)
+#define ALIGN_SHIFT   18
 #define ALIGN_MAX     31u
+#define WIDE          ((uint64_t)1 << 17)
+#define FURTHER_SHIFT 17
+#define FURTHER_MAX   (((uint64_t)1 << (64 - FURTHER_SHIFT)) - 1)
 #define HUGE_BYTES    ((size_t)2 << 20)
 
 /* New memory, in huge pages when it is large; NULL: none. */
@@ -333,18 +336,7 @@ static bool further(uint64_t word)
 
 static uint64_t further_word(uint64_t size)
 {
-	uint64_t low = size & (((uint64_t)1 << OBJECTS_NUMBER_BITS) - 1);
-	uint64_t high = size >> OBJECTS_NUMBER_BITS;
-
-	return OBJECTS_FURTHER | low | (uint64_t)OBJECTS_WIDE << OBJECTS_NUMBER_BITS |
-	       (high < ALIGN_MAX ? high : ALIGN_MAX) << ALIGN_SHIFT;
-}
-
-static uint64_t further_size(uint64_t word)
-{
-	uint64_t low = word & (((uint64_t)1 << OBJECTS_NUMBER_BITS) - 1);
-
-	return low | (word >> ALIGN_SHIFT & ALIGN_MAX) << OBJECTS_NUMBER_BITS;
+	return OBJECTS_FURTHER | (size < FURTHER_MAX ? size : FURTHER_MAX) << FURTHER_SHIFT;
 }
 
 static uint64_t align_field(uint64_t align)
@@ -362,20 +354,29 @@ static uint64_t *size_word(const struct objects *o, uint64_t addr)
 	return index >= OBJECTS_NODE_WORDS && further(o->words[index]) ? o->words + index : NULL;
 }
 
-static struct object unpack(uint64_t word)
+/* The block of the word at addr. *behind: the word of its size; NULL: there is none. */
+static struct object unpack(const struct objects *o, uint64_t addr, uint64_t word,
+			    uint64_t **behind)
 {
-	return (struct object){
+	struct object object = {
 		.number = objects_word_number(word),
 		.size = objects_word_size(word),
 		.align = (uint64_t)1 << (word >> ALIGN_SHIFT & ALIGN_MAX) >> 1,
 	};
+
+	*behind = word & WIDE ? size_word(o, addr) : NULL;
+	if (*behind)
+		object.size = **behind >> FURTHER_SHIFT;
+	else if (word & WIDE)
+		object.size = OBJECTS_SIZE_MAX + 1;
+	return object;
 }
 
 /* ---- blocks ---- */
 
 int objects_put(struct objects *o, uint64_t addr, const struct object *object)
 {
-	bool wide = object->size >= OBJECTS_WIDE;
+	bool wide = object->size > OBJECTS_SIZE_MAX;
 	size_t index = objects_index(o, addr);
 	uint64_t word;
 
@@ -387,8 +388,9 @@ int objects_put(struct objects *o, uint64_t addr, const struct object *object)
 		return -EEXIST;
 	if (object->number + 1 >= (uint64_t)1 << OBJECTS_NUMBER_BITS)
 		return -EOVERFLOW;
-	word = objects_word(object->number, wide ? OBJECTS_WIDE : object->size);
-	o->words[index] = word | align_field(object->align) << ALIGN_SHIFT;
+	word = objects_word(object->number, wide ? 0 : object->size);
+	word |= align_field(object->align) << ALIGN_SHIFT;
+	o->words[index] = wide ? word | WIDE : word;
 	if (wide) {
 		/* Room may be made by a sweep, which leaves the block's node where it is. */
 		index = make_index(o, addr + 16);
@@ -402,17 +404,14 @@ int objects_put(struct objects *o, uint64_t addr, const struct object *object)
 
 bool objects_take(struct objects *o, uint64_t addr, struct object *object)
 {
-	uint64_t *word = o->words + objects_index(o, addr);
+	uint64_t *word = o->words + objects_index(o, addr), *behind;
 
 	if (!*word || further(*word))
 		return false;
-	*object = unpack(*word);
+	*object = unpack(o, addr, *word, &behind);
 	*word = 0;
-	word = object->size == OBJECTS_WIDE ? size_word(o, addr) : NULL;
-	if (word) {
-		object->size = further_size(*word);
-		*word = 0;
-	}
+	if (behind)
+		*behind = 0;
 	return true;
 }
 
@@ -446,16 +445,13 @@ bool objects_next(const struct objects *o, uint64_t *cursor, uint64_t *addr, str
 	while ((node = next_span(o, cursor))) {
 		uint64_t at = *cursor, place = at >> 4 & (OBJECTS_NODE_WORDS - 1);
 		uint64_t word = o->words[node * (size_t)OBJECTS_NODE_WORDS + place];
-		const uint64_t *behind;
+		uint64_t *behind;
 
 		*cursor = (at | 15) + 1;
 		if (!word || further(word))
 			continue;
 		*addr = (at & ~(uint64_t)15 & ~((uint64_t)8 << 44)) | (at >> 44 & 8);
-		*object = unpack(word);
-		behind = object->size == OBJECTS_WIDE ? size_word(o, *addr) : NULL;
-		if (behind)
-			object->size = further_size(*behind);
+		*object = unpack(o, *addr, word, &behind);
 		return true;
 	}
 	return false;

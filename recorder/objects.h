@@ -4,14 +4,13 @@
  * bytes in which blocks have lived has a *node* of 32 words, one for each 16 bytes. A block is the
  * word of its first byte:
  *
- *   63       62    58 57    42 41               0
- *   [further][align  ][size   ][number plus one ]
+ *   63              23 22    18 17    16       15     0
+ *   [number plus one ][align  ][wide][further][size   ]
  *
- * align: the alignment's binary logarithm plus one, 0: none. A block whose size does not fit has
- * OBJECTS_WIDE there, and the size in the word behind, which no other block can need: that word is
- * marked further, has OBJECTS_WIDE too, and the size in the other two fields. So are the words of
- * the first node, where all blocks are looked for that have none; and that of address 0, where no
- * program has one.
+ * align: the alignment's binary logarithm plus one, 0: none. A block whose size does not fit is
+ * marked wide, has none there, and the size in the word behind, which no other block can need: that
+ * word is marked further, and the size stands above. So are the words of the first node, where all
+ * blocks are looked for that have none; and that of address 0, where no program has one.
  *
  * A span's node stands in a *leaf*, which goes by seven bits of its address. A leaf's place stands
  * in a *branch*, by the 16 bits above those 16 that tell a place in it, and a branch's in the
@@ -30,10 +29,10 @@
 #define OBJECTS_LEAF        (1u << 7)
 #define OBJECTS_SPAN_SHIFT  9
 #define OBJECTS_NODE_WORDS  32u
-#define OBJECTS_NUMBER_BITS 42
-#define OBJECTS_WIDE        0xffffu
-#define OBJECTS_FURTHER     ((uint64_t)1 << 63)
-#define OBJECTS_NOWHERE     (OBJECTS_FURTHER | (uint64_t)OBJECTS_WIDE << OBJECTS_NUMBER_BITS)
+#define OBJECTS_NUMBER_BITS 41
+#define OBJECTS_SIZE_MAX    0xffffu /* that fits */
+#define OBJECTS_FURTHER     ((uint64_t)1 << 16)
+#define OBJECTS_NOWHERE     OBJECTS_FURTHER
 
 struct object {
 	uint64_t number, size;
@@ -98,20 +97,21 @@ static inline size_t objects_index(const struct objects *o, uint64_t addr)
 /* The same, in a node that is made if there is room for it as things stand: nothing moves. */
 size_t objects_reach(struct objects *o, uint64_t addr);
 
-/* What fits into one word: number below 2^OBJECTS_NUMBER_BITS - 1, size below OBJECTS_WIDE. */
+/* What fits into one word: number below 2^OBJECTS_NUMBER_BITS - 1, size up to OBJECTS_SIZE_MAX. */
 static inline uint64_t objects_word(uint64_t number, uint64_t size)
 {
-	return (number + 1) | size << OBJECTS_NUMBER_BITS;
+	return (number + 1) << (64 - OBJECTS_NUMBER_BITS) | size;
 }
 
 static inline uint64_t objects_word_number(uint64_t word)
 {
-	return (word & (((uint64_t)1 << OBJECTS_NUMBER_BITS) - 1)) - 1;
+	return (word >> (64 - OBJECTS_NUMBER_BITS)) - 1;
 }
 
+/* 0, too, where no block is, or one whose size does not fit. */
 static inline uint64_t objects_word_size(uint64_t word)
 {
-	return word >> OBJECTS_NUMBER_BITS & OBJECTS_WIDE;
+	return word & OBJECTS_SIZE_MAX;
 }
 
 #endif

@@ -63,6 +63,7 @@ int sites_tell(struct sites *s, uint32_t number, const struct site *site)
 	}
 	s->all[number] = *site;
 	undefine(s, number);
+	s->codes[0] = SITES_UNCODED; /* rows have sites from now on */
 	return 0;
 }
 
@@ -74,6 +75,7 @@ int sites_copy(struct sites *to, const struct sites *from)
 		return -ENOMEM;
 	memcpy(to->all, from->all, from->count * sizeof(*to->all));
 	to->count = from->count;
+	to->codes[0] = from->codes[0];
 	for (size_t i = 1; i < to->count; i++) {
 		undefine(to, i);
 		to->all[i].samples = to->all[i].stack = 0;

@@ -5,7 +5,7 @@
 #include "traces/trace.h"
 
 #define SITES_UNDEFINED (TRACE_NO_SITE - 1)
-#define SITES_UNCODED   UINT64_C(0)
+#define SITES_UNCODED   ((uint64_t)1 << 63)
 #define SITES_STACKS    8 /* kept of one site; of others it is known that they were met */
 
 struct site {

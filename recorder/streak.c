@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#define BATCH 24 /* records whose blocks are looked up at a time: their words come meanwhile */
+#define BATCH 32 /* records whose blocks are looked up at a time: their words come meanwhile */
 
 /* Bytes of living blocks: how many there were at most, and how many fewer there are now. */
 struct level {
@@ -15,7 +15,7 @@ struct level {
  * where never a block was: the call has failed. */
 static inline bool enter(uint64_t *word, uint64_t number, uint64_t size, struct level *level)
 {
-	if (__builtin_expect(*word || size - 1 >= OBJECTS_WIDE - 1, 0))
+	if (__builtin_expect(*word || size - 1 >= OBJECTS_SIZE_MAX, 0))
 		return false;
 	*word = objects_word(number, size);
 	if (__builtin_sub_overflow(level->below, size, &level->below)) {
@@ -28,23 +28,23 @@ static inline bool enter(uint64_t *word, uint64_t number, uint64_t size, struct 
 /* The one that dies there. 0: there is none that fits. */
 static inline uint64_t leave(uint64_t *word, struct level *level)
 {
-	uint64_t block = *word;
+	uint64_t block = *word, size = objects_word_size(block);
 
-	if (__builtin_expect(!block || objects_word_size(block) == OBJECTS_WIDE, 0))
+	if (__builtin_expect(!size, 0))
 		return 0;
 	*word = 0;
-	level->below += objects_word_size(block);
+	level->below += size;
 	return block;
 }
+
+/* What few records have in their first word: an alignment, a kind that is no call's; an address at
+ * an odd multiple of 8, at which objects_spread() takes a hold. */
+#define UNUSUAL ((uint64_t)(0x10000 - TRACE_MARKS) << RECORD_ADDR_BITS | 8)
 
 /* The word of its block. */
 static inline uint64_t *word_of(const struct record *r, const struct objects *objects)
 {
-	size_t high = r->part[2], low = r->part[0];
-
-	if (__builtin_expect(low & 8, 0))
-		high = objects_spread(record_addr(r)) >> 32;
-	return objects->words + objects_index_of(objects, high, r->part[1], low);
+	return objects->words + objects_index(objects, record_addr(r));
 }
 
 /*
@@ -56,56 +56,60 @@ static inline uint64_t look_up(const struct streak *streak, uint64_t i, uint64_t
 			       const struct objects *objects, uint64_t **words)
 {
 	const struct record *records = streak->records + i, *r = records, *end = records + most;
-	uint64_t count, far;
+	const struct record *seen = streak->records + streak->seen;
+	uint64_t count;
 
-	for (; r < end && r->part[3] < TRACE_MARKS; r++, words++) {
-		*words = word_of(r, objects);
+	for (; r < end; r++, words++) {
+		if (__builtin_expect(r->word[0] & UNUSUAL, 0)) {
+			if (r->part[3] >= TRACE_MARKS)
+				break;
+			*words = word_of(r, objects);
+		} else {
+			*words = objects->words +
+				 objects_index_of(objects, r->part[2], r->part[1], r->part[0]);
+		}
 		__builtin_prefetch(*words, 1);
 	}
 	count = (uint64_t)(r - records);
-	far = streak->seen - i < INLET_AHEAD + count ? streak->seen - i : INLET_AHEAD + count;
-	for (uint64_t j = INLET_AHEAD; j < far; j += 64 / sizeof(*records))
-		__builtin_prefetch(records + j);
+	r += INLET_AHEAD;
+	seen = seen < r ? seen : r;
+	for (r = records + INLET_AHEAD; r < seen; r += 64 / sizeof(*r))
+		__builtin_prefetch(r);
 	return count;
 }
 
-/* What dealing with plain records needs to know. */
-struct given {
-	const uint16_t (*plains)[TRACE_MARKS]; /* the encoder's, with site or without */
-	const uint64_t *sites;                 /* their codes */
-	uint64_t least;                        /* code of a site that is one */
+/* What dealing with plain records needs, by one pointer. */
+struct desk {
+	const uint16_t (*plains)[ENCODER_KINDS]; /* the encoder's, with site or without */
+	const uint64_t *sites;                   /* their codes */
 	uint32_t site_count;
+	struct level level;
+	struct encoder_plain plain;
 };
 
 /* The code of a record's site. False: the trace does not know it. */
-static inline bool site_of(const struct record *r, const struct given *given, uint64_t *code)
+static inline bool site_of(const struct record *r, const struct desk *desk, uint64_t *code)
 {
-	if (__builtin_expect(record_site(r) >= given->site_count, 0))
+	if (__builtin_expect(record_site(r) >= desk->site_count, 0))
 		return false;
-	*code = given->sites[record_site(r)];
-	return __builtin_expect(*code >= given->least, 1);
-}
-
-/* Of a program that scribbles, it may be another by now than when it was looked at. */
-static inline unsigned call_of(const struct record *r)
-{
-	return r->part[3] % TRACE_MARKS;
+	*code = desk->sites[record_site(r)];
+	return __builtin_expect(!(*code & SITES_UNCODED), 1);
 }
 
 /* Whether its call obtains memory. */
-static inline bool born(const struct record *r, const struct given *given)
+static inline bool born(const struct record *r, const struct desk *desk)
 {
-	return given->plains[ENCODER_ALONE][call_of(r)] & ENCODER_BIRTH;
+	return desk->plains[ENCODER_ALONE][record_kind(r)] & ENCODER_BIRTH;
 }
 
 /* Deals with a record, whose block has that word. False: it is not plain. */
-static inline bool take(const struct record *r, uint64_t *word, const struct given *given,
+static inline bool take(const struct record *r, uint64_t *word, const struct desk *desk,
 			struct encoder_plain *plain, struct level *level)
 {
-	unsigned operation = given->plains[ENCODER_ALONE][call_of(r)];
-	uint64_t size = record_size(r), site, block;
+	unsigned operation = desk->plains[ENCODER_ALONE][record_kind(r)];
+	uint64_t size, site, block;
 
-	if (!site_of(r, given, &site) || __builtin_expect(!operation, 0))
+	if (!site_of(r, desk, &site))
 		return false;
 	if (operation & ENCODER_DEATH) {
 		block = leave(word, level);
@@ -114,7 +118,8 @@ static inline bool take(const struct record *r, uint64_t *word, const struct giv
 		encoder_plain_death(plain, operation, site, objects_word_number(block));
 		return true;
 	}
-	if (!enter(word, plain->objects, size, level))
+	size = record_size(r);
+	if (__builtin_expect(!operation, 0) || !enter(word, plain->objects, size, level))
 		return false;
 	encoder_plain_birth(plain, operation, site, size);
 	return true;
@@ -123,20 +128,19 @@ static inline bool take(const struct record *r, uint64_t *word, const struct giv
 /* Deals with so many records. Returns how many were plain. Apart, so that what changes with each is
  * held in registers. */
 __attribute__((noinline)) static uint64_t
-take_batch(const struct record *records, uint64_t *const *words, uint64_t count,
-	   const struct given *given, struct encoder_plain *plain, struct level *level)
+take_batch(const struct record *records, uint64_t *const *words, uint64_t count, struct desk *desk)
 {
 	const struct record *r = records, *end = records + count;
-	struct encoder_plain p = *plain;
-	struct level l = *level;
+	struct encoder_plain plain = desk->plain;
+	struct level level = desk->level;
 
-	while (r < end && take(r, *words, given, &p, &l)) {
+	while (r < end && take(r, *words, desk, &plain, &level)) {
 		r++;
 		words++;
-		p.op++;
+		plain.op++;
 	}
-	*plain = p;
-	*level = l;
+	desk->plain = plain;
+	desk->level = level;
 	return (uint64_t)(r - records);
 }
 
@@ -150,32 +154,30 @@ static bool reach(const struct record *r, uint64_t **word, struct objects *objec
 }
 
 /* Deals with a realloc, of two records. False: it is not plain. */
-static bool take_resized(const struct record *r, struct objects *objects, const struct given *given,
-			 struct encoder_plain *plain, struct level *level)
+static bool take_resized(const struct record *r, struct objects *objects, struct desk *desk)
 {
 	uint64_t *from, *to, site, block;
 	uint64_t size = record_size(r + 1); /* once: a program that scribbles may change it */
 	unsigned operation;
 
-	if (r->part[3] != RECORD_OLD || r[1].part[3] >= TRACE_MARKS ||
-	    !site_of(r + 1, given, &site))
+	if (r->part[3] != RECORD_OLD || r[1].part[3] >= TRACE_MARKS || !site_of(r + 1, desk, &site))
 		return false;
 	from = word_of(r, objects);
 	to = word_of(r + 1, objects);
-	operation = given->plains[from == to ? ENCODER_STAYS : ENCODER_MOVES][call_of(r + 1)];
+	operation = desk->plains[from == to ? ENCODER_STAYS : ENCODER_MOVES][record_kind(r + 1)];
 	if (!operation)
 		return false;
 	reach(r + 1, &to, objects);
-	block = leave(from, level);
+	block = leave(from, &desk->level);
 	if (!block)
 		return false;
-	if (!enter(to, plain->objects, size, level)) {
-		level->below -= objects_word_size(block);
+	if (!enter(to, desk->plain.objects, size, &desk->level)) {
+		desk->level.below -= objects_word_size(block);
 		*from = block;
 		return false;
 	}
-	encoder_plain_resized(plain, operation, site, size, objects_word_number(block));
-	plain->op++;
+	encoder_plain_resized(&desk->plain, operation, site, size, objects_word_number(block));
+	desk->plain.op++;
 	return true;
 }
 
@@ -185,12 +187,15 @@ uint64_t streak_take(const struct streak *streak, struct ledger *l, const struct
 	uint64_t room = BLOCK_ROWS - e->rows;
 	uint64_t count = streak->count < room ? streak->count : room;
 	const struct objects objects = l->objects;
-	bool sited = sites->count > 1;
-	const struct given given = {e->plains[sited], sites->codes, sited, (uint32_t)sites->count};
-	struct level level = {l->counts.peak_live_bytes,
-			      l->counts.peak_live_bytes - l->counts.live_bytes};
-	struct encoder_plain plain = encoder_begin_plain(e);
-	const uint8_t *op = plain.op;
+	struct desk desk = {
+		.plains = e->plains[sites->count > 1],
+		.sites = sites->codes,
+		.site_count = (uint32_t)sites->count,
+		.level = {.peak = l->counts.peak_live_bytes,
+			  .below = l->counts.peak_live_bytes - l->counts.live_bytes},
+		.plain = encoder_begin_plain(e),
+	};
+	const uint8_t *op = desk.plain.op;
 	uint64_t i = 0, most, seen, taken;
 	uint32_t rows;
 
@@ -204,26 +209,24 @@ uint64_t streak_take(const struct streak *streak, struct ledger *l, const struct
 		seen = look_up(streak, i, most, &objects, words);
 		taken = 0;
 		do {
-			taken += take_batch(records + taken, words + taken, seen - taken, &given,
-					    &plain, &level);
-		} while (taken < seen && born(records + taken, &given) &&
+			taken += take_batch(records + taken, words + taken, seen - taken, &desk);
+		} while (taken < seen && born(records + taken, &desk) &&
 			 reach(records + taken, &words[taken], &l->objects));
 		i += taken;
 		if (taken == most)
 			continue;
-		if (count - i < 2 ||
-		    !take_resized(records + taken, &l->objects, &given, &plain, &level))
+		if (count - i < 2 || !take_resized(records + taken, &l->objects, &desk))
 			break;
 		i += 2;
 	}
 	if (!i)
 		return 0;
-	rows = (uint32_t)(plain.op - op);
-	encoder_end_plain(e, &plain, rows, streak->thread, ledger_time(l, streak->clock));
+	rows = (uint32_t)(desk.plain.op - op);
+	encoder_end_plain(e, &desk.plain, rows, streak->thread, ledger_time(l, streak->clock));
 	l->counts.events += rows;
-	l->counts.live_bytes = level.peak - level.below;
-	l->counts.peak_live_bytes = level.peak;
-	l->next_object = plain.objects;
+	l->counts.live_bytes = desk.level.peak - desk.level.below;
+	l->counts.peak_live_bytes = desk.level.peak;
+	l->next_object = desk.plain.objects;
 	if (e->rows == BLOCK_ROWS)
 		l->error = trace_writer_flush(l->writer);
 	return i;

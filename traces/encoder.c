@@ -70,7 +70,7 @@ void encoder_fini(struct encoder *e)
 /* Without alignment or address, and neither failed nor foreign. */
 static void note_plain(struct encoder *e, const struct encoder_operation *op, unsigned number)
 {
-	uint16_t(*plains)[TRACE_MARKS] = e->plains[!!(op->fields & FIELD_SITE)];
+	uint16_t(*plains)[ENCODER_KINDS] = e->plains[!!(op->fields & FIELD_SITE)];
 	unsigned fields = op->fields & ~FIELD_SITE;
 	bool moved = op->flags == TRACE_MOVED;
 

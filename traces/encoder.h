@@ -19,6 +19,8 @@ struct encoder_operation {
  */
 enum encoder_form { ENCODER_ALONE, ENCODER_STAYS, ENCODER_MOVES, ENCODER_FORMS };
 
+#define ENCODER_KINDS (UINT8_MAX + 1)
+
 struct encoder {
 	uint32_t rows;       /* in this block */
 	uint32_t operations; /* distinct ones in this block */
@@ -37,7 +39,7 @@ struct encoder {
 	uint8_t *at[COLUMNS];    /* where it goes on */
 	uint16_t *numbers;       /* by encoder_key(): number of an operation + 1 */
 	/* Operations of plain rows without site, and with; by form and kind. */
-	uint16_t plains[2][ENCODER_FORMS][TRACE_MARKS];
+	uint16_t plains[2][ENCODER_FORMS][ENCODER_KINDS];
 	struct encoder_operation table[BLOCK_OPS_MAX];
 };
 

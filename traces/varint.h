@@ -36,37 +36,29 @@ static inline uint8_t *varint_put(uint8_t *p, uint64_t value)
 }
 
 /*
- * Writes a number below VARINT_FAST that is not 0, and nothing for 0, without a branch on which it
- * is: what is there in a row is as hard to foresee as the program itself.
+ * Writes a number below VARINT_FAST that is not 0, without a branch on its length: what is there in
+ * a row is as hard to foresee as the program itself.
  */
 static inline uint8_t *varint_put_fast(uint8_t *p, uint64_t value)
 {
-	/* By the number's bits: bytes, and what stands below the number. */
-	static const struct {
-		uint8_t length, below;
-	} shapes[57] = {
-		{0, 0},   {1, 0},  {1, 0},   {1, 0},   {1, 0},   {1, 0},   {1, 0},   {1, 0},
-		{2, 1},   {2, 1},  {2, 1},   {2, 1},   {2, 1},   {2, 1},   {2, 1},   {3, 3},
-		{3, 3},   {3, 3},  {3, 3},   {3, 3},   {3, 3},   {3, 3},   {4, 7},   {4, 7},
-		{4, 7},   {4, 7},  {4, 7},   {4, 7},   {4, 7},   {5, 15},  {5, 15},  {5, 15},
-		{5, 15},  {5, 15}, {5, 15},  {5, 15},  {6, 31},  {6, 31},  {6, 31},  {6, 31},
-		{6, 31},  {6, 31}, {6, 31},  {7, 63},  {7, 63},  {7, 63},  {7, 63},  {7, 63},
-		{7, 63},  {7, 63}, {8, 127}, {8, 127}, {8, 127}, {8, 127}, {8, 127}, {8, 127},
-		{8, 127},
-	};
-	/* The highest bit's number, which is one instruction. */
-	unsigned bits = (unsigned)__builtin_clzll(value << 1 | 1) ^ 63;
-	uint64_t word = value << shapes[bits].length | shapes[bits].below;
+	uint64_t twice = 2 * value + 1;
+	unsigned bits = 63 ^ (unsigned)__builtin_clzll(twice); /* of value */
+	uint64_t more = bits * 9 / 64; /* bytes behind the first: (bits - 1) / 7 */
+	uint64_t word = (twice << more) - 1;
 
 	memcpy(p, &word, sizeof(word));
-	return p + shapes[bits].length;
+	return p + more + 1;
 }
 
-/* The same of any number. */
+/* The same of any number, and nothing for 0. */
 static inline uint8_t *varint_put_positive(uint8_t *p, uint64_t value)
 {
-	return __builtin_expect(value >= VARINT_FAST, 0) ? varint_put(p, value)
-							 : varint_put_fast(p, value);
+	uint8_t *end;
+
+	if (__builtin_expect(value >= VARINT_FAST, 0))
+		return varint_put(p, value);
+	end = varint_put_fast(p, value);
+	return value ? end : p;
 }
 
 /* A number below 2^49 written beforehand: the word, and on top its length; 0: nothing. */

@@ -144,7 +144,7 @@ static void test_wide_blocks(void **state)
 	assert_int_equal(objects_put(&o, 4096, &wide), 0);
 	assert_int_equal(objects_put(&o, 4112, &inside), 0);
 	assert_true(objects_take(&o, 4096, &object));
-	assert_int_equal(object.size, OBJECTS_WIDE);
+	assert_int_equal(object.size, OBJECTS_SIZE_MAX + 1);
 	assert_true(objects_take(&o, 4112, &object));
 	assert_memory_equal(&object, &inside, sizeof(inside));
 	object.number = ((uint64_t)1 << OBJECTS_NUMBER_BITS) - 1;

@@ -130,13 +130,13 @@ static void meet_operations(struct book *b)
 }
 
 /* Of so many of these two records and a plain one behind, where a block of 100 bytes is alive at
- * 0x1000 and one of 65535 at 0x1010. */
+ * 0x1000 and one of 65536 at 0x1010. */
 static void expect_taken_of(uint64_t count, uint64_t expected, struct record first,
 			    struct record second)
 {
 	const struct record records[] = {first, second, record(TRACE_MALLOC, 0x1200, 7, 1)};
 	const struct record alive[] = {record(TRACE_MALLOC, 0x1000, 100, 1),
-				       record(TRACE_MALLOC, 0x1010, 65535, 1)};
+				       record(TRACE_MALLOC, 0x1010, 65536, 1)};
 	struct book book;
 
 	open_book(&book);
@@ -145,7 +145,7 @@ static void expect_taken_of(uint64_t count, uint64_t expected, struct record fir
 	deal(&book, &alive[1]);
 	assert_int_equal(take(&book, records, count), expected);
 	if (!expected)
-		assert_int_equal(book.ledger.counts.live_bytes, 65635);
+		assert_int_equal(book.ledger.counts.live_bytes, 65636);
 	trace_writer_close(book.ledger.writer, NULL);
 	close_book(&book);
 }
@@ -166,7 +166,7 @@ static void test_births_and_deaths(void **state)
 	expect_taken(0, aligned, free);
 	expect_taken(3, malloc, free);
 	expect_taken(3, malloc, record(TRACE_FREE, 0x1000, 0, 1));
-	expect_taken(3, record(TRACE_MALLOC, 0x1100, 65534, 1), free);
+	expect_taken(3, record(TRACE_MALLOC, 0x1100, 65535, 1), free);
 	expect_taken(3, record(TRACE_REALLOC, 0x1100, 10, 1), free);
 	/* The second is none. */
 	expect_taken(1, malloc, record(TRACE_FREE, 0x1110, 0, 1));
@@ -174,7 +174,7 @@ static void test_births_and_deaths(void **state)
 	/* The first is none. */
 	expect_taken(0, free, malloc);
 	expect_taken(0, record(TRACE_FREE, 0x1010, 0, 1), malloc);
-	expect_taken(0, record(TRACE_MALLOC, 0x1100, 65535, 1), free);
+	expect_taken(0, record(TRACE_MALLOC, 0x1100, 65536, 1), free);
 	expect_taken(0, record(TRACE_MALLOC, 0x1100, 0, 1), free);
 	expect_taken(0, record(TRACE_MALLOC, 0, 10, 1), malloc);
 	expect_taken(0, record(TRACE_MALLOC, 0x1000, 10, 1), malloc);
@@ -183,7 +183,7 @@ static void test_births_and_deaths(void **state)
 	expect_taken(3, record(TRACE_MALLOC, 0x123400, 10, 1),
 		     record(TRACE_MALLOC, 0x123410, 10, 1));
 	expect_taken(1, record(TRACE_MALLOC, 0x123400, 10, 1), record(TRACE_FREE, 0x567800, 0, 1));
-	expect_taken(0, record(TRACE_MALLOC, 0x123400, 65535, 1), malloc);
+	expect_taken(0, record(TRACE_MALLOC, 0x123400, 65536, 1), malloc);
 	expect_taken(0, record(TRACE_MALLOC, 0x1100, 10, 0), free);
 	expect_taken(0, record(TRACE_MALLOC, 0x1100, 10, 2), free);
 	expect_taken(0, record(TRACE_MALLOC, 0x1100, 10, SITES), free);
@@ -197,7 +197,7 @@ static void test_reallocs(void **state)
 	expect_taken(3, old, record(TRACE_REALLOC, 0x1000, 10, 1));
 	expect_taken(3, old, record(TRACE_REALLOC, 0x1100, 10, 1));
 	expect_taken(3, old, record(TRACE_REALLOC, 0x123400, 10, 1));
-	expect_taken(0, old, record(TRACE_REALLOC, 0x1100, 65535, 1));
+	expect_taken(0, old, record(TRACE_REALLOC, 0x1100, 65536, 1));
 	expect_taken(0, old, record(TRACE_REALLOC, 0x1010, 10, 1));
 	expect_taken(0, old, record(TRACE_REALLOC, 0, 10, 1));
 	expect_taken(0, old, record(TRACE_REALLOC, 0, 0, 1));
@@ -221,7 +221,7 @@ static uint64_t draw(uint64_t *state, uint64_t below)
 
 static uint64_t some_size(uint64_t *state)
 {
-	static const uint64_t rare[] = {0, 1, 65534, 65535, 65536, 1 << 20};
+	static const uint64_t rare[] = {0, 1, 65534, 65535, 65536, 65537, 1 << 20};
 
 	return draw(state, 50) ? draw(state, 400) : rare[draw(state, sizeof(rare) / sizeof(*rare))];
 }
@@ -347,7 +347,7 @@ static void test_without_sites(void **state)
 	struct book book;
 
 	(void)state;
-	sites.count = 1;
+	assert_int_equal(sites_init(&sites), 0);
 	for (size_t i = 0; i < RECORDS; i++)
 		records[i] = record(i % 2 ? TRACE_FREE : TRACE_MALLOC, 0x1000, i % 2 ? 0 : 10, 0);
 	assert_same_trace(records, RECORDS);
@@ -357,6 +357,7 @@ static void test_without_sites(void **state)
 	assert_int_equal(take(&book, records, 100), 100);
 	trace_writer_close(book.ledger.writer, NULL);
 	close_book(&book);
+	sites_fini(&sites);
 	sites = known;
 	free(records);
 }

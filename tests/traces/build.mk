@@ -5,6 +5,7 @@ $(eval $(call unit,test_trace_golden,$(addprefix tests/traces/,test_trace_golden
 	$(BUILD)/libhaktrace.a -lzstd))
 $(eval $(call unit,test_trace_damage,tests/traces/test_trace_damage.c,$(BUILD)/libhaktrace.a -lzstd))
 $(eval $(call unit,test_trace_writer,tests/traces/test_trace_writer.c,$(BUILD)/libhaktrace.a -lzstd))
+$(eval $(call unit,test_varint,tests/traces/test_varint.c,))
 $(eval $(call unit,test_trace_cursor,$(addprefix tests/traces/,test_trace_cursor.c rowgen.c),\
 	$(BUILD)/libhaktrace.a -lzstd))
 $(eval $(call helper,traces/golden,$(addprefix tests/traces/,golden.c forge.c rowgen.c text.c tiny.c),\
