@@ -9,8 +9,10 @@ HAKREC_SOURCES := $(addprefix recorder/,session.c filters.c host.c inlet.c noteb
 	outputs.c ticker.c recording.c idler.c deadman.c family.c drain.c facts.c target.c launch.c options.c report.c \
 	hakrec.c) $(EBPF_SOURCES)
 
-# Each hook leaves the frame pointer as its caller has it.
-CFLAGS_recorder/hooks := -fno-builtin -mprfchw -fomit-frame-pointer
+# Each hook leaves the frame pointer as its caller has it, and what the real function returned in its
+# register.
+CFLAGS_recorder/hooks := -fno-builtin -mprfchw -fomit-frame-pointer \
+	-fno-tree-coalesce-vars
 # Its loop has use for every register.
 CFLAGS_recorder/streak := -fomit-frame-pointer
 

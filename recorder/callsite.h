@@ -54,13 +54,14 @@ uint32_t callsite_find(const struct callsite_view *view, const uintptr_t *frame,
 
 /*
  * Return address and frame mixed: frames of one height have one cue. Multiplied by the golden
- * ratio, no two addresses of one height that are less than 2^38 apart come so close that the bits
- * which a word and its place do not tell could be all that differs.
+ * ratio, so far as it fits into an instruction, no two addresses of one height that are less than
+ * 2^33 apart come so close that the bits which a word and its place do not tell could be all that
+ * differs.
  */
 static inline uint64_t callsite_cue(const struct callsite_view *view, uintptr_t addr,
 				    uintptr_t frame)
 {
-	return addr * 0x9e3779b97f4a7c15u + (frame * view->factor + view->offset);
+	return addr * (uint64_t)-0x61c88647 + (frame * view->factor + view->offset);
 }
 
 /* Not on the thread's stack: such frames have no height, and a cue without one. */

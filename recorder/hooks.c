@@ -110,8 +110,7 @@ INLINE int64_t site_known(const struct pen *p, const uintptr_t *frame)
  * meanwhile. Where that one has switched stacks the pen may be ready by now: of no frame. */
 INLINE int64_t site_known_late(const struct pen *p, const uintptr_t *frame)
 {
-	return callsite_known(&p->view, *(const volatile uintptr_t *)(frame - 1),
-			      (uintptr_t)p->frame);
+	return callsite_known(&p->view, frame[-1], (uintptr_t)p->frame);
 }
 
 /* Records what a real function returned, leaves the hook and returns it as well. */
@@ -288,9 +287,10 @@ INLINE size_t product(size_t count, size_t size)
 	}
 
 /* What the fast path cannot do is done apart, so that it has little to keep over calls. */
-NOINLINE static void give_back(struct pen *p, void *ptr, unsigned kind, void (*real_free)(void *))
+NOINLINE static void give_back(void *ptr, struct pen *p, unsigned kind, void (*real_free)(void *))
 {
-	record_death(p, ptr, kind);
+	if (ptr)
+		record_death(p, ptr, kind);
 	real_free(ptr);
 	leave(p);
 }
@@ -303,7 +303,7 @@ NOINLINE static void give_back_first(void *ptr, unsigned kind, void (*real_free)
 	if (!p)
 		return real_free(ptr);
 	begin(p, frame);
-	give_back(p, ptr, kind, real_free);
+	give_back(ptr, p, kind, real_free);
 }
 
 /* The last steps are the real function's and leaving. */
@@ -312,12 +312,12 @@ NOINLINE static void give_back_first(void *ptr, unsigned kind, void (*real_free)
 	{                                                                                          \
 		struct pen *p = guest_pen;                                                         \
                                                                                                    \
-		if (__builtin_expect(!ptr, 0) || __builtin_expect(!pen_ready(p), 0))               \
+		if (__builtin_expect(!pen_ready(p), 0))                                            \
 			return give_back_first(ptr, number, real.symbol, PEN_FRAME);               \
 		begin(p, PEN_FRAME);                                                               \
 		if (__builtin_expect(residency_maybe(ptr), 0) ||                                   \
 		    !death_try(p, ptr, number, PEN_FRAME))                                         \
-			return give_back(p, ptr, number, real.symbol);                             \
+			return give_back(ptr, p, number, real.symbol);                             \
 		__VA_ARGS__;                                                                       \
 	}
 

@@ -28,7 +28,7 @@ struct block {
 	size_t size;
 };
 
-struct residency_filter residency_filter;
+struct residency_filter residency_filter = {.offsets = {1}, .pages = {1}}; /* of NULL */
 
 static struct block *blocks; /* open addressing, linear probing; a power of two of them */
 static size_t mask, used;
@@ -169,6 +169,7 @@ void residency_inherit(void)
 	used = 0;
 	/* No hook looks at it before. */
 	memset(&residency_filter, 0, sizeof(residency_filter));
+	filter_add((uintptr_t)NULL, 1);
 }
 
 uint64_t residency_born(const void *ptr, size_t size)

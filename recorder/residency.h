@@ -15,7 +15,7 @@
 
 /* How many such blocks begin at an offset in their page, in steps of 16 bytes, and on a page.
  * Nearly all of a program's have the same few offsets: so few other blocks need a look at the
- * pages, which takes more cache lines. */
+ * pages, which takes more cache lines. NULL counts as one. */
 struct residency_filter {
 	_Alignas(64) _Atomic uint8_t offsets[RESIDENCY_OFFSETS];
 	_Atomic uint8_t pages[RESIDENCY_PAGES];
@@ -35,7 +35,7 @@ void residency_confine(void);
  */
 uint64_t residency_born(const void *ptr, size_t size);
 
-/* False: no large block begins at ptr. */
+/* False: no large block begins at ptr, nor is it NULL: so what frees it need not look apart. */
 static inline bool residency_maybe(const void *ptr)
 {
 	uintptr_t addr = (uintptr_t)ptr;
