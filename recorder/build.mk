@@ -9,10 +9,10 @@ HAKREC_SOURCES := $(addprefix recorder/,session.c filters.c host.c inlet.c noteb
 	outputs.c ticker.c recording.c idler.c deadman.c family.c drain.c facts.c target.c launch.c options.c report.c \
 	hakrec.c) $(EBPF_SOURCES)
 
-# Each hook leaves the frame pointer as its caller has it, and what the real function returned in its
-# register.
+# Each hook leaves the frame pointer as its caller has it, and moves nothing to other registers for the
+# slow paths.
 CFLAGS_recorder/hooks := -fno-builtin -mprfchw -fomit-frame-pointer \
-	-fno-tree-coalesce-vars
+	-fno-tree-sink -fno-cse-follow-jumps
 # Its loop has use for every register.
 CFLAGS_recorder/streak := -fomit-frame-pointer
 

@@ -61,7 +61,7 @@ uint32_t callsite_find(const struct callsite_view *view, const uintptr_t *frame,
 static inline uint64_t callsite_cue(const struct callsite_view *view, uintptr_t addr,
 				    uintptr_t frame)
 {
-	return addr * (uint64_t)-0x61c88647 + (frame * view->factor + view->offset);
+	return (frame * view->factor + view->offset + addr) * (uint64_t)-0x61c88647;
 }
 
 /* Not on the thread's stack: such frames have no height, and a cue without one. */
@@ -86,30 +86,32 @@ static inline _Atomic uint64_t *callsite_place(_Atomic uint64_t *words, uint64_t
 /* What is left of the right word is its number, CALLSITE_MAX at most. */
 static inline uint64_t callsite_number(_Atomic uint64_t *words, uint64_t cue, unsigned place)
 {
-	return cue ^ atomic_load_explicit(callsite_place(words, cue ^ place), memory_order_relaxed);
+	return atomic_load_explicit(callsite_place(words, cue ^ place), memory_order_relaxed) ^ cue;
 }
 
-/*
- * The site of a hook's caller, of return address and canonical frame address, when it is in the
- * cache: the fast path. Negative: callsite_find() is to be asked; it never is where no sites are
- * wanted.
- */
+/* The number of the site of that return address and canonical frame address, when it is in its
+ * first place in the cache; else above CALLSITE_MAX. */
+static inline uint64_t callsite_first(const struct callsite_view *view, uintptr_t addr,
+				      uintptr_t frame)
+{
+	/* Relaxed: the cache's contents depend on its address, and each word stands for itself. */
+	return callsite_number(atomic_load_explicit(&callsite_words, memory_order_relaxed),
+			       callsite_cue(view, addr, frame), 0);
+}
+
+/* The same wherever it may be. Negative: callsite_find() is to be asked; it never is where no sites
+ * are wanted. */
 static inline int64_t callsite_known(const struct callsite_view *view, uintptr_t addr,
 				     uintptr_t frame)
 {
-	uint64_t cue = callsite_cue(view, addr, frame);
-	/* Relaxed: the cache's contents depend on its address, and each word stands for itself. */
 	_Atomic uint64_t *words = atomic_load_explicit(&callsite_words, memory_order_relaxed);
-	uint64_t number = callsite_number(words, cue, 0);
+	uint64_t cue, number;
 
-	if (__builtin_expect(number <= CALLSITE_MAX, 1))
-		return (int64_t)number;
 	if (callsite_unwanted)
 		return 0;
-	if (callsite_outside(view, frame)) {
-		cue = callsite_outside_cue(addr);
-		number = callsite_number(words, cue, 0);
-	}
+	cue = callsite_outside(view, frame) ? callsite_outside_cue(addr)
+					    : callsite_cue(view, addr, frame);
+	number = callsite_number(words, cue, 0);
 	if (number > CALLSITE_MAX)
 		number = callsite_number(words, cue, 1);
 	return number <= CALLSITE_MAX ? (int64_t)number : -1;

@@ -103,13 +103,23 @@ NOINLINE static void *birth_among_threads(struct pen *p, void *ptr, unsigned kin
 /* The site of a hook's caller; negative: callsite_find() is to be asked. */
 INLINE int64_t site_known(const struct pen *p, const uintptr_t *frame)
 {
-	return callsite_known(&p->view, frame[-1], (uintptr_t)frame);
+	uint64_t number = callsite_first(&p->view, frame[-1], (uintptr_t)frame);
+
+	return __builtin_expect(number <= CALLSITE_MAX, 1)
+		       ? (int64_t)number
+		       : callsite_known(&p->view, frame[-1], (uintptr_t)frame);
 }
 
-/* The same behind the real function, read from memory, so that no register need be kept for it
- * meanwhile. Where that one has switched stacks the pen may be ready by now: of no frame. */
-INLINE int64_t site_known_late(const struct pen *p, const uintptr_t *frame)
+/* The same where every register counts: at is the frame, and what else is looked at is read again
+ * when need be. Where the real function has switched stacks the pen may be ready by now: of no
+ * frame. */
+INLINE int64_t site_known_lean(const struct pen *p, const uintptr_t *frame, const uintptr_t *at)
 {
+	uint64_t number = callsite_first(&p->view, frame[-1], (uintptr_t)at);
+
+	if (__builtin_expect(number <= CALLSITE_MAX, 1))
+		return (int64_t)number;
+	atomic_signal_fence(memory_order_seq_cst);
 	return callsite_known(&p->view, frame[-1], (uintptr_t)p->frame);
 }
 
@@ -142,9 +152,10 @@ INLINE void expect_throw(struct pen *p, unsigned kind, size_t size, size_t align
 /* ---- memory given back ---- */
 
 /* All that fits into one record, of a known site. */
-INLINE bool death_try(struct pen *p, void *ptr, unsigned kind, const uintptr_t *frame)
+INLINE bool death_try(struct pen *p, void *ptr, unsigned kind, const uintptr_t *frame,
+		      const uintptr_t *at)
 {
-	int64_t site = site_known(p, frame);
+	int64_t site = site_known_lean(p, frame, at);
 	uint64_t written;
 
 	if (__builtin_expect(site < 0, 0) || (__builtin_expect(!pen_alone(p, &written), 0) &&
@@ -181,7 +192,7 @@ INLINE void record_death(struct pen *p, void *ptr, unsigned kind)
 {
 	if (__builtin_expect(residency_maybe(ptr), 0))
 		tell_pages(p, ptr);
-	if (!death_try(p, ptr, kind, p->frame))
+	if (!death_try(p, ptr, kind, p->frame, p->frame))
 		death_slowly(p, ptr, kind);
 }
 
@@ -253,7 +264,8 @@ INLINE size_t product(size_t count, size_t size)
                                                                                                    \
 		p->size = bytes;                                                                   \
 		result = real.symbol ARGUMENTS_##shape;                                            \
-		return record_birth(p, result, number, p->size, align, site_known_late(p, frame)); \
+		return record_birth(p, result, number, p->size, align,                             \
+				    site_known_lean(p, frame, p->frame));                          \
 	}                                                                                          \
 	HOOK_BY(symbol, shape)
 
@@ -311,12 +323,15 @@ NOINLINE static void give_back_first(void *ptr, unsigned kind, void (*real_free)
 	HOOK void symbol(void *ptr)                                                                \
 	{                                                                                          \
 		struct pen *p = guest_pen;                                                         \
+		const uintptr_t *frame;                                                            \
                                                                                                    \
 		if (__builtin_expect(!pen_ready(p), 0))                                            \
 			return give_back_first(ptr, number, real.symbol, PEN_FRAME);               \
-		begin(p, PEN_FRAME);                                                               \
+		/* Into a register once, instead of being worked out wherever it is used. */       \
+		__asm__("" : "=r"(frame) : "0"(PEN_FRAME));                                        \
+		begin(p, frame);                                                                   \
 		if (__builtin_expect(residency_maybe(ptr), 0) ||                                   \
-		    !death_try(p, ptr, number, PEN_FRAME))                                         \
+		    !death_try(p, ptr, number, PEN_FRAME, frame))                                  \
 			return give_back(ptr, p, number, real.symbol);                             \
 		__VA_ARGS__;                                                                       \
 	}
@@ -360,7 +375,7 @@ static void (*free_last)(void *ptr, struct pen *p) = free_within;
 		large = ptr ? record_old(p, ptr) : 0;                                              \
 		result = real.symbol ARGUMENTS_##shape;                                            \
 		return record_resized(p, ptr, large, result, number, p->size,                      \
-				      site_known_late(p, frame));                                  \
+				      site_known_lean(p, frame, p->frame));                        \
 	}                                                                                          \
 	HOOK_BY(symbol, shape)
 
