@@ -5,10 +5,10 @@ order that rotates from round to round; ratios are taken within a round, so that
 machine cancel. A second bare run shows what the noise alone makes of a ratio. The slowest set-ups
 run in the first round alone; after the rounds of everything come more of bare runs and hakrec's,
 because a run of a second goes at one of several speeds, as its threads and hakrec happen to lie on
-the processors. Every run is one JSON line in the file; the table shows medians with their spread
-(the middle half), and of how many pairs they are. A second table has the rounds alone in which the
-machine was as fast as it can be, by a short loop before and after each run: on some machines the
-same code takes twice as long at times.
+the processors; of the hot loop, whose figure is the smallest, three times as many. Every run is one
+JSON line in the file; the table shows medians with their spread (the middle half), and of how many
+pairs they are. A second table has the pairs alone in which the machine was as fast as it can be, by
+a short loop before and after each run: on some machines the same code takes twice as long at times.
 
 "program CPU" is that of the program and its children, "recorder CPU" that of hakrec itself, both
 from the kernel's account, to 10 ms. heaptrack is a script around several processes: only the sum is
@@ -31,7 +31,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from ctypes.util import find_library
 from dataclasses import replace
 from pathlib import Path
@@ -48,10 +48,11 @@ HOT_PAIRS = 20_000_000
 LIBC = "/lib/x86_64-linux-gnu/libc.so.6"
 LTTNG_WRAPPER = find_library("lttng-ust-libc-wrapper")
 SLOW = ("hakrec-ebpf", "lttng", "bpftrace")
-PAIR = ("bare", "bare again", "hakrec")
+PAIR = ("bare", "bare again", "hakrec", "hakrec-address")
+TURNS = {"hotloop": 3}  # so many of its rounds for each of another program
 BRIEF = ("sqlite3", "git", "prime")
 
-# A round counts as undisturbed when no pace beside its runs is longer than the shortest by more.
+# A run counts as undisturbed when no pace beside it is longer than the shortest by more.
 PACE_SLACK = 1.15
 
 Run = dict[str, Any]
@@ -347,7 +348,8 @@ def table(rounds: dict[str, list[dict[str, Run]]]) -> str:
     """All programs, one line for each set-up."""
     lines = [HEAD]
     for program, runs in rounds.items():
-        lines += [row(program, setup, runs) for setup in runs[0] if setup != "bare"]
+        setups_run = dict.fromkeys(setup for run in runs for setup in run if setup != "bare")
+        lines += [row(program, setup, runs) for setup in setups_run]
     widths = [max(len(line[i]) for line in lines) for i in range(len(HEAD))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
@@ -358,13 +360,20 @@ def table(rounds: dict[str, list[dict[str, Run]]]) -> str:
 def undisturbed(
     rounds: dict[str, list[dict[str, Run]]], best_ns: float
 ) -> dict[str, list[dict[str, Run]]]:
-    """The rounds whose runs all went at the best pace."""
+    """The pairs whose runs both went at the best pace, by round."""
 
-    def steady(runs: dict[str, Run]) -> bool:
-        return all(run["pace_ns"] <= PACE_SLACK * best_ns for run in runs.values())
+    def steady(run: Run) -> bool:
+        return bool(run["pace_ns"] <= PACE_SLACK * best_ns)
 
-    kept = {program: list(filter(steady, runs)) for program, runs in rounds.items()}
-    return {program: runs for program, runs in kept.items() if runs}
+    kept = {
+        program: [
+            {setup: run for setup, run in runs.items() if steady(run)}
+            for runs in all_
+            if steady(runs["bare"])
+        ]
+        for program, all_ in rounds.items()
+    }
+    return {program: runs for program, runs in kept.items() if any(len(r) > 1 for r in runs)}
 
 
 def wanted(setup: str, repeat: int, repeats: int) -> bool:
@@ -372,29 +381,40 @@ def wanted(setup: str, repeat: int, repeats: int) -> bool:
     return setup in PAIR or (repeat < repeats and (repeat == 0 or setup not in SLOW))
 
 
+def run_round(
+    name: str, repeat: int, repeats: int, folder: Path, record: Callable[[Run], None]
+) -> dict[str, Run]:
+    """One round of one program, by set-up."""
+    program, scale = BENCHED[name]
+    if not folder.exists():
+        folder.mkdir()
+        program.prepare(folder, scale)
+    names = [setup for setup in setups(name, folder) if wanted(setup, repeat, repeats)]
+    turn = repeat % len(names)
+    runs = {}
+    for setup in names[turn:] + names[:turn]:
+        runs[setup] = measure(program, scale, setup, folder)
+        record(runs[setup])
+    return {setup: runs[setup] for setup in names}
+
+
 def bench(
     programs: list[str], repeats: int, pairs: int, out: Path
 ) -> dict[str, list[dict[str, Run]]]:
     """Runs all rounds; appends each run to the file."""
     rounds: dict[str, list[dict[str, Run]]] = {name: [] for name in programs}
+    turns = [name for name in programs for _ in range(TURNS.get(name, 1))]
     facts = machine()
     with tempfile.TemporaryDirectory() as folder, out.open("a") as lines:
-        for repeat in range(max(repeats, pairs)):
-            for name in programs:
-                program, scale = BENCHED[name]
-                place = Path(folder) / name
-                if not place.exists():
-                    place.mkdir()
-                    program.prepare(place, scale)
-                names = [n for n in setups(name, place) if wanted(n, repeat, repeats)]
-                turn = repeat % len(names)
-                runs = {}
-                for setup in names[turn:] + names[:turn]:
-                    runs[setup] = measure(program, scale, setup, place)
-                    lines.write(json.dumps(runs[setup] | {"repeat": repeat, "machine": facts}))
-                    lines.write("\n")
-                    lines.flush()
-                rounds[name].append({setup: runs[setup] for setup in names})
+        for name in turns * max(repeats, pairs):
+            repeat = len(rounds[name])
+
+            def record(run: Run, repeat: int = repeat) -> None:
+                lines.write(json.dumps(run | {"repeat": repeat, "machine": facts}) + "\n")
+                lines.flush()
+
+            runs = run_round(name, repeat, repeats, Path(folder) / name, record)
+            rounds[name].append(runs)
     return rounds
 
 
@@ -420,9 +440,9 @@ def main() -> None:
     print("\na malloc and a free on all processors at once, beside the runs, ns: ", end="")
     print(f"{min(paces):.1f} at best, {spread(paces, '{:.1f}')}")
     if quiet := undisturbed(rounds, min(paces)):
-        print(f"rounds at the best pace, give or take {PACE_SLACK - 1:.0%}:\n{table(quiet)}\n")
+        print(f"pairs at the best pace, give or take {PACE_SLACK - 1:.0%}:\n{table(quiet)}\n")
     else:
-        print("no round went at the best pace throughout\n")
+        print("no pair went at the best pace throughout\n")
     if "hotloop" in programs:
         for sites in ("context", "address"):
             added = hook_instructions(sites)
