@@ -376,6 +376,18 @@ def undisturbed(
     return {program: runs for program, runs in kept.items() if any(len(r) > 1 for r in runs)}
 
 
+def added_at_best(rounds: list[dict[str, Run]]) -> Iterator[str]:
+    """What the hot loop's calls would take more if it always went as fast as its quickest bare run:
+    the median of the ratios, which are steadier than the times they are made of."""
+    events = rounds[0]["hakrec"]["events"]
+    best_ns = min(runs["bare"]["loop_ns"] for runs in rounds) / events
+    for setup in rounds[0]:
+        ratios = [r[setup]["loop_ns"] / r["bare"]["loop_ns"] for r in rounds if setup in r]
+        added_ns = spread(((ratio - 1) * best_ns for ratio in ratios), "{:.1f}")
+        if setup.startswith("hakrec"):
+            yield f"{setup}: {added_ns} ns more than the {best_ns:.1f} of a call by itself"
+
+
 def wanted(setup: str, repeat: int, repeats: int) -> bool:
     """Whether a set-up runs in a round; rounds from number repeats on are of pairs alone."""
     return setup in PAIR or (repeat < repeats and (repeat == 0 or setup not in SLOW))
@@ -444,6 +456,8 @@ def main() -> None:
     else:
         print("no pair went at the best pace throughout\n")
     if "hotloop" in programs:
+        print("hotloop, if it always went as fast as at best:")
+        print("\n".join(added_at_best(rounds["hotloop"])), end="\n\n")
         for sites in ("context", "address"):
             added = hook_instructions(sites)
             print(f"hotloop --sites {sites}: {added} instructions added to a call")
