@@ -54,8 +54,8 @@ uint32_t callsite_find(const struct callsite_view *view, const uintptr_t *frame,
 
 /*
  * Return address and frame mixed: frames of one height have one cue. Multiplied by the golden
- * ratio, so far as it fits into an instruction, no two addresses of one height that are less than
- * 2^33 apart come so close that the bits which a word and its place do not tell could be all that
+ * ratio, as far as it fits into an instruction, no two addresses of one height that are less than
+ * 2^39 apart come so close that the bits which a word and its place do not tell could be all that
  * differs.
  */
 static inline uint64_t callsite_cue(const struct callsite_view *view, uintptr_t addr,

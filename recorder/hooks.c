@@ -111,8 +111,8 @@ INLINE int64_t site_known(const struct pen *p, const uintptr_t *frame)
 }
 
 /* The same where every register counts: at is the frame, and what else is looked at is read again
- * when need be. Where the real function has switched stacks the pen may be ready by now: of no
- * frame. */
+ * when need be. Where stacks were switched meanwhile the pen may be ready by now, of no frame: then
+ * the site may be lost. */
 INLINE int64_t site_known_lean(const struct pen *p, const uintptr_t *frame, const uintptr_t *at)
 {
 	uint64_t number = callsite_first(&p->view, frame[-1], (uintptr_t)at);
@@ -151,7 +151,8 @@ INLINE void expect_throw(struct pen *p, unsigned kind, size_t size, size_t align
 
 /* ---- memory given back ---- */
 
-/* All that fits into one record, of a known site. */
+/* All that fits into one record, of a known site. The hook's frame twice: as an expression, and in
+ * a register. */
 INLINE bool death_try(struct pen *p, void *ptr, unsigned kind, const uintptr_t *frame,
 		      const uintptr_t *at)
 {
@@ -177,14 +178,17 @@ COLD static size_t tell_pages(struct pen *p, void *ptr)
 COLD static void death_slowly(struct pen *p, void *ptr, unsigned kind)
 {
 	int saved = errno;
+	uint32_t site;
 
 	if (member.off)
 		return;
-	if (p->missed)
+	if (p->missed) {
 		guest_missed(1);
-	else
+	} else {
+		site = pen_ready(p) ? 0 : callsite_find(&p->view, p->frame, frame_pointer);
 		pen_write(p, (uintptr_t)ptr, record_head(kind, (uintptr_t)ptr),
-			  record_rest(callsite_find(&p->view, p->frame, frame_pointer), 0));
+			  record_rest(site, 0));
+	}
 	errno = saved;
 }
 
@@ -192,7 +196,7 @@ INLINE void record_death(struct pen *p, void *ptr, unsigned kind)
 {
 	if (__builtin_expect(residency_maybe(ptr), 0))
 		tell_pages(p, ptr);
-	if (!death_try(p, ptr, kind, p->frame, p->frame))
+	if (pen_ready(p) || !death_try(p, ptr, kind, p->frame, p->frame))
 		death_slowly(p, ptr, kind);
 }
 

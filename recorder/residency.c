@@ -190,7 +190,7 @@ uint64_t residency_born(const void *ptr, size_t size)
 
 uint64_t residency_died(const void *ptr, size_t *size)
 {
-	uint64_t begun = session_now(member.session), pages = TRACE_NONE;
+	uint64_t begun = session_now(member.session), pages;
 	size_t place;
 
 	*size = 0;
@@ -202,8 +202,9 @@ uint64_t residency_died(const void *ptr, size_t *size)
 		empty(place);
 	}
 	latch_unlock(&latch);
-	if (*size)
-		pages = resident((uintptr_t)ptr, *size);
+	if (!*size)
+		return TRACE_NONE;
+	pages = resident((uintptr_t)ptr, *size);
 	charge(begun, *size);
 	return pages;
 }

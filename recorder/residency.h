@@ -15,7 +15,8 @@
 
 /* How many such blocks begin at an offset in their page, in steps of 16 bytes, and on a page.
  * Nearly all of a program's have the same few offsets: so few other blocks need a look at the
- * pages, which takes more cache lines. NULL counts as one. */
+ * pages, which takes more cache lines. NULL counts as one: of
+ * blocks at its offset, one page in RESIDENCY_PAGES is looked for in vain. */
 struct residency_filter {
 	_Alignas(64) _Atomic uint8_t offsets[RESIDENCY_OFFSETS];
 	_Atomic uint8_t pages[RESIDENCY_PAGES];

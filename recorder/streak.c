@@ -90,9 +90,11 @@ struct desk {
 /* The code of a record's site. False: the trace does not know it. */
 static inline bool site_of(const struct record *r, const struct desk *desk, uint64_t *code)
 {
-	if (__builtin_expect(record_site(r) >= desk->site_count, 0))
+	uint32_t site = record_site(r); /* once: a program that scribbles may change it */
+
+	if (__builtin_expect(site >= desk->site_count, 0))
 		return false;
-	*code = desk->sites[record_site(r)];
+	*code = desk->sites[site];
 	return __builtin_expect(!(*code & SITES_UNCODED), 1);
 }
 

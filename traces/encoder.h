@@ -19,6 +19,7 @@ struct encoder_operation {
  */
 enum encoder_form { ENCODER_ALONE, ENCODER_STAYS, ENCODER_MOVES, ENCODER_FORMS };
 
+/* Of any byte: what is no call's is never plain. */
 #define ENCODER_KINDS (UINT8_MAX + 1)
 
 struct encoder {

@@ -36,8 +36,8 @@ static inline uint8_t *varint_put(uint8_t *p, uint64_t value)
 }
 
 /*
- * Writes a number below VARINT_FAST that is not 0, without a branch on its length: what is there in
- * a row is as hard to foresee as the program itself.
+ * Writes a number below VARINT_FAST that is not 0, without a branch on its length, which is as hard
+ * to foresee as the program itself.
  */
 static inline uint8_t *varint_put_fast(uint8_t *p, uint64_t value)
 {

@@ -17,6 +17,8 @@ $(eval $(call unit,test_notebook,tests/recorder_unit/test_notebook.c \
 	$(call recorder_sources,session filters host track notepad inlet notebook)))
 $(eval $(call unit,test_callsite,tests/recorder_unit/test_callsite.c \
 	$(call recorder_sources,session filters host track notepad loaded callsite),$(BUILD)/libhaktrace.a -lzstd))
+$(eval $(call unit,test_residency,tests/recorder_unit/test_residency.c \
+	$(call recorder_sources,session filters host track notepad residency),$(BUILD)/libhaktrace.a -lzstd))
 $(eval $(call unit,test_ledger,tests/recorder_unit/test_ledger.c \
 	$(call recorder_sources,objects ledger),$(BUILD)/libhaktrace.a -lzstd))
 $(eval $(call unit,test_streak,tests/recorder_unit/test_streak.c \

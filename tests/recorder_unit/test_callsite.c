@@ -68,9 +68,15 @@ static uint32_t find_at(uintptr_t addr)
 	return callsite_find(&nowhere, frame + 1, 0);
 }
 
+/* As a hook asks. */
 static int64_t known_at(uintptr_t addr)
 {
-	return callsite_known(&nowhere, addr, 0);
+	uint64_t first = callsite_first(&nowhere, addr, 0);
+	int64_t known = callsite_known(&nowhere, addr, 0);
+
+	if (first <= CALLSITE_MAX)
+		assert_int_equal(known, first);
+	return known;
 }
 
 static uint32_t find(unsigned site)
@@ -164,6 +170,25 @@ static void test_neighbours_are_known(void **state)
 	assert_int_equal(find_at(other), second);
 	assert_int_equal(known_at(one), number);
 	assert_int_equal(known_at(other), second);
+}
+
+/* The cues of two addresses, and not only the bits that neither word nor place tells, differ. */
+static void test_near_addresses_do_not_meet(void **state)
+{
+	uint64_t factor = callsite_cue(&nowhere, 1, 0);
+	unsigned __int128 circle = (unsigned __int128)1 << 64;
+
+	(void)state;
+	factor = factor < -factor ? factor : -factor;
+	/* The multiples of the factor next to one of 2^64. */
+	for (unsigned turn = 1; turn * circle / factor < (uint64_t)1 << 39; turn++)
+		for (unsigned off = 0; off < 2; off++) {
+			uint64_t distance = (uint64_t)(turn * circle / factor) + off;
+			uint64_t apart = callsite_cue(&nowhere, distance, 0);
+
+			assert_in_range(apart, CALLSITE_MAX + 1, UINT64_MAX - CALLSITE_MAX);
+		}
+	assert_in_range(factor, CALLSITE_MAX + 1, UINT64_MAX);
 }
 
 static void test_forgotten_ones_are_new(void **state)
@@ -273,6 +298,7 @@ int main(void)
 						open_addresses, close_sites),
 		cmocka_unit_test_setup_teardown(test_two_of_a_set_are_known, open_addresses,
 						close_sites),
+		cmocka_unit_test(test_near_addresses_do_not_meet),
 		cmocka_unit_test_setup_teardown(test_neighbours_are_known, open_addresses,
 						close_sites),
 		cmocka_unit_test_setup_teardown(test_forgotten_ones_are_new, open_addresses,

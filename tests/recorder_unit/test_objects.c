@@ -152,6 +152,38 @@ static void test_wide_blocks(void **state)
 	objects_fini(&o);
 }
 
+/* What fits into a word, and what does not. */
+static void test_sizes(void **state)
+{
+	static const uint64_t sizes[] = {
+		0, 1, 65535, 65536, 65537, (uint64_t)1 << 32, ((uint64_t)1 << 47) - 1};
+	static const uint64_t aligns[] = {0, 1, 16, 4096, 1 << 29};
+	struct objects o;
+
+	(void)state;
+	assert_int_equal(objects_init(&o), 0);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++)
+		for (size_t k = 0; k < sizeof(aligns) / sizeof(*aligns); k++) {
+			struct object object = {((uint64_t)1 << OBJECTS_NUMBER_BITS) - 2, sizes[i],
+						aligns[k]};
+			struct object found;
+			uint64_t cursor = 0, addr;
+
+			assert_int_equal(objects_put(&o, 0x7008, &object), 0);
+			assert_true(objects_next(&o, &cursor, &addr, &found));
+			assert_int_equal(addr, 0x7008);
+			assert_memory_equal(&found, &object, sizeof(found));
+			assert_false(objects_next(&o, &cursor, &addr, &found));
+			assert_true(objects_take(&o, 0x7008, &found));
+			assert_memory_equal(&found, &object, sizeof(found));
+			assert_int_equal(o.words[objects_index(&o, 0x7018)], 0);
+		}
+	/* No program has one. */
+	assert_int_equal(objects_put(&o, 0x7008, &(struct object){1, UINT64_MAX, 0}), 0);
+	assert_int_equal(objects_put(&o, 0x7008, &(struct object){1, 1, 0}), -EEXIST);
+	objects_fini(&o);
+}
+
 /* Address space that is used once does not stay in the table. */
 static void test_wandering_addresses(void **state)
 {
@@ -243,6 +275,7 @@ int main(void)
 		cmocka_unit_test(test_second_life_at_an_address),
 		cmocka_unit_test(test_reaching),
 		cmocka_unit_test(test_wide_blocks),
+		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_wandering_addresses),
 		cmocka_unit_test(test_wandering_through_regions),
 		cmocka_unit_test(test_many_leaves),

@@ -184,6 +184,9 @@ static void test_births_and_deaths(void **state)
 		     record(TRACE_MALLOC, 0x123410, 10, 1));
 	expect_taken(1, record(TRACE_MALLOC, 0x123400, 10, 1), record(TRACE_FREE, 0x567800, 0, 1));
 	expect_taken(0, record(TRACE_MALLOC, 0x123400, 65536, 1), malloc);
+	expect_taken(3, record(TRACE_MALLOC, 0x123408, 10, 1),
+		     record(TRACE_MALLOC, 0x123410, 10, 1));
+	expect_taken(1, record(TRACE_MALLOC, 0x123408, 10, 1), record(TRACE_FREE, 0x123400, 0, 1));
 	expect_taken(0, record(TRACE_MALLOC, 0x1100, 10, 0), free);
 	expect_taken(0, record(TRACE_MALLOC, 0x1100, 10, 2), free);
 	expect_taken(0, record(TRACE_MALLOC, 0x1100, 10, SITES), free);
@@ -197,6 +200,7 @@ static void test_reallocs(void **state)
 	expect_taken(3, old, record(TRACE_REALLOC, 0x1000, 10, 1));
 	expect_taken(3, old, record(TRACE_REALLOC, 0x1100, 10, 1));
 	expect_taken(3, old, record(TRACE_REALLOC, 0x123400, 10, 1));
+	expect_taken(3, old, record(TRACE_REALLOC, 0x123408, 10, 1));
 	expect_taken(0, old, record(TRACE_REALLOC, 0x1100, 65536, 1));
 	expect_taken(0, old, record(TRACE_REALLOC, 0x1010, 10, 1));
 	expect_taken(0, old, record(TRACE_REALLOC, 0, 10, 1));
@@ -362,12 +366,45 @@ static void test_without_sites(void **state)
 	free(records);
 }
 
+/* As a forked child knows them: none is defined yet, and there is none without a number. */
+static void test_copied_sites(void **state)
+{
+	const struct record malloc = record(TRACE_MALLOC, 0x1100, 10, 1);
+	const struct record free = record(TRACE_FREE, 0x1100, 0, 1);
+	struct sites known = sites;
+
+	(void)state;
+	assert_int_equal(sites_copy(&sites, &known), 0);
+	expect_taken(0, malloc, free);
+	sites_define(&sites, 1, 0);
+	expect_taken(3, malloc, free);
+	expect_taken(0, record(TRACE_MALLOC, 0x1100, 10, 0), free);
+	sites_fini(&sites);
+	sites = known;
+}
+
+/* A program that scribbles may tell of the site that stands for none. */
+static void test_no_site_is_never_one(void **state)
+{
+	struct sites known = sites;
+
+	(void)state;
+	assert_int_equal(sites_init(&sites), 0);
+	assert_int_equal(sites_tell(&sites, 0, &(struct site){.addr = 0x402000}), 0);
+	assert_int_equal(sites.count, 1);
+	assert_int_equal(sites.all[0].number, TRACE_NO_SITE);
+	assert_int_equal(sites.codes[0], 0);
+	sites_fini(&sites);
+	sites = known;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_births_and_deaths),     cmocka_unit_test(test_reallocs),
 		cmocka_unit_test(test_the_trace_is_the_same), cmocka_unit_test(test_full_blocks),
-		cmocka_unit_test(test_without_sites),
+		cmocka_unit_test(test_without_sites),         cmocka_unit_test(test_copied_sites),
+		cmocka_unit_test(test_no_site_is_never_one),
 	};
 
 	return cmocka_run_group_tests(tests, open_sites, close_sites);
