@@ -99,10 +99,10 @@ static inline uint64_t callsite_first(const struct callsite_view *view, uintptr_
 			       callsite_cue(view, addr, frame), 0);
 }
 
-/* The same wherever it may be. Negative: callsite_find() is to be asked; it never is where no sites
- * are wanted. */
-static inline int64_t callsite_known(const struct callsite_view *view, uintptr_t addr,
-				     uintptr_t frame)
+/* The same where it is not, of frames outside the stack as well. Negative: callsite_find() is to be
+ * asked; it never is where no sites are wanted. */
+static inline int64_t callsite_elsewhere(const struct callsite_view *view, uintptr_t addr,
+					 uintptr_t frame)
 {
 	_Atomic uint64_t *words = atomic_load_explicit(&callsite_words, memory_order_relaxed);
 	uint64_t cue, number;
@@ -115,6 +115,16 @@ static inline int64_t callsite_known(const struct callsite_view *view, uintptr_t
 	if (number > CALLSITE_MAX)
 		number = callsite_number(words, cue, 1);
 	return number <= CALLSITE_MAX ? (int64_t)number : -1;
+}
+
+/* The same wherever it may be. */
+static inline int64_t callsite_known(const struct callsite_view *view, uintptr_t addr,
+				     uintptr_t frame)
+{
+	uint64_t number = callsite_first(view, addr, frame);
+
+	return __builtin_expect(number <= CALLSITE_MAX, 1) ? (int64_t)number
+							   : callsite_elsewhere(view, addr, frame);
 }
 
 #endif

@@ -103,11 +103,7 @@ NOINLINE static void *birth_among_threads(struct pen *p, void *ptr, unsigned kin
 /* The site of a hook's caller; negative: callsite_find() is to be asked. */
 INLINE int64_t site_known(const struct pen *p, const uintptr_t *frame)
 {
-	uint64_t number = callsite_first(&p->view, frame[-1], (uintptr_t)frame);
-
-	return __builtin_expect(number <= CALLSITE_MAX, 1)
-		       ? (int64_t)number
-		       : callsite_known(&p->view, frame[-1], (uintptr_t)frame);
+	return callsite_known(&p->view, frame[-1], (uintptr_t)frame);
 }
 
 /* The same where every register counts: at is the frame, and what else is looked at is read again
@@ -120,7 +116,7 @@ INLINE int64_t site_known_lean(const struct pen *p, const uintptr_t *frame, cons
 	if (__builtin_expect(number <= CALLSITE_MAX, 1))
 		return (int64_t)number;
 	atomic_signal_fence(memory_order_seq_cst);
-	return callsite_known(&p->view, frame[-1], (uintptr_t)p->frame);
+	return callsite_elsewhere(&p->view, frame[-1], (uintptr_t)p->frame);
 }
 
 /* Records what a real function returned, leaves the hook and returns it as well. */

@@ -31,7 +31,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from ctypes.util import find_library
 from dataclasses import replace
 from pathlib import Path
@@ -393,9 +393,7 @@ def wanted(setup: str, repeat: int, repeats: int) -> bool:
     return setup in PAIR or (repeat < repeats and (repeat == 0 or setup not in SLOW))
 
 
-def run_round(
-    name: str, repeat: int, repeats: int, folder: Path, record: Callable[[Run], None]
-) -> dict[str, Run]:
+def run_round(name: str, repeat: int, repeats: int, folder: Path) -> dict[str, Run]:
     """One round of one program, by set-up."""
     program, scale = BENCHED[name]
     if not folder.exists():
@@ -403,29 +401,24 @@ def run_round(
         program.prepare(folder, scale)
     names = [setup for setup in setups(name, folder) if wanted(setup, repeat, repeats)]
     turn = repeat % len(names)
-    runs = {}
-    for setup in names[turn:] + names[:turn]:
-        runs[setup] = measure(program, scale, setup, folder)
-        record(runs[setup])
+    runs = {setup: measure(program, scale, setup, folder) for setup in names[turn:] + names[:turn]}
     return {setup: runs[setup] for setup in names}
 
 
 def bench(
     programs: list[str], repeats: int, pairs: int, out: Path
 ) -> dict[str, list[dict[str, Run]]]:
-    """Runs all rounds; appends each run to the file."""
+    """Runs all rounds; appends the runs of each to the file."""
     rounds: dict[str, list[dict[str, Run]]] = {name: [] for name in programs}
     turns = [name for name in programs for _ in range(TURNS.get(name, 1))]
     facts = machine()
     with tempfile.TemporaryDirectory() as folder, out.open("a") as lines:
         for name in turns * max(repeats, pairs):
             repeat = len(rounds[name])
-
-            def record(run: Run, repeat: int = repeat) -> None:
+            runs = run_round(name, repeat, repeats, Path(folder) / name)
+            for run in runs.values():
                 lines.write(json.dumps(run | {"repeat": repeat, "machine": facts}) + "\n")
-                lines.flush()
-
-            runs = run_round(name, repeat, repeats, Path(folder) / name, record)
+            lines.flush()
             rounds[name].append(runs)
     return rounds
 

@@ -19,9 +19,11 @@ static char *mapped, *memory;
 static int open_residency(void **state)
 {
 	(void)state;
-	memory = mmap(NULL, BLOCKS * BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-		      0);
-	if (memory == MAP_FAILED || host_open(&host, SESSION_CONTEXT))
+	mapped = mmap(NULL, ROUND + (BLOCKS + 1) * BYTES, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	/* Its first pages are not taken for that of NULL. */
+	memory = mapped + -(uintptr_t)mapped % ROUND + BYTES;
+	if (mapped == MAP_FAILED || host_open(&host, SESSION_CONTEXT))
 		return -1;
 	member.session = host.session;
 	member.number = session_take_process(host.session);
